@@ -1,0 +1,85 @@
+//! One file per verb: parse, call, print. No logic.
+
+mod bench;
+mod completions;
+mod data;
+mod explain;
+mod generate;
+mod new;
+mod plan;
+mod report;
+mod run;
+mod schema;
+mod train;
+mod worker;
+
+use ablate::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Architecture ablations of language models, with answers one can defend.
+#[derive(Parser, Debug)]
+#[command(name = "ablate", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Plan, train what is missing, compare, report.
+    Run(run::Args),
+    /// Check an experiment and show its arms without training.
+    Plan(plan::Args),
+    /// Train one configuration.
+    Train(train::Args),
+    /// Train one resolved run for a parent process.
+    #[command(hide = true)]
+    Worker(worker::Args),
+    /// Rebuild report and summary from the records.
+    Report(report::Args),
+    /// Sample text from a checkpoint.
+    Generate(generate::Args),
+    /// Look into a corpus.
+    Data(data::Args),
+    /// Measure a training step.
+    Bench(bench::Args),
+    /// Write a commented experiment to start from.
+    New(new::Args),
+    /// Say what a configuration key means.
+    Explain(explain::Args),
+    /// Print the JSON Schema of experiments or configurations.
+    Schema(schema::Args),
+    /// Print a completion script for a shell.
+    Completions(completions::Args),
+}
+
+/// Parses the command line, runs the verb, prints errors. Exit codes: 0 done, 2 wrong input, 3 some run failed or
+/// diverged, 130 interrupted.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(verb: Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Run(args) => run::run(args),
+        Verb::Plan(args) => plan::run(args),
+        Verb::Train(args) => train::run(args),
+        Verb::Worker(args) => worker::run(args),
+        Verb::Report(args) => report::run(args),
+        Verb::Generate(args) => generate::run(args),
+        Verb::Data(args) => data::run(args),
+        Verb::Bench(args) => bench::run(args),
+        Verb::New(args) => new::run(args),
+        Verb::Explain(args) => explain::run(args),
+        Verb::Schema(args) => schema::run(args),
+        Verb::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,32 @@
+//! Architecture ablations of language models, with answers one can defend.
+//!
+//! A TOML file names a question, a base model and the arms; the library proves that the arms differ only in what was
+//! named, matches their parameters, trains them over paired seeds with `burn-train`, and reports which differences
+//! are real.
+//!
+//! Rooms, from the ground up; a room imports only from rooms below it:
+//!
+//! | floor | room | holds |
+//! |---|---|---|
+//! | 7 | [`report`] | records to terminal tables, HTML, CSV |
+//! | 6 | [`experiment`] | a question, its arms, the plan, the runs, the verdicts |
+//! | 5 | [`train`] | one run, from a resolved specification to a record |
+//! | 4 | [`eval`] | bits per byte, generation |
+//! | 3 | [`data`] | corpora, tokenizers, shards, order, batches |
+//! | 2 | [`model`] | the swappable modules and their accounting |
+//! | 1 | [`ops`], [`device`] | differentiable operators; choosing a device |
+//! | 0 | [`settings`], [`random`], [`stats`] | layered configuration, keyed random numbers, statistics |
+
+pub mod data;
+pub mod device;
+pub mod eval;
+pub mod experiment;
+pub mod model;
+pub mod ops;
+pub mod random;
+pub mod report;
+pub mod settings;
+pub mod stats;
+pub mod train;
+
+pub use settings::{Error, Result};

@@ -1,0 +1,21 @@
+//! The swappable modules of a decoder-only Transformer and their accounting.
+//!
+//! Each component is a folder: `mod.rs` holds the configuration and the Module enum, each variant has a file of its
+//! own. Adding a variant is one new file and one arm in each of the two enums; the compiler names the rest.
+
+pub mod account;
+pub mod attention;
+pub mod embedding;
+pub mod feed_forward;
+pub mod head;
+pub mod init;
+pub mod linear;
+pub mod norm;
+pub mod position;
+pub mod residual;
+mod spec;
+pub mod transformer;
+
+pub use account::Account;
+pub use spec::{ModelConfig, ModelSpec};
+pub use transformer::Transformer;

@@ -1,0 +1,1 @@
+//! Records to terminal tables, self-contained HTML, CSV and JSON.

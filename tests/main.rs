@@ -1,0 +1,10 @@
+//! Integration tests, one file per room, in one binary so that Burn is linked once.
+
+mod cli;
+mod data;
+mod experiment;
+mod model;
+mod reference;
+mod report;
+mod settings;
+mod train;
