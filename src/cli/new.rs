@@ -61,6 +61,9 @@ fn fit(name: &str) -> bool {
 /// Writes a file whole or not at all; false if it is there already.
 fn write_once(path: &Path, text: &str) -> Result<bool> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(Error::input(folder.display(), "no such folder", "make it first, or name another"));
+    }
     let mut builder = tempfile::Builder::new();
     // Like any file the user writes, not private like a temporary one.
     #[cfg(unix)]

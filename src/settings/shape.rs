@@ -116,8 +116,11 @@ impl<'a> View<'a> {
         for _ in 0..8 {
             if let Some(text) = view.schema.get("description").and_then(Value::as_str) {
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                if !parts.contains(&text) {
-                    parts.push(text);
+                // The type's text is worth reading after the key's where it says the same and more, or gives a source.
+                match parts.last() {
+                    Some(said) if text.starts_with(said.trim_end_matches('.')) => parts = vec![text],
+                    Some(_) if !text.contains('(') => {}
+                    _ => parts.push(text),
                 }
             }
             let next = if view.schema.get("$ref").is_some() { view.resolved() } else { view.only_alternative() };
