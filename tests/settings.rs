@@ -143,7 +143,8 @@ fn a_missing_base_names_the_chain_and_the_line() {
 
 #[test]
 fn a_cycle_names_all_its_files() {
-    let folder = files(&[("a.toml", "extends = 'b.toml'\n"), ("b.toml", "\nextends = './x/../a.toml'\n"), ("x/c.toml", "extends = 'c.toml'\n")]);
+    let folder =
+        files(&[("a.toml", "extends = 'b.toml'\n"), ("b.toml", "\nextends = './x/../a.toml'\n"), ("x/c.toml", "extends = 'c.toml'\n")]);
     let found = mistakes(Document::load(&folder.path().join("a.toml")));
     assert!(found[0].message.contains("cycle") && found[0].message.matches("a.toml").count() == 2, "{}", found[0]);
     assert_eq!((found[0].file.ends_with("b.toml"), found[0].line), (true, Some(2)));
@@ -179,7 +180,10 @@ fn set_reads_values_and_bare_strings() {
         document.set(text, "--set").unwrap();
     }
     let config: RunConfig = document.parse().unwrap();
-    assert_eq!(json(&config, "/model/norm"), serde_json::json!({"kind": "layer", "eps": 1e-6, "gain": true, "bias": true, "depth_scale": false}));
+    assert_eq!(
+        json(&config, "/model/norm"),
+        serde_json::json!({"kind": "layer", "eps": 1e-6, "gain": true, "bias": true, "depth_scale": false})
+    );
     assert_eq!(json(&config, "/model/feed_forward/hidden/multiple_of"), 8);
     assert_eq!(json(&config, "/model/attention/pattern"), serde_json::json!(["window", "full"]));
     assert_eq!((json(&config, "/model/attention/window"), json(&config, "/data/tokenizer/kind")), (64.into(), "bytes".into()));
@@ -200,7 +204,10 @@ fn a_changed_kind_drops_what_lower_layers_set_for_the_other() {
     let upper = Document::from_text("arm.toml", "set = { 'model.norm.kind' = 'rms', 'model.position.kind' = 'alibi' }").unwrap();
     document.overlay(&upper.overrides("set").unwrap());
     let config: RunConfig = document.parse().unwrap();
-    assert_eq!(json(&config, "/model/norm"), serde_json::json!({"kind": "rms", "eps": 1e-5, "unit_offset": false, "gain": true, "depth_scale": true}));
+    assert_eq!(
+        json(&config, "/model/norm"),
+        serde_json::json!({"kind": "rms", "eps": 1e-5, "unit_offset": false, "gain": true, "depth_scale": true})
+    );
     assert_eq!(json(&config, "/model/position/kind"), "alibi");
     // A key at the layer of the kind, or above, is a mistake.
     document.set("model.norm.alpha=0.5", "--set").unwrap();
@@ -224,7 +231,8 @@ fn a_changed_kind_does_not_hide_misspellings() {
 
 #[test]
 fn without_a_kind_that_of_the_default_holds() {
-    let config = read("schedule.warmup = 30\nmodel.norm.eps = 1e-6\nmodel.feed_forward.hidden.multiple_of = 8\ndata.tokenizer.kind = 'bpe'\n");
+    let config =
+        read("schedule.warmup = 30\nmodel.norm.eps = 1e-6\nmodel.feed_forward.hidden.multiple_of = 8\ndata.tokenizer.kind = 'bpe'\n");
     assert_eq!(json(&config, "/schedule"), serde_json::json!({"kind": "cosine", "warmup": 30, "floor": 0.1}));
     assert_eq!((json(&config, "/model/norm/kind"), json(&config, "/model/norm/eps")), ("rms".into(), 1e-6.into()));
     assert_eq!(json(&config, "/model/feed_forward/hidden/multiple_of"), 8);
@@ -235,7 +243,9 @@ fn without_a_kind_that_of_the_default_holds() {
 
 #[test]
 fn values_replace_tables_and_tables_values() {
-    let mut document = Document::from_text("a.toml", "model.feed_forward.hidden = { rule = 'llama', multiple_of = 8 }\nmodel.attention.bias = true").unwrap();
+    let mut document =
+        Document::from_text("a.toml", "model.feed_forward.hidden = { rule = 'llama', multiple_of = 8 }\nmodel.attention.bias = true")
+            .unwrap();
     document.set("model.feed_forward.hidden=512", "--set").unwrap();
     document.set("model.attention.bias.query=true", "--set").unwrap();
     let config: RunConfig = document.parse().unwrap();
@@ -279,7 +289,10 @@ fn an_experiment_is_laid_over_its_base() {
     assert_eq!(second.value("data.tokenizer.path").unwrap(), format!("{root}/questions/t.json"));
     let found = mistakes(second.parse::<RunConfig>());
     assert_eq!((found[0].file.ends_with("q.toml"), found[0].line, found[0].key.as_str()), (true, Some(13), "model.layers"));
-    assert_eq!(experiment.overrides("arm[1].set").unwrap().written_keys(), ["model.norm.kind", "model.layers", "data.tokenizer.kind", "data.tokenizer.path"]);
+    assert_eq!(
+        experiment.overrides("arm[1].set").unwrap().written_keys(),
+        ["model.norm.kind", "model.layers", "data.tokenizer.kind", "data.tokenizer.path"]
+    );
     assert_eq!(experiment.take("set").unwrap().written_keys(), ["train.steps"]);
     assert!(experiment.section("set").is_none() && experiment.overrides("arm[2].set").is_none());
     let found = mistakes(Document::load(&folder.path().join("questions/q.toml")).unwrap().load_at("bas"));
@@ -289,7 +302,8 @@ fn an_experiment_is_laid_over_its_base() {
 #[test]
 fn problems_are_located() {
     let document = Document::from_text("a.toml", "\n[model]\nwidth = 64\n[model.attention]\nheads = 5\n").unwrap();
-    let problems = ["model.attention.heads", "model.attention.kv_heads", "train.steps"].map(|key| Problem::new(key, "is wrong").help("mend it"));
+    let problems =
+        ["model.attention.heads", "model.attention.kv_heads", "train.steps"].map(|key| Problem::new(key, "is wrong").help("mend it"));
     let Error::Settings(found) = document.locate(problems.into()) else { panic!() };
     assert_eq!(found[0].to_string(), "a.toml:5: model.attention.heads = 5: is wrong\n  help: mend it");
     assert_eq!(found[1].to_string(), "a.toml:4: model.attention.kv_heads: is wrong (not written: a default)\n  help: mend it");
@@ -338,14 +352,22 @@ fn every_variant_and_word_has_a_meaning() {
 fn explain_says_meaning_default_and_allowed_values() {
     let said = |key: &str| settings::explain::<RunConfig>(key).unwrap();
     let norm = said("model.norm");
-    assert!(norm.contains("Every norm") && norm.contains("Zhang & Sennrich 2019") && norm.contains("eps, unit_offset, gain, depth_scale"), "{norm}");
+    assert!(
+        norm.contains("Every norm") && norm.contains("Zhang & Sennrich 2019") && norm.contains("eps, unit_offset, gain, depth_scale"),
+        "{norm}"
+    );
     let kind = said("model.norm.kind");
     assert!(kind.contains("default  \"rms\"") && kind.contains("layer  LayerNorm"), "{kind}");
     let eps = said("model.norm.eps");
-    assert!(eps.contains("65B: 1e-5") && eps.contains("a number") && eps.contains("default  1e-5") && eps.contains("with kind = \"layer\""), "{eps}");
+    assert!(
+        eps.contains("65B: 1e-5") && eps.contains("a number") && eps.contains("default  1e-5") && eps.contains("with kind = \"layer\""),
+        "{eps}"
+    );
     assert!(said("model.embedding.norm.kind").contains("default  \"none\""));
     assert!(said("model.attention.kv_heads").contains("not set"));
-    for (wrong, right) in [("model.nrom", "model.norm"), ("widht", "model.width"), ("model.norm.epss", "model.norm.eps"), ("eps", "model.norm.eps")] {
+    for (wrong, right) in
+        [("model.nrom", "model.norm"), ("widht", "model.width"), ("model.norm.epss", "model.norm.eps"), ("eps", "model.norm.eps")]
+    {
         let error = settings::explain::<RunConfig>(wrong).unwrap_err();
         assert!(matches!(&error, Error::Input { help, .. } if help.contains(right)), "{error}");
     }
@@ -374,9 +396,65 @@ fn the_shipped_base_is_right() {
     assert_eq!(config, expected);
 }
 
+fn program(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_ablate")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+#[test]
+fn a_new_experiment_stands_beside_its_base_and_is_not_overwritten() {
+    let folder = files(&[]);
+    let output = program(folder.path(), &["new", "question"]);
+    assert!(output.status.success(), "{output:?}");
+    let path = folder.path().join("question.toml");
+    let document = Document::load(&path).unwrap();
+    assert_eq!((document.value("name").unwrap(), document.len_of("arm")), ("question".into(), 2));
+    for index in 0..2 {
+        let mut run = document.load_at("base").unwrap();
+        let base: RunConfig = run.parse().unwrap();
+        run.overlay(&document.overrides(&format!("arm[{index}].set")).unwrap());
+        assert_ne!(run.parse::<RunConfig>().unwrap(), base);
+    }
+    std::fs::write(&path, "mine").unwrap();
+    std::fs::write(folder.path().join("tiny-llama.toml"), "mine too").unwrap();
+    assert_eq!(program(folder.path(), &["new", "question"]).status.code(), Some(2));
+    assert!(program(folder.path(), &["new", "other.toml"]).status.success());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(std::fs::read_to_string(folder.path().join("tiny-llama.toml")).unwrap(), "mine too");
+    for name in ["", "no/such/folder", "..", "a b", "tiny-llama"] {
+        assert_eq!(program(folder.path(), &["new", name]).status.code(), Some(2), "{name}");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 3);
+}
+
+#[test]
+fn the_verbs_for_reference_print_and_refuse() {
+    let here = Path::new(".");
+    let text = |arguments: &[&str]| String::from_utf8(program(here, arguments).stdout).unwrap();
+    assert!(text(&["explain"]).contains("schedule"));
+    assert!(text(&["explain", "model.norm.eps"]).contains("mean square"));
+    assert!(serde_json::from_str::<serde_json::Value>(&text(&["schema", "run"])).unwrap().get("$defs").is_some());
+    assert!(text(&["completions", "zsh"]).contains("#compdef ablate"));
+    let wrong = program(here, &["explain", "model.nrom"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean model.norm?"));
+    assert_eq!(program(here, &["completions", "no-shell"]).status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ablate"));
+    let output =
+        command.args(["schema", "run"]).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Assignments that are right whatever else is set.
 fn assignment() -> impl Strategy<Value = String> {
-    let word = |key: &'static str, words: &'static [&'static str]| proptest::sample::select(words).prop_map(move |word| format!("{key}={word}"));
+    let word =
+        |key: &'static str, words: &'static [&'static str]| proptest::sample::select(words).prop_map(move |word| format!("{key}={word}"));
     prop_oneof![
         word("model.norm.kind", &["rms", "layer", "dyt", "none"]),
         word("model.position.kind", &["rope", "learned", "sinusoidal", "alibi", "t5", "none"]),

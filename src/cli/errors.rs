@@ -57,13 +57,17 @@ fn drawn(mistake: &Mistake, handler: &GraphicalReportHandler) -> Option<String> 
     Some(text + "\n")
 }
 
-/// What to underline in a line: the value, else the key's last name, else all of it.
+/// What to underline in a line: the value, else (or if the key is what is wrong) the key's last name, else all of it.
 fn span(source: &str, line: usize, mistake: &Mistake) -> Option<(usize, usize)> {
     let start: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let text = source.get(start..)?.lines().next().unwrap_or_default();
     let name = mistake.key.rsplit(['.', '"']).find(|name| !name.is_empty()).unwrap_or(&mistake.key);
     let after = text.find('=').map_or(0, |at| at + 1);
-    let value = mistake.value.as_deref().and_then(|value| Some((after + text[after..].find(value)?, value.len())));
+    let value = mistake
+        .value
+        .as_deref()
+        .filter(|_| !mistake.message.starts_with("unknown key"))
+        .and_then(|value| Some((after + text[after..].find(value)?, value.len())));
     let found = value.or_else(|| text.find(name).filter(|_| !name.is_empty()).map(|at| (at, name.len())));
     let (at, length) = found.unwrap_or_else(|| (text.len() - text.trim_start().len(), text.trim().len()));
     Some((start + at, length))

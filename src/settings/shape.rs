@@ -38,7 +38,10 @@ pub(super) enum Shape<'a> {
     Map(Option<View<'a>>),
     Array(View<'a>),
     /// A table whose key `tag` decides which other keys it has.
-    Tagged { tag: &'a str, variants: Vec<Variant<'a>> },
+    Tagged {
+        tag: &'a str,
+        variants: Vec<Variant<'a>>,
+    },
     /// One of several shapes.
     Either(Vec<View<'a>>),
 }
