@@ -310,6 +310,76 @@ fn problems_are_located() {
     assert_eq!(found[2].to_string(), "a.toml: train.steps: is wrong (not written: a default)\n  help: mend it");
 }
 
+/// The shapes that experiments have and runs have not: required keys, optional tables, free tables, lists of tables.
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    /// Name.
+    name: String,
+    /// Either a number or a list.
+    #[serde(default)]
+    seeds: Option<Seeds>,
+    /// Anything.
+    #[serde(default)]
+    set: std::collections::BTreeMap<String, serde_json::Value>,
+    /// A table or nothing.
+    #[serde(default, rename = "match")]
+    matching: Option<Matching>,
+    /// Tables.
+    #[serde(default, rename = "arm")]
+    arms: Vec<Arm>,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+enum Seeds {
+    Count(u64),
+    List(Vec<u64>),
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Matching {
+    /// A key.
+    parameters: String,
+    /// At most 255.
+    #[serde(default)]
+    tolerance: u8,
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Arm {
+    /// Its name.
+    name: String,
+}
+
+#[test]
+fn other_types_are_read_and_refused_by_place() {
+    let parse = |text: &str| Document::from_text("q.toml", text).unwrap().parse::<Question>();
+    let question =
+        parse("name = 'q'\nseeds = [1, 2]\nset = { 'a.b' = 1, c.d = [true] }\nmatch.parameters = 'w'\n[[arm]]\nname = 'x'\n").unwrap();
+    assert_eq!((question.seeds, question.arms[0].name.as_str()), (Some(Seeds::List(vec![1, 2])), "x"));
+    assert_eq!(serde_json::to_value(question.set).unwrap(), serde_json::json!({"a.b": 1, "c": {"d": [true]}}));
+    let wrong = "seeds = [1, 'x']\nmatch = 3\n[[arm]]\nname = 'x'\n[[arm]]\nnmae = 'y'\n[[arm]]\n";
+    let found: Vec<_> = mistakes(parse(wrong)).into_iter().map(|mistake| (mistake.line, mistake.key, mistake.message)).collect();
+    let found: Vec<_> = found.iter().map(|(line, key, message)| (*line, key.as_str(), message.as_str())).collect();
+    let expected = [
+        (None, "name", "is missing"),
+        (Some(1), "seeds[1]", "expected an integer of at least 0, found a string"),
+        (Some(2), "match", "expected a table, found an integer"),
+        (Some(6), "arm[1].nmae", "unknown key"),
+        (Some(5), "arm[1].name", "is missing"),
+        (Some(7), "arm[2].name", "is missing"),
+    ];
+    let mut sorted = expected;
+    sorted.sort_by_key(|(line, ..)| *line);
+    assert_eq!(found, sorted);
+    assert!(mistakes(parse("name = 'q'\nmatch = { parameters = 'w', tolerance = 256 }"))[0].message.contains("from 0 to 255"));
+    assert!(settings::explain::<Question>("arm.name").unwrap().contains("Its name."));
+    assert!(settings::explain::<Question>("match.tolerance").unwrap().contains("At most 255."));
+}
+
 #[test]
 fn every_key_has_a_meaning() {
     let keys = settings::keys::<RunConfig>();
