@@ -117,13 +117,13 @@ impl LinePlot<'_> {
         self.series.iter().flat_map(|s| &s.curve.points).any(|point| point.mean > top)
     }
 
-    /// The frame holds everything from a tenth of the way on, so that the steep start does not flatten the rest.
+    /// The frame holds everything from a fifth of the way on, so that the steep start does not flatten the rest.
     fn scales(&self) -> Option<[Scale; 2]> {
         let finished = || self.series.iter().flat_map(|s| &s.curve.points).map(|p| (p.step, p.low, p.high));
         let strays = || self.series.iter().flat_map(|s| s.curve.strays.iter().flatten()).map(|&(step, v)| (step, v, v));
         let points: Vec<_> = if finished().next().is_some() { finished().collect() } else { strays().collect() };
         let end = finished().chain(strays()).map(|p| p.0).fold(f64::NEG_INFINITY, f64::max);
-        let settled: Vec<_> = points.iter().filter(|p| p.0 >= 0.1 * end).collect();
+        let settled: Vec<_> = points.iter().filter(|p| p.0 >= 0.2 * end).collect();
         let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
         let high = settled.iter().map(|p| p.2).fold(f64::NEG_INFINITY, f64::max);
         if !(end.is_finite() && low.is_finite() && high.is_finite()) {
