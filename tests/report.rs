@@ -134,7 +134,7 @@ fn an_arm_whose_runs_all_diverged_is_counted_and_drawn() {
     (comparison.pairs, comparison.delta, comparison.delta_ci95, comparison.p, comparison.p_adjusted) = (0, None, None, None, None);
     (comparison.detectable, comparison.verdict) = (None, Verdict::Undecided);
     let page = page(&summary);
-    assert!(page.contains("3 diverged") && page.contains("loss was not finite at step 133") && page.contains("class=\"line stray c2\""));
+    assert!(page.contains("3 diverged") && page.contains("loss was not finite at step 133") && page.contains("class=\"line stray c2"));
     assert!(page.contains("rmsnorm (no pair of finished runs)"));
     assert!(page.contains("Δ to reference"));
     let text = report::terminal(&summary, Some(100));

@@ -33,7 +33,7 @@ impl Forest {
         extents.sort_by(f64::total_cmp);
         let points = marks.iter().map(|m| m.delta.abs()).filter(|d| d.is_finite()).fold(0.0, f64::max);
         let most = extents.get(extents.len() * 3 / 4).or(extents.last()).copied().unwrap_or(1.0);
-        let limit = (3.0 * most).max(1.3 * points);
+        let limit = (2.0 * most).max(1.3 * points);
         let (mut low, mut high) = (0.0f64, 0.0f64);
         for mark in marks {
             let [from, to] = ends(mark);

@@ -106,7 +106,11 @@ impl LinePlot<'_> {
         for series in self.series.iter().rev() {
             svg.push_str(&series.lines(&x, &y));
         }
-        svg.push_str("</g></svg>");
+        svg.push_str("</g>");
+        for series in &self.series {
+            svg.push_str(&series.ends(&x, &y));
+        }
+        svg.push_str("</svg>");
         Some(svg)
     }
 
@@ -148,18 +152,23 @@ impl Series<'_> {
         format!("<path class=\"band {} arm{}\" d=\"{}Z\"/>", look(self.index).0, self.index, path(upper.chain(lower)))
     }
 
+    /// A cross where a run ended early, on the frame's edge if its value ran out of the frame.
+    fn ends(&self, x: &Scale, y: &Scale) -> String {
+        let colour = look(self.index).0;
+        let ends = self.curve.strays.iter().filter_map(|stray| stray.last());
+        ends.map(|&(step, value)| {
+            let (x, y) = (coordinate(x.place(step)), coordinate(y.place(value)));
+            format!("<path class=\"line stray {colour} arm{}\" d=\"M{x} {y}m-4 -4l8 8m0 -8l-8 8\"/>", self.index)
+        })
+        .collect()
+    }
+
     fn lines(&self, x: &Scale, y: &Scale) -> String {
         let (colour, dash) = look(self.index);
         let mut svg = format!("<g class=\"arm{}\"><title>{}</title>", self.index, escape(self.name));
         for stray in self.curve.strays.iter().filter(|stray| !stray.is_empty()) {
             let line = path(stray.iter().map(|&(step, value)| (x.place(step), y.place_beyond(value))));
-            let &(step, value) = stray.last().expect("not empty");
-            let _ = write!(
-                svg,
-                "<path class=\"line stray {colour}\" d=\"{line}\"/><path class=\"line stray {colour}\" d=\"M{} {}m-4 -4l8 8m0 -8l-8 8\"/>",
-                coordinate(x.place(step)),
-                coordinate(y.place(value))
-            );
+            let _ = write!(svg, "<path class=\"line stray {colour}\" d=\"{line}\"/>");
         }
         let line = path(self.curve.points.iter().map(|p| (x.place(p.step), y.place_beyond(p.mean))));
         let _ = match self.curve.points.as_slice() {
