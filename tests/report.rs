@@ -31,13 +31,10 @@ fn page_in(folder: &Path, summary: &Summary) -> String {
 }
 
 fn twelve() -> Vec<example::Arm<'static>> {
-    const NAMES: [&str; 12] = [
-        "relu", "gelu", "gelu-tanh", "silu", "relu-squared", "glu", "bilinear", "reglu", "geglu", "swiglu", "swiglu-bias", "maxout",
-    ];
+    const NAMES: [&str; 12] =
+        ["relu", "gelu", "gelu-tanh", "silu", "relu-squared", "glu", "bilinear", "reglu", "geglu", "swiglu", "swiglu-bias", "maxout"];
     let verdict = |i: usize| [Verdict::Better, Verdict::NoDifference, Verdict::Worse, Verdict::Undecided][i % 4];
-    let arm = |(i, name): (usize, &&'static str)| {
-        (*name, -0.01 + 0.003 * i as f64, if i == 0 { Verdict::Base } else { verdict(i - 1) })
-    };
+    let arm = |(i, name): (usize, &&'static str)| (*name, -0.01 + 0.003 * i as f64, if i == 0 { Verdict::Base } else { verdict(i - 1) });
     NAMES.iter().enumerate().map(arm).collect()
 }
 
@@ -50,8 +47,21 @@ fn the_summary_file_holds_every_field_and_reads_back() {
     assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     for field in [
-        "name", "reference", "parameters", "flops_per_token", "seeds", "mean", "ci95", "delta", "delta_ci95", "p", "p_adjusted", "verdict",
-        "diverged", "failed", "tokens_per_second",
+        "name",
+        "reference",
+        "parameters",
+        "flops_per_token",
+        "seeds",
+        "mean",
+        "ci95",
+        "delta",
+        "delta_ci95",
+        "p",
+        "p_adjusted",
+        "verdict",
+        "diverged",
+        "failed",
+        "tokens_per_second",
     ] {
         assert!(json["arms"][1].get(field).is_some(), "{field}");
     }
@@ -84,8 +94,19 @@ fn the_csv_has_one_row_per_arm_with_full_precision() {
 fn a_page_has_its_parts_in_order() {
     let page = page(&example::summary(&example::LADDER, 5, true));
     let parts = [
-        "<h1>", "class=\"question\"", "class=\"answer\"", "class=\"source\"", "id=\"results\"", "id=\"differences\"", "id=\"curves\"", "id=\"further\"",
-        "id=\"seeds\"", "id=\"configuration\"", "id=\"limits\"", "id=\"provenance\"", "id=\"again\"",
+        "<h1>",
+        "class=\"question\"",
+        "class=\"answer\"",
+        "class=\"source\"",
+        "id=\"results\"",
+        "id=\"differences\"",
+        "id=\"curves\"",
+        "id=\"further\"",
+        "id=\"seeds\"",
+        "id=\"configuration\"",
+        "id=\"limits\"",
+        "id=\"provenance\"",
+        "id=\"again\"",
     ];
     let places: Vec<usize> = parts.iter().map(|part| page.find(part).unwrap_or_else(|| panic!("{part}"))).collect();
     assert!(places.is_sorted(), "{places:?}");
@@ -179,7 +200,8 @@ fn exact_zeros_are_called_exact() {
     let mut summary = example::summary(&[("base", 0.0, Verdict::Base), ("again", 0.0, Verdict::NoDifference)], 3, false);
     let arm = &mut summary.arms[1];
     (arm.delta, arm.delta_ci95, arm.p, arm.p_adjusted) = (Some(0.0), Some([0.0, 0.0]), Some(1.0), Some(1.0));
-    (arm.comparisons[0].delta_ci95, arm.comparisons[0].p_adjusted, arm.comparisons[0].detectable) = (Some([0.0, 0.0]), Some(1.0), Some(0.0));
+    (arm.comparisons[0].delta_ci95, arm.comparisons[0].p_adjusted, arm.comparisons[0].detectable) =
+        (Some([0.0, 0.0]), Some(1.0), Some(0.0));
     arm.differences.clear();
     let page = page(&summary);
     assert!(page.contains("exactly 0 in every pair") && page.contains("0 ± 0") && page.contains("[0, 0]") && page.contains("a control"));
@@ -257,4 +279,23 @@ fn examples() {
             println!("{}", report::terminal(summary, Some(width)));
         }
     }
+}
+
+/// What `ablate report` answers to a folder that is no experiment's: exit code 2, the path, nothing written.
+#[test]
+fn the_command_refuses_what_is_no_experiment() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |path: &Path, reason: &str| {
+        let output = assert_cmd::Command::cargo_bin("ablate").unwrap().arg("report").arg(path).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(reason) && error.contains("help:") && error.contains(path.to_str().unwrap()), "{error}");
+        assert!(output.stdout.is_empty() && !path.join("report.html").exists());
+    };
+    refused(&folder.path().join("missing"), "no such folder");
+    refused(folder.path(), "not an experiment's folder");
+    fs::write(folder.path().join("plan.json"), "{}").unwrap();
+    refused(folder.path(), "no records");
+    fs::write(folder.path().join("records.jsonl"), "").unwrap();
+    refused(folder.path(), "no records");
 }

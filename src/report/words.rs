@@ -57,8 +57,7 @@ pub fn answer(summary: &Summary) -> Vec<String> {
         return vec!["There is nothing to compare: the experiment has no arm besides its base.".into()];
     }
     let of = |wanted: Verdict| -> Vec<&ArmSummary> { arms.iter().copied().filter(|arm| arm.verdict == wanted).collect() };
-    let (better, worse, same, open) =
-        (of(Verdict::Better), of(Verdict::Worse), of(Verdict::NoDifference), of(Verdict::Undecided));
+    let (better, worse, same, open) = (of(Verdict::Better), of(Verdict::Worse), of(Verdict::NoDifference), of(Verdict::Undecided));
     let references: BTreeSet<&str> = arms.iter().filter_map(|arm| arm.reference.as_deref()).collect();
     let against = match references.iter().next() {
         Some(one) if references.len() == 1 => format!("than {one}"),

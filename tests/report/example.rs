@@ -127,7 +127,9 @@ fn value_noise(index: usize, seed: u64) -> f64 {
 fn sentence(verdict: Verdict, comparison: Option<&Comparison>) -> String {
     let Some(c) = comparison else { return "the base of all comparisons".into() };
     match verdict {
-        Verdict::Better => format!("better than {}, by {:.4} in {} of {} pairs", c.reference, c.delta.unwrap_or(0.0).abs(), c.pairs, c.pairs),
+        Verdict::Better => {
+            format!("better than {}, by {:.4} in {} of {} pairs", c.reference, c.delta.unwrap_or(0.0).abs(), c.pairs, c.pairs)
+        }
         Verdict::Worse => format!("worse than {}, by {:.4}", c.reference, c.delta.unwrap_or(0.0).abs()),
         Verdict::NoDifference => {
             format!("no difference found to {}; {} pairs could have seen {:.4}", c.reference, c.pairs, c.detectable.unwrap_or(0.0))

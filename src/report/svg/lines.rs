@@ -134,10 +134,7 @@ impl LinePlot<'_> {
             return None;
         }
         let margin = (high - low) * 0.04;
-        Some([
-            Scale::new([0.0, end.max(1.0)], [LEFT, WIDTH - RIGHT]),
-            Scale::new([low - margin, high + margin], [HEIGHT - BOTTOM, TOP]),
-        ])
+        Some([Scale::new([0.0, end.max(1.0)], [LEFT, WIDTH - RIGHT]), Scale::new([low - margin, high + margin], [HEIGHT - BOTTOM, TOP])])
     }
 }
 
