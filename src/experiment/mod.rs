@@ -5,13 +5,3 @@ mod summary;
 
 pub use record::Record;
 pub use summary::{ArmSummary, Comparison, Difference, MetricSummary, Summary, Verdict};
-
-/// The answer of the experiment in `folder`, from its plan and records alone.
-///
-/// # Errors
-///
-/// No experiment's folder; records that cannot be read.
-pub fn summarise(folder: &std::path::Path) -> crate::settings::Result<Summary> {
-    let _ = folder;
-    todo!()
-}
