@@ -203,3 +203,28 @@ fn a_corpus_can_be_looked_into() {
         assert!(text.contains(said), "{text}");
     }
 }
+
+#[test]
+fn on_real_text_the_tokenizers_library_gives_the_same_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DataConfig { train_bytes: Some(4_000_000), tokenizer: TokenizerConfig::Bpe { vocab: 2000 }, ..DataConfig::default() };
+    let spec = config.resolve_in(folder.path()).unwrap();
+    let dataset = Dataset::prepare(&spec, folder.path(), &quiet).unwrap();
+    let ours = dataset.tokenizer();
+    ours.save(folder.path()).unwrap();
+    let mut library = tokenizers::Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap();
+    library.set_encode_special_tokens(true);
+    // The validation text is new to the tokenizer. U+2581 is what the library cannot tell from a space.
+    let corpus = ablate::data::corpus::read(&spec.corpus, &quiet).unwrap();
+    let texts = corpus.validation.iter().map(|document| document.text.as_str()).filter(|text| !text.contains('▁'));
+    let mut bytes = 0;
+    for text in texts.take_while(|text| {
+        bytes += text.len();
+        bytes < 1_500_000
+    }) {
+        let theirs = library.encode_fast(text, false).unwrap();
+        assert!(theirs.get_ids() == ours.encode(text), "{text:.80}");
+        assert_eq!(ours.decode(theirs.get_ids()), text);
+    }
+    assert!(bytes > 1_000_000);
+}

@@ -181,3 +181,14 @@ fn every_document_loses_its_own_added_space() {
     let ids = [vec![1], BPE.encode("one"), vec![1], BPE.encode(" two")].concat();
     assert_eq!(BPE.decode(&ids), "one two");
 }
+
+#[test]
+fn a_text_full_of_the_sign_for_spaces_round_trips() {
+    let text = "▁a ▁a ▁▁ b▁ c\n".repeat(200);
+    let documents = [Document::new("x".into(), text.clone())];
+    let tokenizer = Tokenizer::create(&TokenizerConfig::Bpe { vocab: 300 }, &documents).unwrap();
+    assert_eq!(tokenizer.decode(&tokenizer.encode(&text)), text);
+    let folder = tempfile::tempdir().unwrap();
+    tokenizer.save(folder.path()).unwrap();
+    assert_eq!(Tokenizer::load(folder.path()).unwrap().encode(&text), tokenizer.encode(&text));
+}
