@@ -1,0 +1,86 @@
+//! One run, from a resolved specification to its result. It does not know which arm it is.
+
+mod batch;
+pub mod bench;
+pub mod calibration;
+pub mod checkpoint;
+mod clip;
+mod files;
+mod interrupt;
+mod metrics;
+pub mod optimizer;
+mod renderer;
+mod run;
+mod spec;
+mod step;
+mod strategy;
+
+pub use batch::{Batch, Batches};
+pub use interrupt::interrupter;
+pub use run::{load_model, run, run_until, version};
+pub use spec::{
+    AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig, NON_NUMERICAL_KEYS,
+    NUMERICS, OptimizerConfig, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
+};
+pub use step::{Examination, Measurement};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All steps done.
+    Finished,
+    /// The loss or a gradient was no finite number, or the loss ran away.
+    Diverged,
+    /// Stopped by the user; a checkpoint lets it continue.
+    Interrupted,
+    /// Anything else went wrong.
+    Failed,
+}
+
+/// What a run leaves behind, beside its metrics and checkpoint. Written to `result.json` in the run's folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Hash of everything numerical: [`RunSpec::id`].
+    pub id: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, unless it finished.
+    pub reason: Option<String>,
+    /// Optimizer steps done.
+    pub steps: usize,
+    /// Training tokens seen.
+    pub tokens: u64,
+    /// Last value of every evaluated metric, e.g. `valid/bits_per_byte`.
+    pub metrics: BTreeMap<String, f64>,
+    /// Median over the steps of the last attempt, without its first two.
+    pub tokens_per_second: Option<f64>,
+    /// Wall-clock seconds of training, evaluation included, all attempts.
+    pub seconds: f64,
+    /// Device.
+    pub device: String,
+    /// Which implementation of the operators ran.
+    pub path: String,
+    /// Worker threads.
+    pub threads: usize,
+    /// Version of `ablate` and, in a checkout, its commit.
+    pub version: String,
+    /// Rolling hash of every batch consumed: equal order, equal hash.
+    pub data_hash: String,
+}
+
+/// A sign of life from a running training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tick {
+    /// Optimizer steps done.
+    pub step: usize,
+    /// Of how many.
+    pub steps: usize,
+    /// Training loss in nats.
+    pub loss: f64,
+    /// Recent tokens per second.
+    pub tokens_per_second: f64,
+}
