@@ -50,6 +50,14 @@ impl Scope {
         Self { seed, path: String::new(), scheme: scheme.clone(), width, layers, layer: None, shrink, device: device.clone() }
     }
 
+    /// STANDIN
+    pub fn outline(_scheme: &InitConfig, _layers: usize, _width: usize) -> Self {
+        todo!()
+    }
+    /// STANDIN
+    pub fn outlined(&self) -> Vec<(String, Vec<usize>)> {
+        todo!()
+    }
     /// The place of a field of this module.
     pub fn child(&self, name: impl Display) -> Self {
         let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
