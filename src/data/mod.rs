@@ -1,7 +1,9 @@
 //! Corpora, tokenizers, shards, order, batches. No tensors: the last step to the device is the training room's.
 
+mod cache;
 mod spec;
 
+pub use cache::cache_folder;
 pub use spec::{CorpusConfig, DataConfig, DataSpec, TokenizerConfig};
 
 use crate::settings::Result;

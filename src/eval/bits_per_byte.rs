@@ -8,7 +8,8 @@ use burn::{
 use std::{collections::BTreeMap, f64::consts::LN_2};
 
 /// Values by the name of the metric.
-pub type Scores = BTreeMap<String, f64>;
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores(pub BTreeMap<String, f64>);
 
 /// How to score the validation text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +63,13 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
     let validation = dataset.validation();
     let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
     let context = evaluation.context;
-    let mut scores = Scores::new();
+    let mut scores = Scores::default();
     let all = score(model, tokens, special, &windows(tokens.len(), context, 1, 1), evaluation.batch);
     if all.targets == 0 || validation.bytes == 0 {
         return scores;
     }
     let bytes_per_target = validation.bytes as f64 / all.targets as f64;
-    scores.insert("valid/bits_per_byte".into(), all.nats / (LN_2 * validation.bytes as f64));
+    scores.0.insert("valid/bits_per_byte".into(), all.nats / (LN_2 * validation.bytes as f64));
     let Some(&largest) = evaluation.context_multiples.last() else { return scores };
     for &multiple in &evaluation.context_multiples {
         if evaluation.context_limit.is_some_and(|limit| limit < multiple * context) {
@@ -77,7 +78,7 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
         let windows = windows(tokens.len(), context, multiple, largest);
         let part = score(model, tokens, special, &windows, (evaluation.batch / multiple).max(1));
         if part.targets > 0 {
-            scores.insert(format!("valid/bits_per_byte@{multiple}x"), part.nats / (LN_2 * bytes_per_target * part.targets as f64));
+            scores.0.insert(format!("valid/bits_per_byte@{multiple}x"), part.nats / (LN_2 * bytes_per_target * part.targets as f64));
         }
     }
     scores

@@ -67,7 +67,12 @@ fn choose(logits: &[f32], sampling: &Sampling, uniform: f64) -> u32 {
     let mut weights: Vec<f64> = order.iter().map(|&id| ((f64::from(logits[id]) - largest) / sampling.temperature).exp()).collect();
     let total: f64 = weights.iter().sum();
     let mut before = 0.0;
-    let kept = weights.iter().take_while(|&&weight| std::mem::replace(&mut before, before + weight / total) <= sampling.top_p).count();
+    let inside = |weight: &&f64| {
+        let sum = before;
+        before += *weight / total;
+        sum <= sampling.top_p
+    };
+    let kept = weights.iter().take_while(inside).count();
     weights.truncate(kept.max(1));
     let mut rest = uniform * weights.iter().sum::<f64>();
     for (&id, weight) in order.iter().zip(&weights) {

@@ -225,10 +225,8 @@ fn hashes(folder: &Path) -> Result<BTreeMap<String, String>> {
             if path.is_dir() {
                 queue.push((path, format!("{name}/")));
             } else if name != COMMIT {
-                let mut hash = Sha256::new();
-                let mut file = fs::File::open(&path).map_err(Error::io("read", &path))?;
-                std::io::copy(&mut file, &mut hash).map_err(Error::io("read", &path))?;
-                found.insert(name, hex(&hash.finalize()));
+                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+                found.insert(name, hex(&Sha256::digest(bytes)));
             }
         }
     }

@@ -172,7 +172,7 @@ fn train(
     }
     for name in scores(spec) {
         let key = name.clone();
-        training = training.metric_valid_numeric(Reported::new(&name, move |scores: &Scores| scores.get(&key).copied()));
+        training = training.metric_valid_numeric(Reported::new(&name, move |scores: &Scores| scores.0.get(&key).copied()));
     }
     // The learner wants an optimizer and a rate; the strategy has its own.
     training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));

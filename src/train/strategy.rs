@@ -157,14 +157,14 @@ impl Attempt<'_> {
             measured.tokens_per_second = spec.tokens_per_step() as f64 / (measured.milliseconds / 1e3);
             let done = step + 1;
             let scores = if done.is_multiple_of(spec.evaluation.every) || done == steps { Some(self.evaluate(validation)) } else { None };
-            let unsound = scores.iter().flatten().find(|(_, value)| !value.is_finite()).map(|(name, value)| format!("{name} is {value}"));
+            let unsound = scores.iter().flat_map(|scores| &scores.0).find(|(_, value)| !value.is_finite()).map(|(name, value)| format!("{name} is {value}"));
             {
                 let mut status = lock(&self.steps.status);
                 status.state.step = done;
                 status.state.data_hash = data_hash;
                 status.state.initial_loss.get_or_insert(measured.loss);
                 if let (None, Some(scores)) = (&unsound, &scores) {
-                    status.state.metrics.extend(scores.clone());
+                    status.state.metrics.extend(scores.0.clone());
                 }
                 if step >= first + WARM_UP {
                     status.milliseconds.push(measured.milliseconds);
@@ -217,7 +217,7 @@ impl Attempt<'_> {
 
     fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> Scores {
         let model = self.model.as_ref().expect("the model is put back after each step").valid();
-        validation.iter().filter_map(std::result::Result::ok).flat_map(|examination| InferenceStep::step(&model, examination)).collect()
+        Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect())
     }
 
     /// Sends the scores first: they belong to the line of the step that follows.
