@@ -140,7 +140,7 @@ impl Head {
 
 fn losses(raw: Tensor<3>, targets: Tensor<2, Int>, options: &CrossEntropyOptions) -> Tensor<2> {
     let [batch, seq, vocab] = raw.dims();
-    ops::cross_entropy(raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]), options).reshape([batch, seq])
+    ops::cross_entropy(raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]), *options).objective.reshape([batch, seq])
 }
 
 #[cfg(test)]
