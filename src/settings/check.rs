@@ -107,7 +107,15 @@ impl<'a> Check<'a> {
         object.into()
     }
 
-    fn missing(&mut self, node: &Node, table: &Table, fields: &Fields<'a>, key: &Key, default: Option<&Map<String, Value>>, object: &mut Map<String, Value>) {
+    fn missing(
+        &mut self,
+        node: &Node,
+        table: &Table,
+        fields: &Fields<'a>,
+        key: &Key,
+        default: Option<&Map<String, Value>>,
+        object: &mut Map<String, Value>,
+    ) {
         for (name, value) in default.into_iter().flatten() {
             if table.get(name).is_none() && fields.get(name).is_some() {
                 object.insert(name.clone(), value.clone());
@@ -233,7 +241,7 @@ impl<'a> Check<'a> {
         };
         let elsewhere = || super::explain::places(self.root, name).into_iter().next();
         let hint = match (nearest(name, known.iter().copied()), home) {
-            (_, Some(home)) => Some(format!("it belongs to {home}")),
+            (_, Some(home)) => Some(format!("it belongs to {home};")),
             (Some(near), None) => Some(format!("did you mean `{near}`?")),
             (None, None) => elsewhere().map(|place| format!("did you mean `{place}`?")),
         };

@@ -94,7 +94,14 @@ impl Document {
         let reader = Reader { text, file: name, folder: None, lines: true };
         let document = toml_edit::Document::parse(text).map_err(|error| {
             let line = error.span().map(|span| reader.line(span.start));
-            one(Mistake { file: name.into(), line, key: String::new(), value: None, message: format!("no TOML: {}", error.message()), help: None })
+            one(Mistake {
+                file: name.into(),
+                line,
+                key: String::new(),
+                value: None,
+                message: format!("no TOML: {}", error.message()),
+                help: None,
+            })
         })?;
         let mut made = Self::new(name);
         made.root.content = Content::Table(reader.table(document.as_table()));
@@ -109,7 +116,8 @@ impl Document {
     ///
     /// No `=`, no key.
     pub fn set(&mut self, assignment: &str, source: &str) -> Result<()> {
-        let wrong = |message: &str| Error::input(format!("{source} {assignment}"), message, "write KEY=VALUE, for example model.norm.kind=layer");
+        let wrong =
+            |message: &str| Error::input(format!("{source} {assignment}"), message, "write KEY=VALUE, for example model.norm.kind=layer");
         let (key, value) = assignment.split_once('=').ok_or_else(|| wrong("there is no `=`"))?;
         let names = toml_edit::Key::parse(key.trim()).map_err(|_| wrong("the part before `=` is no key"))?;
         let names = names.iter().map(|name| Segment::Name(name.get().to_string())).collect();
@@ -119,7 +127,8 @@ impl Document {
         let parsed = toml_edit::Document::parse(text.as_str()).ok().filter(|document| document.as_table().len() == 1);
         let mut node = parsed.and_then(|document| reader.table(document.as_table()).remove("v"));
         if node.as_ref().is_none_or(|node| matches!(node.content, Content::Date(_))) {
-            node = Some(Node::new(Content::Text(value.to_string()), Origin { file: source.into(), text: value.into(), ..Origin::default() }));
+            node =
+                Some(Node::new(Content::Text(value.to_string()), Origin { file: source.into(), text: value.into(), ..Origin::default() }));
         }
         if let Some(node) = node {
             self.insert(Key(names), node, source);
@@ -205,7 +214,7 @@ impl Document {
     pub fn written_keys(&self) -> Vec<String> {
         fn walk(node: &Node, key: &Key, keys: &mut Vec<String>) {
             match &node.content {
-                Content::Table(table) if !(table.0.is_empty() && !key.0.is_empty()) => {
+                Content::Table(table) if !table.0.is_empty() || key.0.is_empty() => {
                     table.0.iter().for_each(|(name, node)| walk(node, &key.child(name), keys));
                 }
                 _ => keys.push(key.to_string()),

@@ -252,6 +252,7 @@ fn toml(value: &Value) -> String {
         }
         Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
         Value::Number(number) => match number.as_f64() {
+            Some(float) if float != 0.0 && float.abs() < 1e-3 => format!("{float:e}"),
             Some(float) if !number.is_i64() && !number.is_u64() => toml::Value::Float(float).to_string(),
             _ => number.to_string(),
         },

@@ -23,7 +23,8 @@ pub fn schema<T: JsonSchema>() -> Value {
 fn relax(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
-            let tagged = object.get("oneOf").and_then(Value::as_array).is_some_and(|list| list.iter().all(|one| one.get("properties").is_some()));
+            let tagged =
+                object.get("oneOf").and_then(Value::as_array).is_some_and(|list| list.iter().all(|one| one.get("properties").is_some()));
             if tagged && let Some(Value::Array(mut variants)) = object.remove("oneOf") {
                 for variant in &mut variants {
                     variant.as_object_mut().map(|variant| variant.remove("required"));

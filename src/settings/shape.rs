@@ -38,7 +38,10 @@ pub(super) enum Shape<'a> {
     Map(Option<View<'a>>),
     Array(View<'a>),
     /// A table whose key `tag` decides which other keys it has.
-    Tagged { tag: &'a str, variants: Vec<Variant<'a>> },
+    Tagged {
+        tag: &'a str,
+        variants: Vec<Variant<'a>>,
+    },
     /// One of several shapes.
     Either(Vec<View<'a>>),
 }
@@ -116,8 +119,11 @@ impl<'a> View<'a> {
         for _ in 0..8 {
             if let Some(text) = view.schema.get("description").and_then(Value::as_str) {
                 let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-                if !parts.contains(&text) {
-                    parts.push(text);
+                // The type's text is worth reading after the key's where it says the same and more, or gives a source.
+                match parts.last() {
+                    Some(said) if text.starts_with(said.trim_end_matches('.')) => parts = vec![text],
+                    Some(_) if !text.contains('(') => {}
+                    _ => parts.push(text),
                 }
             }
             let next = if view.schema.get("$ref").is_some() { view.resolved() } else { view.only_alternative() };
