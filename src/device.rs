@@ -84,6 +84,17 @@ impl DeviceName {
     }
 }
 
+/// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.
+///
+/// Burn keeps the state of an optimizer it reads on its default device for a moment, and takes a GPU for that as soon as
+/// one is built in, whether or not the machine has one. A `BURN_DEVICE` that is already set stays.
+pub fn pin_default() {
+    if cfg!(any(feature = "cuda", feature = "wgpu")) && std::env::var_os("BURN_DEVICE").is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+    }
+}
+
 /// Uses the device once, so that whatever is wrong with it shows before anything starts.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn try_out(name: &DeviceName, device: Device, help: &str) -> Result<Device> {
