@@ -53,3 +53,54 @@ impl ModuleVisitor for Scale<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        device::DeviceName,
+        model::{ModelConfig, Noise},
+        train::{Batch, step},
+    };
+
+    fn gradients(model: &Transformer) -> GradientsParams {
+        let noise = Noise { seed: 0, step: 0, micro: 0 };
+        let batch = Batch { tokens: (0..18).map(|i| i * 7 % 32).collect(), context: 8, noise, share: 1.0 };
+        step::backward(model, step::forward(model, &batch).objective, 1.0)
+    }
+
+    struct Values<'a>(&'a GradientsParams, Vec<f64>);
+
+    impl ModuleVisitor for Values<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(grad) = self.0.get::<D>(param.id) {
+                self.1.extend(grad.into_data().iter::<f64>());
+            }
+        }
+    }
+
+    fn values(model: &Transformer, grads: &GradientsParams) -> Vec<f64> {
+        let mut values = Values(grads, vec![]);
+        model.visit(&mut values);
+        values.1
+    }
+
+    #[test]
+    fn gradients_shrink_together_to_the_limit_and_stay_below_it() {
+        let config = ModelConfig { layers: 2, width: 16, context: 8, ..ModelConfig::default() };
+        let spec = config.resolve(Some(32)).unwrap();
+        let model = spec.build(1, &DeviceName::Flex.train_device().unwrap());
+        let before = values(&model, &gradients(&model));
+        assert_eq!(before.len() as u64, spec.account(8).parameters);
+        let expected = before.iter().map(|value| value * value).sum::<f64>().sqrt();
+
+        for (limit, factor) in [(0.0, 1.0), (expected * 2.0, 1.0), (expected / 4.0, expected / 4.0 / (expected + 1e-6))] {
+            let mut grads = gradients(&model);
+            let norm = clip(&model, &mut grads, limit);
+            assert!((norm / expected - 1.0).abs() < 1e-6, "{norm} {expected}");
+            for (old, new) in before.iter().zip(values(&model, &grads)) {
+                assert!((old * factor - new).abs() <= 1e-6 * old.abs(), "{old} {new}");
+            }
+        }
+    }
+}

@@ -68,10 +68,11 @@ impl RunConfig {
             return;
         }
         let floor = |count: usize| (count as u128 * steps as u128 / from as u128) as usize;
-        let interval = |count: usize| floor(count + from.div_ceil(2 * steps.max(1))).max(1);
+        // An interval of 0 is a mistake that `resolve` reports.
+        let interval = |count: usize| if count == 0 { 0 } else { ((count as f64 * steps as f64 / from as f64).round() as usize).max(1) };
         self.schedule.map_steps(floor);
-        self.evaluation.every = self.evaluation.every.map(|every| if every == 0 { 0 } else { interval(every) });
-        self.train.checkpoint_every = self.train.checkpoint_every.map(|every| if every == 0 { 0 } else { interval(every) });
+        self.evaluation.every = self.evaluation.every.map(interval);
+        self.train.checkpoint_every = self.train.checkpoint_every.map(interval);
     }
 
     /// Checks every rule and fills every size.
