@@ -70,14 +70,6 @@ impl Scope {
         self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.lock().expect("no panic while held").clone())
     }
 
-    /// STANDIN
-    pub fn outline(_scheme: &InitConfig, _layers: usize, _width: usize) -> Self {
-        todo!()
-    }
-    /// STANDIN
-    pub fn outlined(&self) -> Vec<(String, Vec<usize>)> {
-        todo!()
-    }
     /// The place of a field of this module.
     pub fn child(&self, name: impl Display) -> Self {
         Self { path: self.path_of(name), ..self.clone() }
