@@ -6,7 +6,7 @@ use super::{
     linear::Linear,
 };
 use crate::{
-    ops::{self, CrossEntropyOptions},
+    ops::{self, CrossEntropy, CrossEntropyOptions},
     settings::Problem,
 };
 use burn::{
@@ -112,35 +112,18 @@ impl Head {
         }
     }
 
-    /// What training minimises for every token: cross-entropy, smoothed if configured, plus z-loss.
+    /// The losses of every token: what training minimises, and the cross-entropy in nats.
     ///
     /// # Shapes
     ///
     /// - `raw`: `[batch, seq, vocab]`, before the soft cap, `targets`: `[batch, seq]`
-    /// - output: `[batch, seq]`
-    pub fn objective(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
+    /// - output: `[batch · seq]` each
+    pub fn losses(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> CrossEntropy {
         let HeadConfig { soft_cap, z_loss, label_smoothing, .. } = self.config;
-        losses(raw, targets, &CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
+        let [batch, seq, vocab] = raw.dims();
+        let (raw, targets) = (raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]));
+        ops::cross_entropy(raw, targets, CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
     }
-
-    /// Cross-entropy of every token in nats, without smoothing and z-loss.
-    ///
-    /// # Shapes
-    ///
-    /// As [`Head::objective`].
-    pub fn nats(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
-        losses(raw, targets, &CrossEntropyOptions { soft_cap: self.config.soft_cap, z_loss: 0.0, label_smoothing: 0.0 })
-    }
-
-    /// Whether training minimises more than the cross-entropy.
-    pub fn has_extra_terms(&self) -> bool {
-        self.config.z_loss > 0.0 || self.config.label_smoothing > 0.0
-    }
-}
-
-fn losses(raw: Tensor<3>, targets: Tensor<2, Int>, options: &CrossEntropyOptions) -> Tensor<2> {
-    let [batch, seq, vocab] = raw.dims();
-    ops::cross_entropy(raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]), options).reshape([batch, seq])
 }
 
 #[cfg(test)]
