@@ -53,14 +53,16 @@ impl HeadConfig {
         let mut problems = vec![];
         if let Some(cap) = self.soft_cap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
             problems.push(
-                Problem::new("model.head.soft_cap", format!("({cap}) must be positive")).help("leave the key out for logits without a cap"),
+                Problem::new("model.head.soft_cap", format!("must be positive, not {cap}"))
+                    .help("leave the key out for logits without a cap"),
             );
         }
         if !(self.z_loss.is_finite() && self.z_loss >= 0.0) {
-            problems.push(Problem::new("model.head.z_loss", format!("({}) must be at least 0", self.z_loss)));
+            problems.push(Problem::new("model.head.z_loss", format!("must be at least 0, not {}", self.z_loss)));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            problems.push(Problem::new("model.head.label_smoothing", format!("({}) must be at least 0 and below 1", self.label_smoothing)));
+            problems
+                .push(Problem::new("model.head.label_smoothing", format!("must be at least 0 and below 1, not {}", self.label_smoothing)));
         }
         problems
     }

@@ -128,9 +128,9 @@ impl ModelSpec {
 
     /// Paths and shapes of all parameters, in module order, without building any.
     pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let scope = Scope::outline(&self.init, self.layers, self.width);
+        let scope = Scope::sketch(self.layers, self.width);
         self.compose(&scope);
-        scope.outlined()
+        scope.sketched()
     }
 
     /// The longest context the positions are defined for: the training context for learned positions, none elsewhere.
