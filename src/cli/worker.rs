@@ -27,8 +27,9 @@ pub struct Args {
 /// Runs the verb: a JSON object per step on standard output, the rest in the folder of the run.
 pub fn run(args: Args) -> Result<ExitCode> {
     let text = std::fs::read_to_string(&args.spec).map_err(Error::io("read", &args.spec))?;
-    let spec: RunSpec = toml::from_str(&text)
-        .map_err(|error| Error::input(args.spec.display(), format!("no resolved run: {error}"), "use `ablate train` for a configuration"))?;
+    let spec: RunSpec = toml::from_str(&text).map_err(|error| {
+        Error::input(args.spec.display(), format!("no resolved run: {error}"), "use `ablate train` for a configuration")
+    })?;
     // The parent gets the same Ctrl-C from the terminal, and says what there is to say.
     let stop = || train::interrupter().store(true, Ordering::Relaxed);
     ctrlc::set_handler(stop).map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))?;

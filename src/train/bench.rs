@@ -1,6 +1,6 @@
 //! Timing a training step.
 
-use super::{RunConfig, Batch, clip::clip, optimizer, run::median, step};
+use super::{Batch, RunConfig, clip::clip, optimizer, run::median, step};
 use crate::{
     device::DeviceName,
     model::{ModelSpec, transformer::Noise},

@@ -4,11 +4,7 @@ use super::spec::{DecayRule, OptimizerConfig};
 use crate::model::{Transformer, parameters};
 use burn::{
     module::ParamGroup,
-    optim::{
-        self, AdjustLrFn, DynOptimizer, ModuleOptimizer,
-        decay::WeightDecayConfig,
-        momentum::MomentumConfig,
-    },
+    optim::{self, AdjustLrFn, DynOptimizer, ModuleOptimizer, decay::WeightDecayConfig, momentum::MomentumConfig},
 };
 
 /// Whether a parameter is a token or position embedding.

@@ -2,8 +2,8 @@
 
 use super::batch::Batch;
 use crate::{
-    eval::{Evaluation, Scores, evaluate},
     data::Dataset,
+    eval::{Evaluation, Scores, evaluate},
     model::{
         Transformer,
         transformer::{Loss, Pass},

@@ -157,7 +157,11 @@ impl Attempt<'_> {
             measured.tokens_per_second = spec.tokens_per_step() as f64 / (measured.milliseconds / 1e3);
             let done = step + 1;
             let scores = if done.is_multiple_of(spec.evaluation.every) || done == steps { Some(self.evaluate(validation)) } else { None };
-            let unsound = scores.iter().flat_map(|scores| &scores.0).find(|(_, value)| !value.is_finite()).map(|(name, value)| format!("{name} is {value}"));
+            let unsound = scores
+                .iter()
+                .flat_map(|scores| &scores.0)
+                .find(|(_, value)| !value.is_finite())
+                .map(|(name, value)| format!("{name} is {value}"));
             {
                 let mut status = lock(&self.steps.status);
                 status.state.step = done;

@@ -152,7 +152,13 @@ fn micro_batches_sum_to_the_batch() {
 #[test]
 fn a_divergence_is_a_result() {
     let bench = Bench::new();
-    let spec = bench.spec(&["optimizer={ kind = \"sgd\", lr = 1.0, momentum = 0.99 }", "train.gradient_clip=0", "train.steps=500", "schedule.warmup=0", "model.init.std=0.5"]);
+    let spec = bench.spec(&[
+        "optimizer={ kind = \"sgd\", lr = 1.0, momentum = 0.99 }",
+        "train.gradient_clip=0",
+        "train.steps=500",
+        "schedule.warmup=0",
+        "model.init.std=0.5",
+    ]);
     let result = bench.run(&spec, "run").unwrap();
     assert_eq!(result.outcome, Outcome::Diverged);
     assert!(result.reason.as_ref().unwrap().contains("of step"), "{:?}", result.reason);
@@ -206,7 +212,16 @@ fn damaged_checkpoints_are_refused() {
 fn losses_do_not_depend_on_threads() {
     let bench = Bench::new();
     // Embedding and head of 4 Mi elements each: Flex adds up tensors of that size in the order in which threads finish.
-    let spec = bench.spec(&["model.vocab=16400", "model.width=256", "model.context=8", "model.layers=1", "train.steps=3", "train.batch=2", "schedule.warmup=0", "evaluation.batch=16"]);
+    let spec = bench.spec(&[
+        "model.vocab=16400",
+        "model.width=256",
+        "model.context=8",
+        "model.layers=1",
+        "train.steps=3",
+        "train.batch=2",
+        "schedule.warmup=0",
+        "evaluation.batch=16",
+    ]);
     assert!(spec.model.parameter_shapes().iter().any(|(_, shape)| shape.iter().product::<usize>() >= 4 << 20));
     let measured: Vec<_> = [1, 2, 4, 7]
         .into_iter()

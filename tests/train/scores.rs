@@ -21,12 +21,8 @@ fn nats(model: &Transformer, tokens: &[u32], target: usize, inputs: usize) -> f6
 
 fn scored(bench: &Bench, spec: &RunSpec, batch: usize, multiples: &[usize]) -> ablate::eval::Scores {
     let model = spec.model.build(5, &DeviceName::Flex.open().unwrap());
-    let evaluation = Evaluation {
-        context: spec.model.context,
-        batch,
-        context_multiples: multiples.to_vec(),
-        context_limit: spec.model.context_limit(),
-    };
+    let evaluation =
+        Evaluation { context: spec.model.context, batch, context_multiples: multiples.to_vec(), context_limit: spec.model.context_limit() };
     evaluate(&model, &bench.data, &evaluation)
 }
 

@@ -42,9 +42,7 @@ impl EvaluationConfig {
         let mut problems = vec![];
         require(&mut problems, self.every != Some(0), "evaluation.every", || "must be at least 1".into());
         require(&mut problems, self.batch > 0, "evaluation.batch", || "must be at least 1".into());
-        require(&mut problems, !self.context_multiples.contains(&0), "evaluation.context_multiples", || {
-            "each must be at least 1".into()
-        });
+        require(&mut problems, !self.context_multiples.contains(&0), "evaluation.context_multiples", || "each must be at least 1".into());
         problems
     }
 
