@@ -41,7 +41,7 @@ struct Gradient<'a> {
 
 impl ModuleVisitor for Gradient<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let finite = |gradient: Tensor<D>| gradient.into_data().to_vec::<f32>().unwrap().iter().all(|x| x.is_finite());
+        let finite = |gradient: Tensor<D>| gradient.into_data().try_to_vec::<f32>().unwrap().iter().all(|x| x.is_finite());
         if !param.val().grad(self.gradients).is_some_and(finite) {
             self.wrong.push(self.path.join("."));
         }
@@ -62,7 +62,7 @@ struct Bits {
 
 impl ModuleVisitor for Bits {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.found.insert(self.path.join("."), param.val().into_data().to_vec().unwrap());
+        self.found.insert(self.path.join("."), param.val().into_data().try_to_vec().unwrap());
     }
     fn enter_module(&mut self, name: &str, container: &str) {
         if !ablate::model::transformer::is_variant(container) {
@@ -110,7 +110,7 @@ fn check(case: &str, config: &ModelConfig) {
     // Causal: the last token is no business of the earlier ones.
     let changed = (inputs.clone().slice([0..BATCH, CONTEXT - 1..CONTEXT]) + 1).remainder_scalar(spec.vocab as i32);
     let changed = inputs.clone().slice_assign([0..BATCH, CONTEXT - 1..CONTEXT], changed);
-    let before = |logits: Tensor<3>| logits.slice([0..BATCH, 0..CONTEXT - 1]).into_data().to_vec::<f32>().unwrap();
+    let before = |logits: Tensor<3>| logits.slice([0..BATCH, 0..CONTEXT - 1]).into_data().try_to_vec::<f32>().unwrap();
     let worst =
         before(logits).into_iter().zip(before(model.forward(changed, &Pass::default()))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-5, "{case}: the future leaks by {worst}");
@@ -279,12 +279,12 @@ fn the_loss_is_the_mean_of_the_token_losses() {
     let (inputs, targets) = (tokens(17, 0, &device), tokens(17, 5, &device));
     let loss = model.loss(inputs.clone(), targets.clone(), &Pass::default());
     let (objective, nats): (f32, f32) = (loss.objective.into_scalar(), loss.nats.into_scalar());
-    let each = model.token_losses(inputs.clone(), targets.clone()).into_data().to_vec::<f32>().unwrap();
+    let each = model.token_losses(inputs.clone(), targets.clone()).into_data().try_to_vec::<f32>().unwrap();
     assert!((nats - each.iter().sum::<f32>() / each.len() as f32).abs() < 1e-5);
     // log Z of nearly equal logits is ln 17, so the z-loss is near 0.1 · (ln 17)².
     assert!((objective - nats - 0.1 * 17f32.ln().powi(2)).abs() < 0.1, "{objective} {nats}");
     // Against the definition, from the capped logits.
-    let logits = model.forward(inputs, &Pass::default()).into_data().to_vec::<f32>().unwrap();
+    let logits = model.forward(inputs, &Pass::default()).into_data().try_to_vec::<f32>().unwrap();
     assert!(logits.iter().all(|x| x.abs() < 3.0));
     let targets = targets.into_data().iter::<i64>().collect::<Vec<_>>();
     for ((row, target), loss) in logits.chunks(17).zip(targets).zip(each) {
@@ -333,8 +333,9 @@ fn all_broken_rules_are_told_at_once() {
 
 #[test]
 fn sizes_of_nothing_are_problems_not_panics() {
-    for change in [|c: &mut ModelConfig| c.width = 0, |c| c.layers = 0, |c| c.context = 0, |c| c.vocab = Some(0), |c| c.attention.heads = 0]
-    {
+    let changes: [fn(&mut ModelConfig); 5] =
+        [|c| c.width = 0, |c| c.layers = 0, |c| c.context = 0, |c| c.vocab = Some(0), |c| c.attention.heads = 0];
+    for change in changes {
         let mut config = ModelConfig { vocab: Some(17), ..Default::default() };
         change(&mut config);
         assert!(!config.resolve(None).unwrap_err().is_empty());

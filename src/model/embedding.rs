@@ -49,9 +49,9 @@ pub struct Embedding {
 impl EmbeddingConfig {
     /// Rules that the section breaks.
     pub fn problems(&self) -> Vec<Problem> {
-        let mut problems = vec![];
+        let mut problems = self.norm.problems("model.embedding.norm");
         if !(0.0..1.0).contains(&self.dropout) {
-            problems.push(Problem::new("model.embedding.dropout", format!("({}) must be at least 0 and below 1", self.dropout)));
+            problems.push(Problem::new("model.embedding.dropout", format!("must be at least 0 and below 1, not {}", self.dropout)));
         }
         problems
     }

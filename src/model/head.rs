@@ -6,7 +6,7 @@ use super::{
     linear::Linear,
 };
 use crate::{
-    ops::{self, CrossEntropyOptions},
+    ops::{self, CrossEntropy, CrossEntropyOptions},
     settings::Problem,
 };
 use burn::{
@@ -53,14 +53,16 @@ impl HeadConfig {
         let mut problems = vec![];
         if let Some(cap) = self.soft_cap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
             problems.push(
-                Problem::new("model.head.soft_cap", format!("({cap}) must be positive")).help("leave the key out for logits without a cap"),
+                Problem::new("model.head.soft_cap", format!("must be positive, not {cap}"))
+                    .help("leave the key out for logits without a cap"),
             );
         }
         if !(self.z_loss.is_finite() && self.z_loss >= 0.0) {
-            problems.push(Problem::new("model.head.z_loss", format!("({}) must be at least 0", self.z_loss)));
+            problems.push(Problem::new("model.head.z_loss", format!("must be at least 0, not {}", self.z_loss)));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
-            problems.push(Problem::new("model.head.label_smoothing", format!("({}) must be at least 0 and below 1", self.label_smoothing)));
+            problems
+                .push(Problem::new("model.head.label_smoothing", format!("must be at least 0 and below 1, not {}", self.label_smoothing)));
         }
         problems
     }
@@ -112,35 +114,18 @@ impl Head {
         }
     }
 
-    /// What training minimises for every token: cross-entropy, smoothed if configured, plus z-loss.
+    /// The losses of every token: what training minimises, and the cross-entropy in nats.
     ///
     /// # Shapes
     ///
     /// - `raw`: `[batch, seq, vocab]`, before the soft cap, `targets`: `[batch, seq]`
-    /// - output: `[batch, seq]`
-    pub fn objective(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
+    /// - output: `[batch · seq]` each
+    pub fn losses(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> CrossEntropy {
         let HeadConfig { soft_cap, z_loss, label_smoothing, .. } = self.config;
-        losses(raw, targets, &CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
+        let [batch, seq, vocab] = raw.dims();
+        let (raw, targets) = (raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]));
+        ops::cross_entropy(raw, targets, CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
     }
-
-    /// Cross-entropy of every token in nats, without smoothing and z-loss.
-    ///
-    /// # Shapes
-    ///
-    /// As [`Head::objective`].
-    pub fn nats(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> {
-        losses(raw, targets, &CrossEntropyOptions { soft_cap: self.config.soft_cap, z_loss: 0.0, label_smoothing: 0.0 })
-    }
-
-    /// Whether training minimises more than the cross-entropy.
-    pub fn has_extra_terms(&self) -> bool {
-        self.config.z_loss > 0.0 || self.config.label_smoothing > 0.0
-    }
-}
-
-fn losses(raw: Tensor<3>, targets: Tensor<2, Int>, options: &CrossEntropyOptions) -> Tensor<2> {
-    let [batch, seq, vocab] = raw.dims();
-    ops::cross_entropy(raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]), options).reshape([batch, seq])
 }
 
 #[cfg(test)]

@@ -115,6 +115,8 @@ impl ModelConfig {
         let sizes_hold = problems.is_empty();
 
         let vocab = keep(self.resolve_vocab(vocab).map_err(|problem| vec![problem]), &mut problems);
+        problems.extend(self.norm.problems("model.norm"));
+        problems.extend(self.init.problems());
         problems.extend(self.residual.problems());
         problems.extend(self.embedding.problems());
         problems.extend(self.head.problems());
@@ -122,6 +124,7 @@ impl ModelConfig {
             return Err(problems);
         }
         let attention = keep(self.attention.resolve(self.width, self.layers, self.context), &mut problems);
+        problems.extend(attention.iter().flat_map(|attention| self.position.problems(attention.head_dim)));
         let feed_forward = keep(self.feed_forward.resolve(self.width), &mut problems);
         match (vocab, attention, feed_forward) {
             (Some(vocab), Some(attention), Some(feed_forward)) if problems.is_empty() => Ok(ModelSpec {

@@ -128,9 +128,9 @@ impl ModelSpec {
 
     /// Paths and shapes of all parameters, in module order, without building any.
     pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        let scope = Scope::outline(&self.init, self.layers, self.width);
+        let scope = Scope::sketch(self.layers, self.width);
         self.compose(&scope);
-        scope.outlined()
+        scope.sketched()
     }
 
     /// The longest context the positions are defined for: the training context for learned positions, none elsewhere.
@@ -165,11 +165,9 @@ impl Transformer {
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let raw = self.raw_logits(tokens, pass);
-        let plain = self.head.has_extra_terms().then(|| self.head.nats(raw.clone().detach(), targets.clone()));
-        let objective = mean(self.head.objective(raw, targets));
-        let nats = plain.map_or_else(|| objective.clone().detach(), mean);
-        Loss { objective, nats }
+        let shape = targets.dims();
+        let losses = self.head.losses(self.raw_logits(tokens, pass), targets);
+        Loss { objective: mean(losses.objective.reshape(shape)), nats: mean(losses.nats.detach().reshape(shape)) }
     }
 
     /// Cross-entropy of every token in nats, without smoothing, z-loss and dropout.
@@ -179,7 +177,8 @@ impl Transformer {
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<2> {
-        self.head.nats(self.raw_logits(tokens, &Pass::default()), targets)
+        let shape = targets.dims();
+        self.head.losses(self.raw_logits(tokens, &Pass::default()), targets).nats.reshape(shape)
     }
 
     fn raw_logits(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {

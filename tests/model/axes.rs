@@ -183,10 +183,14 @@ pub fn valid(axes: &[Axis], row: &[Option<usize>]) -> bool {
         && belongs("rope.scaling", &[0])
         && belongs("position.pattern", &[0, 3, 4]);
     let deepnorm = !matches!((at("residual.kind"), at("residual.scale")), (Some(kind), Some(4)) if kind != 1);
-    // The rotated channels of a head are even in number.
-    let even = match (at("width"), at("heads"), at("head_dim"), at("rope.fraction")) {
-        (Some(width), Some(heads), Some(0), Some(2)) => !(width == 1 && heads > 0),
+    // The rotated channels of a head come in pairs, and the NTK rule needs two of these.
+    let pairs = match (at("width"), at("heads"), at("head_dim"), at("rope.fraction")) {
+        (Some(width), Some(heads), Some(head_dim), Some(fraction @ 1..)) => {
+            let head_dim = [[16, 8][width] / [2, 4, 4, 4][heads], 8, 12][head_dim];
+            let rotated = head_dim / fraction;
+            rotated % 2 == 0 && (rotated > 2 || at("rope.scaling") != Some(3))
+        }
         _ => true,
     };
-    own_axes && deepnorm && even
+    own_axes && deepnorm && pairs
 }

@@ -49,6 +49,16 @@ impl Corpus {
         Self { train, validation }
     }
 
+    /// Bytes of the training text.
+    pub fn train_bytes(&self) -> u64 {
+        bytes(&self.train)
+    }
+
+    /// Bytes of the documents that may serve as validation text.
+    pub fn held_out_bytes(&self) -> u64 {
+        bytes(&self.validation)
+    }
+
     /// Drops training documents beyond `train` bytes and validation documents that do not fit into `validation` bytes.
     ///
     /// Documents stay whole: the first that would go beyond the limit of the training text ends it; of the validation
@@ -77,7 +87,7 @@ fn add_within(sum: &mut u64, bytes: u64, limit: u64) -> bool {
 }
 
 /// Bytes of the text of some documents.
-pub(in crate::data) fn bytes(documents: &[Document]) -> u64 {
+fn bytes(documents: &[Document]) -> u64 {
     documents.iter().map(|document| document.text.len() as u64).sum()
 }
 

@@ -65,7 +65,7 @@ impl Hidden {
 fn multiple(width: usize, factor: f64) -> Result<usize, Problem> {
     let key = format!("{KEY}.factor");
     if !(factor.is_finite() && factor > 0.0) {
-        return Err(Problem::new(key, format!("({factor}) must be positive")));
+        return Err(Problem::new(key, format!("must be positive, not {factor}")));
     }
     match (factor * width as f64).floor() as usize {
         0 => Err(Problem::new(key, format!("({factor}) times the width ({width}) is less than one channel"))),

@@ -86,6 +86,7 @@ impl Default for BranchScale {
 
 /// The residual connections of a block as built. Dropout and factor act last, on what is added to the stream.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are as many as layers")]
 pub enum Residual {
     /// x + f(norm(x)).
     Pre(Pre),
@@ -122,7 +123,7 @@ impl ResidualConfig {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = vec![];
         if !(0.0..1.0).contains(&self.dropout) {
-            problems.push(Problem::new("model.residual.dropout", format!("({}) must be at least 0 and below 1", self.dropout)));
+            problems.push(Problem::new("model.residual.dropout", format!("must be at least 0 and below 1, not {}", self.dropout)));
         }
         match self.scale {
             BranchScale::Deepnorm {} if self.kind != ResidualKind::Post => problems.push(
@@ -130,7 +131,7 @@ impl ResidualConfig {
                     .help("set model.residual.kind = \"post\", or another scale: none, depth, learned"),
             ),
             BranchScale::Learned { initial } if !initial.is_finite() => {
-                problems.push(Problem::new("model.residual.scale.initial", format!("({initial}) must be a finite number")));
+                problems.push(Problem::new("model.residual.scale.initial", format!("must be a finite number, not {initial}")));
             }
             _ => {}
         }
