@@ -1,5 +1,10 @@
 //! Causal self-attention with any number of key-value heads.
 
+mod module;
+mod resolve;
+
+pub use module::Attention;
+
 use crate::model::norm::NormConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,30 +133,9 @@ pub struct AttentionSpec {
     pub bias: AttentionBias,
 }
 
-/// STANDIN
-#[derive(burn::module::Module, Debug)]
-pub struct Attention {
-    query: crate::model::linear::Linear,
-}
-impl AttentionConfig {
-    /// STANDIN
-    pub fn resolve(&self, _width: usize, _layers: usize, _context: usize) -> Result<AttentionSpec, Vec<crate::settings::Problem>> {
-        todo!()
-    }
-}
 impl AttentionSpec {
-    /// STANDIN
-    pub fn build(&self, _scope: &crate::model::init::Scope, _width: usize) -> Attention {
-        todo!()
-    }
-    /// STANDIN
-    pub fn account(&self, _width: usize, _layer: usize, _context: usize) -> crate::model::Account {
-        todo!()
-    }
-}
-impl Attention {
-    /// STANDIN
-    pub fn forward(&self, _x: burn::tensor::Tensor<3>, _position: &crate::model::position::Position) -> burn::tensor::Tensor<3> {
-        todo!()
+    /// Keys that a query of `layer`, from 0, sees at most; none if there is no limit.
+    pub fn window_at(&self, layer: usize) -> Option<usize> {
+        self.window.filter(|_| self.spans[layer % self.spans.len()] == Span::Window)
     }
 }
