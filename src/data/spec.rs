@@ -113,7 +113,12 @@ impl DataConfig {
         self.resolve_in(&cache_folder())
     }
 
-    fn resolve_in(&self, cache: &Path) -> Result<DataSpec, Vec<Problem>> {
+    /// [`DataConfig::resolve`] with another folder to remember fingerprints in.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn resolve_in(&self, cache: &Path) -> Result<DataSpec, Vec<Problem>> {
         let mut problems = Vec::new();
         let corpus = self.corpus.absolute();
         match &self.corpus {

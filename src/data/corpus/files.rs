@@ -44,7 +44,7 @@ pub(in crate::data) fn expand(paths: &[String], kind: Kind) -> Result<Vec<PathBu
             let help = "patterns are *, **, ? and [abc]";
             let matches = glob::glob(path).map_err(|error| Error::input(path, format!("not a pattern: {error}"), help))?;
             for found in matches {
-                let found = found.map_err(|error| Error::Io { action: "read", path: error.path().into(), source: error.into_error() })?;
+                let found = found.map_err(|error| Error::Io { action: "read", path: error.path().into(), source: error.into() })?;
                 if found.is_dir() {
                     search(&found, kind, &mut files)?;
                 } else {
@@ -100,7 +100,7 @@ fn search(folder: &Path, kind: Kind, files: &mut Vec<PathBuf>) -> Result<()> {
 /// # Errors
 ///
 /// Unreadable or broken files.
-pub(in crate::data) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let raw = std::fs::read(path).map_err(Error::io("read", path))?;
     let mut bytes = Vec::new();
     match path.extension().and_then(|ending| ending.to_str()) {

@@ -109,19 +109,24 @@ pub(super) fn by_content(documents: Vec<Document>, subject: &str) -> Result<Corp
     documents.retain(|document| seen.insert(document.hash));
     let (mut validation, mut train): (Vec<_>, Vec<_>) = documents.into_iter().partition(|document| document.number() % 10_000 < HELD_OUT);
     // In a small corpus chance may leave one side empty.
-    for (from, to) in [(&mut train, &mut validation), (&mut validation, &mut train)] {
-        if to.is_empty()
-            && from.len() > 1
-            && let Some(first) = (0..from.len()).min_by_key(|&index| from[index].hash)
-        {
-            to.push(from.swap_remove(first));
-        }
+    if validation.is_empty() {
+        move_one(&mut train, &mut validation);
+    } else if train.is_empty() {
+        move_one(&mut validation, &mut train);
     }
     if train.is_empty() || validation.is_empty() {
         let help = "name more text in data.corpus.paths: at least some kilobytes";
         return Err(Error::input(subject, "the corpus is too short to hold out validation text", help));
     }
     Ok(Corpus::shuffled(train, validation))
+}
+
+/// Moves the document of lowest hash, unless it is the only one.
+fn move_one(from: &mut Vec<Document>, to: &mut Vec<Document>) {
+    if from.len() > 1 {
+        from.sort_by_key(|document| document.hash);
+        to.push(from.swap_remove(0));
+    }
 }
 
 /// Cuts a document into pieces of about `size` bytes, at ends of lines where there are some, else after a space, else
