@@ -53,11 +53,8 @@ pub fn render(folder: &Path, summary: &Summary) -> String {
 /// Cells of the main table and of the list of differences.
 fn arm_row(summary: &Summary, index: usize, arm: &ArmSummary) -> Value {
     let (decimals, delta_decimals) = words::decimals(summary);
-    let differences: Vec<Value> = arm
-        .differences
-        .iter()
-        .map(|d| context! { key => &d.key, base => &d.base, arm => &d.arm, origin => &d.origin })
-        .collect();
+    let differences: Vec<Value> =
+        arm.differences.iter().map(|d| context! { key => &d.key, base => &d.base, arm => &d.arm, origin => &d.origin }).collect();
     context! {
         name => &arm.name,
         swatch => Value::from_safe_string(swatch(index)),
@@ -118,7 +115,8 @@ fn forest(summary: &Summary) -> Value {
             let mark = mark(comparison);
             let delta = plus_minus(comparison.delta, None, decimals, true);
             let interval = number::interval(comparison.delta_ci95, decimals);
-            let label = format!("{} against {}: {delta} {interval}, {}", arm.name, comparison.reference, words::verdict(comparison.verdict));
+            let label =
+                format!("{} against {}: {delta} {interval}, {}", arm.name, comparison.reference, words::verdict(comparison.verdict));
             context! {
                 arm => &arm.name,
                 reference => &comparison.reference,
@@ -148,7 +146,8 @@ fn plots(summary: &Summary, curves: &[ArmCurves]) -> Value {
         each.map(|(index, (arm, curves))| Series { name: &arm.name, index, curve: curve(curves) }).collect()
     };
     let metric = words::metric(&summary.metric);
-    let training = LinePlot { id: "training", title: "Training loss by step", quantity: "training loss, nats", series: series(|c| &c.training) };
+    let training =
+        LinePlot { id: "training", title: "Training loss by step", quantity: "training loss, nats", series: series(|c| &c.training) };
     let title = format!("{metric} by step");
     let evaluation = LinePlot { id: "evaluation", title: &title, quantity: &metric, series: series(|c| &c.evaluation) };
     let missing: Vec<String> = summary

@@ -8,11 +8,13 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 const WIDTH: usize = 100;
 /// Longest arm name that is shown whole even where there is room.
 const NAME: usize = 36;
+/// The same where there is little room.
+const SHORT_NAME: usize = 18;
 
 /// The verdict table, a sentence per arm, warnings, and what the intervals cover, without colour.
 ///
 /// `width` is in columns; none asks the terminal, and takes 100 where there is none. Below the natural width (about
-/// 100) tokens/s and parameters go first, then half-widths of means, p, and the ends of long names.
+/// 100) tokens/s and parameters go first, then the ends of long names, half-widths of means, and p.
 pub fn terminal(summary: &Summary, width: Option<usize>) -> String {
     render(summary, width, false)
 }
@@ -122,9 +124,10 @@ fn aligned(cells: Vec<(String, Option<String>)>) -> Vec<String> {
 
 fn table(summary: &Summary, width: usize, colour: bool) -> Vec<String> {
     let mut columns = columns(summary);
-    let mut steps = [Kind::Speed, Kind::Parameters, Kind::Verdict, Kind::Mean, Kind::P].into_iter();
+    let mut steps = [Kind::Speed, Kind::Parameters, Kind::Arm, Kind::Verdict, Kind::Mean, Kind::P].into_iter();
     while natural_width(&columns) > width {
         match steps.next() {
+            Some(Kind::Arm) => edit(&mut columns, Kind::Arm, |cell| shorten(cell, SHORT_NAME)),
             Some(Kind::Verdict) => edit(&mut columns, Kind::Verdict, |cell| cell.replace("difference found", "difference")),
             Some(Kind::Mean) => edit(&mut columns, Kind::Mean, |cell| cell.split(" ±").next().unwrap_or_default().trim_end().into()),
             Some(kind) => columns.retain(|column| column.kind != kind),
@@ -171,7 +174,8 @@ fn lay_out(columns: &[Column]) -> Table {
     }
     for (index, column) in columns.iter().enumerate() {
         if let Some(laid) = table.column_mut(index) {
-            laid.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
+            // The style puts one space between columns.
+            laid.set_padding((0, if index + 1 == columns.len() { 0 } else { 1 }));
             if !matches!(column.kind, Kind::Arm | Kind::Verdict) {
                 laid.set_cell_alignment(CellAlignment::Right);
             }

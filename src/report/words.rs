@@ -57,8 +57,7 @@ pub fn answer(summary: &Summary) -> Vec<String> {
         return vec!["There is nothing to compare: the experiment has no arm besides its base.".into()];
     }
     let of = |wanted: Verdict| -> Vec<&ArmSummary> { arms.iter().copied().filter(|arm| arm.verdict == wanted).collect() };
-    let (better, worse, same, open) =
-        (of(Verdict::Better), of(Verdict::Worse), of(Verdict::NoDifference), of(Verdict::Undecided));
+    let (better, worse, same, open) = (of(Verdict::Better), of(Verdict::Worse), of(Verdict::NoDifference), of(Verdict::Undecided));
     let references: BTreeSet<&str> = arms.iter().filter_map(|arm| arm.reference.as_deref()).collect();
     let against = match references.iter().next() {
         Some(one) if references.len() == 1 => format!("than {one}"),
@@ -140,13 +139,13 @@ pub fn reading(summary: &Summary) -> String {
 /// What the intervals cover, and what they do not.
 pub fn coverage(summary: &Summary) -> String {
     let seeds = summary.seeds.len();
-    let scope = "They do not cover other corpora, model sizes, training lengths or recipes.";
+    let rest = "do not cover other corpora, model sizes, training lengths or recipes.";
     if seeds < 2 {
-        return format!("One seed gives no interval: nothing here says how results vary between seeds. {scope}");
+        return format!("One seed gives no interval: nothing here says how results vary between seeds. Results {rest}");
     }
     format!(
         "Intervals are Student's t over {}: they cover what changes from seed to seed (initial weights and data order) with \
-         everything else fixed. {scope}",
+         everything else fixed. They {rest}",
         plural(seeds, "seed")
     )
 }

@@ -8,9 +8,6 @@ use super::{
 use crate::{experiment::Verdict, report::number};
 use std::fmt::Write;
 
-/// Height of a row, in pixels.
-const ROW: u32 = 30;
-
 /// One difference.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
@@ -36,7 +33,7 @@ impl Forest {
         extents.sort_by(f64::total_cmp);
         let points = marks.iter().map(|m| m.delta.abs()).filter(|d| d.is_finite()).fold(0.0, f64::max);
         let most = extents.get(extents.len() * 3 / 4).or(extents.last()).copied().unwrap_or(1.0);
-        let limit = (3.0 * most).max(1.3 * points);
+        let limit = (2.0 * most).max(1.3 * points);
         let (mut low, mut high) = (0.0f64, 0.0f64);
         for mark in marks {
             let [from, to] = ends(mark);
@@ -68,8 +65,8 @@ impl Forest {
 
     /// One row; without a difference only the grid.
     pub fn row(&self, name: &str, mark: Option<&Mark>) -> String {
-        let mut svg = format!("<svg class=\"forest\" width=\"100%\" height=\"{ROW}\" role=\"img\" aria-label=\"{}\">", escape(name));
-        self.grid(&mut svg, ROW);
+        let mut svg = format!("<svg class=\"forest\" width=\"100%\" height=\"100%\" role=\"img\" aria-label=\"{}\">", escape(name));
+        self.grid(&mut svg, "100%");
         if let Some(mark) = mark.filter(|mark| mark.delta.is_finite()) {
             self.draw(&mut svg, mark);
         }
@@ -80,7 +77,7 @@ impl Forest {
     /// Numbers below the last row.
     pub fn axis(&self) -> String {
         let mut svg = String::from("<svg class=\"forest\" width=\"100%\" height=\"24\" aria-hidden=\"true\">");
-        self.grid(&mut svg, 5);
+        self.grid(&mut svg, "5");
         for tick in &self.ticks.values {
             let (place, text) = (coordinate(self.scale.place(*tick)), number::signed(*tick, self.ticks.decimals));
             let text = if tick.abs() < 1e-12 { "0".into() } else { text };
@@ -90,7 +87,7 @@ impl Forest {
         svg
     }
 
-    fn grid(&self, svg: &mut String, height: u32) {
+    fn grid(&self, svg: &mut String, height: &str) {
         for tick in self.ticks.values.iter().filter(|tick| tick.abs() > 1e-12) {
             let place = coordinate(self.scale.place(*tick));
             let _ = write!(svg, "<line class=\"grid\" x1=\"{place}%\" x2=\"{place}%\" y1=\"0\" y2=\"{height}\"/>");
@@ -100,7 +97,6 @@ impl Forest {
     }
 
     fn draw(&self, svg: &mut String, mark: &Mark) {
-        let middle = ROW / 2;
         let class = match mark.verdict {
             Verdict::Better => "better",
             Verdict::Worse => "worse",
@@ -108,12 +104,12 @@ impl Forest {
         };
         if let Some([low, high]) = mark.interval.filter(|i| i[0].is_finite() && i[1].is_finite()) {
             let ends = [low, high].map(|end| coordinate(self.scale.place(end)));
-            let _ = write!(svg, "<line class=\"whisker {class}\" x1=\"{}%\" x2=\"{}%\" y1=\"{middle}\" y2=\"{middle}\"/>", ends[0], ends[1]);
+            let _ = write!(svg, "<line class=\"whisker {class}\" x1=\"{}%\" x2=\"{}%\" y1=\"50%\" y2=\"50%\"/>", ends[0], ends[1]);
             // An end inside the axis is capped, one beyond it is an arrow.
             let caps = [(low < self.scale.data()[0], "M7 -4L0 0L7 4"), (high > self.scale.data()[1], "M-7 -4L0 0L-7 4")];
             for (place, (beyond, arrow)) in ends.iter().zip(caps) {
                 let d = if beyond { arrow } else { "M0 -4V4" };
-                let _ = write!(svg, "<svg x=\"{place}%\" y=\"{middle}\" class=\"mark\"><path class=\"whisker {class}\" d=\"{d}\"/></svg>");
+                let _ = write!(svg, "<svg x=\"{place}%\" y=\"50%\" class=\"mark\"><path class=\"whisker {class}\" d=\"{d}\"/></svg>");
             }
         }
         let shape = match mark.verdict {
@@ -123,7 +119,7 @@ impl Forest {
             Verdict::Undecided => "<path d=\"M-4.5 -4.5H4.5V4.5H-4.5Z\"/>",
         };
         let place = coordinate(self.scale.place(mark.delta));
-        let _ = write!(svg, "<svg x=\"{place}%\" y=\"{middle}\" class=\"mark {class}\">{shape}</svg>");
+        let _ = write!(svg, "<svg x=\"{place}%\" y=\"50%\" class=\"mark {class}\">{shape}</svg>");
     }
 }
 

@@ -106,7 +106,11 @@ impl LinePlot<'_> {
         for series in self.series.iter().rev() {
             svg.push_str(&series.lines(&x, &y));
         }
-        svg.push_str("</g></svg>");
+        svg.push_str("</g>");
+        for series in &self.series {
+            svg.push_str(&series.ends(&x, &y));
+        }
+        svg.push_str("</svg>");
         Some(svg)
     }
 
@@ -117,23 +121,20 @@ impl LinePlot<'_> {
         self.series.iter().flat_map(|s| &s.curve.points).any(|point| point.mean > top)
     }
 
-    /// The frame holds everything from a tenth of the way on, so that the steep start does not flatten the rest.
+    /// The frame holds everything from a fifth of the way on, so that the steep start does not flatten the rest.
     fn scales(&self) -> Option<[Scale; 2]> {
         let finished = || self.series.iter().flat_map(|s| &s.curve.points).map(|p| (p.step, p.low, p.high));
         let strays = || self.series.iter().flat_map(|s| s.curve.strays.iter().flatten()).map(|&(step, v)| (step, v, v));
         let points: Vec<_> = if finished().next().is_some() { finished().collect() } else { strays().collect() };
         let end = finished().chain(strays()).map(|p| p.0).fold(f64::NEG_INFINITY, f64::max);
-        let settled: Vec<_> = points.iter().filter(|p| p.0 >= 0.1 * end).collect();
+        let settled: Vec<_> = points.iter().filter(|p| p.0 >= 0.2 * end).collect();
         let low = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
         let high = settled.iter().map(|p| p.2).fold(f64::NEG_INFINITY, f64::max);
         if !(end.is_finite() && low.is_finite() && high.is_finite()) {
             return None;
         }
         let margin = (high - low) * 0.04;
-        Some([
-            Scale::new([0.0, end.max(1.0)], [LEFT, WIDTH - RIGHT]),
-            Scale::new([low - margin, high + margin], [HEIGHT - BOTTOM, TOP]),
-        ])
+        Some([Scale::new([0.0, end.max(1.0)], [LEFT, WIDTH - RIGHT]), Scale::new([low - margin, high + margin], [HEIGHT - BOTTOM, TOP])])
     }
 }
 
@@ -148,18 +149,23 @@ impl Series<'_> {
         format!("<path class=\"band {} arm{}\" d=\"{}Z\"/>", look(self.index).0, self.index, path(upper.chain(lower)))
     }
 
+    /// A cross where a run ended early, on the frame's edge if its value ran out of the frame.
+    fn ends(&self, x: &Scale, y: &Scale) -> String {
+        let colour = look(self.index).0;
+        let ends = self.curve.strays.iter().filter_map(|stray| stray.last());
+        ends.map(|&(step, value)| {
+            let (x, y) = (coordinate(x.place(step)), coordinate(y.place(value)));
+            format!("<path class=\"line stray {colour} arm{}\" d=\"M{x} {y}m-4 -4l8 8m0 -8l-8 8\"/>", self.index)
+        })
+        .collect()
+    }
+
     fn lines(&self, x: &Scale, y: &Scale) -> String {
         let (colour, dash) = look(self.index);
         let mut svg = format!("<g class=\"arm{}\"><title>{}</title>", self.index, escape(self.name));
         for stray in self.curve.strays.iter().filter(|stray| !stray.is_empty()) {
             let line = path(stray.iter().map(|&(step, value)| (x.place(step), y.place_beyond(value))));
-            let &(step, value) = stray.last().expect("not empty");
-            let _ = write!(
-                svg,
-                "<path class=\"line stray {colour}\" d=\"{line}\"/><path class=\"line stray {colour}\" d=\"M{} {}m-4 -4l8 8m0 -8l-8 8\"/>",
-                coordinate(x.place(step)),
-                coordinate(y.place(value))
-            );
+            let _ = write!(svg, "<path class=\"line stray {colour}\" d=\"{line}\"/>");
         }
         let line = path(self.curve.points.iter().map(|p| (x.place(p.step), y.place_beyond(p.mean))));
         let _ = match self.curve.points.as_slice() {
