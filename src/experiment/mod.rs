@@ -30,13 +30,3 @@ pub use record::Record;
 pub use spec::{ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, MatchConfig, Seeds};
 pub use store::Store;
 pub use summary::{ArmSummary, Comparison, Difference, MetricSummary, Summary, Verdict};
-
-/// The answer of the experiment in `folder`, from its plan and records alone.
-///
-/// # Errors
-///
-/// No experiment's folder; records that cannot be read.
-pub fn summarise(folder: &std::path::Path) -> crate::settings::Result<Summary> {
-    let _ = folder;
-    todo!()
-}
