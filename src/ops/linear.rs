@@ -24,3 +24,32 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         None => y,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{
+        check::{close, differences, noisy, values, weighted, weighted_sum},
+        count_flops,
+    };
+
+    fn reference(x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
+        let inputs = w.len() / b.len();
+        x.chunks(inputs)
+            .flat_map(|row| (0..b.len()).map(move |o| b[o] + (0..inputs).map(|i| row[i] * w[i * b.len() + o]).sum::<f64>()))
+            .collect()
+    }
+
+    #[test]
+    fn values_gradients_and_count() {
+        let (x, w, b) = (noisy("x", [2, 3, 4]), noisy("w", [4, 5]), noisy("b", [5]));
+        let (y, flops) = count_flops(|| linear(x.clone(), w.clone(), Some(b.clone())));
+        assert_eq!(flops, 2 * 2 * 3 * 4 * 5);
+        let [x64, w64, b64] = [values(x.clone()), values(w.clone()), values(b.clone())];
+        close("y", &values(y.clone()), &reference(&x64, &w64, &b64), 1e-6);
+        let g = weighted_sum(y).backward();
+        close("dx", &values(x.grad(&g).unwrap()), &differences(&x64, |x| weighted(&reference(x, &w64, &b64))), 1e-6);
+        close("dw", &values(w.grad(&g).unwrap()), &differences(&w64, |w| weighted(&reference(&x64, w, &b64))), 1e-6);
+        close("db", &values(b.grad(&g).unwrap()), &differences(&b64, |b| weighted(&reference(&x64, &w64, b))), 1e-6);
+    }
+}

@@ -1,11 +1,14 @@
 //! Where a parameter stands, and how it is therefore drawn.
 
-use super::InitConfig;
+use super::{InitConfig, draw};
 use burn::{
-    module::Param,
-    tensor::{Device, Tensor},
+    module::{Param, ParamId},
+    tensor::{Device, Tensor, TensorData},
 };
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex},
+};
 
 /// What a matrix is for; schemes treat them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub enum Role {
     Head,
 }
 
+/// Paths and shapes in the order in which parameters were asked for.
+type Sketch = Arc<Mutex<Vec<(String, Vec<usize>)>>>;
+
 /// A place in the model while it is built: path, layer, scheme, seed, device.
 ///
 /// Paths equal the module paths of Burn without the segments of enum variants, so that arms of different topology
@@ -40,6 +46,7 @@ pub struct Scope {
     layer: Option<usize>,
     shrink: f64,
     device: Device,
+    sketch: Option<Sketch>,
 }
 
 impl Scope {
@@ -47,13 +54,25 @@ impl Scope {
     ///
     /// `shrink` is DeepNorm's β for [`Role::Value`], [`Role::Hidden`] and [`Role::Residual`]; 1 elsewhere.
     pub fn new(seed: u64, scheme: &InitConfig, layers: usize, width: usize, shrink: f64, device: &Device) -> Self {
-        Self { seed, path: String::new(), scheme: scheme.clone(), width, layers, layer: None, shrink, device: device.clone() }
+        let path = String::new();
+        Self { seed, path, scheme: scheme.clone(), width, layers, layer: None, shrink, device: device.clone(), sketch: None }
+    }
+
+    /// A root that draws nothing and allocates nothing: what is built from it has the right parameters, each of them
+    /// uninitialised (zeros if somebody reads it), and [`Scope::sketched`] lists them.
+    pub fn sketch(layers: usize, width: usize) -> Self {
+        Self { sketch: Some(Sketch::default()), ..Self::new(0, &InitConfig::default(), layers, width, 1.0, &Device::flex()) }
+    }
+
+    /// Paths and shapes of the parameters asked for so far, in that order; empty unless this comes from
+    /// [`Scope::sketch`].
+    pub fn sketched(&self) -> Vec<(String, Vec<usize>)> {
+        self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.lock().expect("no panic while held").clone())
     }
 
     /// The place of a field of this module.
     pub fn child(&self, name: impl Display) -> Self {
-        let path = if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-        Self { path, ..self.clone() }
+        Self { path: self.path_of(name), ..self.clone() }
     }
 
     /// The place of block `index`, from 0, of the field `name`.
@@ -76,15 +95,103 @@ impl Scope {
         &self.device
     }
 
-    /// A matrix `[inputs, outputs]` drawn by the scheme.
+    /// A matrix `[inputs, outputs]`: its standard noise, keyed by (seed, path), scaled by the scheme for `role`.
+    ///
+    /// See [`InitConfig`] for the scales.
     pub fn matrix(&self, name: &str, inputs: usize, outputs: usize, role: Role) -> Param<Tensor<2>> {
-        let _ = (name, inputs, outputs, role, self.seed, &self.scheme, self.width, self.layers, self.shrink);
-        todo!()
+        let shape = [inputs, outputs];
+        if let Some(param) = self.note(name, shape) {
+            return param;
+        }
+        let place = draw::Place { role, inputs, outputs, width: self.width, layers: self.layers, layer: self.layer };
+        let values = draw::matrix(&self.scheme, &place, self.shrink, self.seed, &self.path_of(name));
+        Param::from_data(TensorData::new(values, shape), &self.device)
     }
 
     /// A parameter filled with one value.
     pub fn constant<const D: usize>(&self, name: &str, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
-        let _ = name;
-        Param::from_tensor(Tensor::full(shape, value, &self.device))
+        self.note(name, shape).unwrap_or_else(|| Param::from_tensor(Tensor::full(shape, value, &self.device)))
+    }
+
+    fn path_of(&self, name: impl Display) -> String {
+        if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// In a sketch: notes the parameter and returns a stand-in that allocates when read.
+    fn note<const D: usize>(&self, name: &str, shape: [usize; D]) -> Option<Param<Tensor<D>>> {
+        let sketch = self.sketch.as_ref()?;
+        sketch.lock().expect("no panic while held").push((self.path_of(name), shape.to_vec()));
+        let zeros = move |device: &Device, grad: bool| Tensor::zeros(shape, device).set_require_grad(grad);
+        Some(Param::uninitialized(ParamId::new(), zeros, self.device.clone(), true, shape.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::linear::Linear;
+    use burn::module::{Module, ModuleVisitor};
+
+    fn scope(seed: u64, scheme: InitConfig) -> Scope {
+        Scope::new(seed, &scheme, 4, 64, 1.0, &Device::flex())
+    }
+
+    fn bits(param: &Param<Tensor<2>>) -> Vec<u32> {
+        param.val().into_data().iter::<f32>().map(f32::to_bits).collect()
+    }
+
+    #[test]
+    fn a_place_has_its_path_and_layer() {
+        let root = scope(1, InitConfig::default());
+        let place = root.layer("layers", 3).child("attention").child("query");
+        assert_eq!(place.path(), "layers.3.attention.query");
+        assert_eq!(place.layer_index(), Some(3));
+        assert_eq!(root.layer_index(), None);
+    }
+
+    #[test]
+    fn same_seed_path_and_shape_give_the_same_bits() {
+        let draw = |seed, name| bits(&scope(seed, InitConfig::Normal { std: 0.02 }).matrix(name, 8, 8, Role::Hidden));
+        assert_eq!(draw(1, "a"), draw(1, "a"));
+        assert_ne!(draw(1, "a"), draw(2, "a"));
+        assert_ne!(draw(1, "a"), draw(1, "b"));
+    }
+
+    #[test]
+    fn a_sketch_lists_what_a_build_makes_and_allocates_nothing() {
+        let build = |scope: &Scope| {
+            let block = scope.layer("layers", 0).child("attention");
+            vec![Linear::build(&block.child("query"), 6, 4, true, Role::QueryKey), Linear::build(&block.child("key"), 6, 2, false, Role::QueryKey)]
+        };
+        let sketch = Scope::sketch(2, 6);
+        let lazy = build(&sketch);
+        let expected = [("layers.0.attention.query.weight", vec![6, 4]), ("layers.0.attention.query.bias", vec![4]), ("layers.0.attention.key.weight", vec![6, 2])];
+        let expected: Vec<_> = expected.into_iter().map(|(path, shape)| (path.to_string(), shape)).collect();
+        assert_eq!(sketch.sketched(), expected);
+        assert!(lazy.iter().all(|l| !l.weight.is_initialized()));
+        assert_eq!(lazy[0].weight.lazy_shape().to_vec(), [6, 4]);
+
+        // The same shapes in the same order as a visitor of the built modules sees them.
+        #[derive(Default)]
+        struct Shapes(Vec<Vec<usize>>);
+        impl ModuleVisitor for Shapes {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.push(param.lazy_shape().to_vec());
+            }
+        }
+        let real = scope(1, InitConfig::default());
+        let mut shapes = Shapes::default();
+        build(&real).visit(&mut shapes);
+        assert_eq!(shapes.0, expected.into_iter().map(|(_, shape)| shape).collect::<Vec<_>>());
+        assert!(real.sketched().is_empty());
+    }
+
+    #[test]
+    fn a_sketch_of_65_billion_parameters_is_free() {
+        let scope = Scope::sketch(80, 8192);
+        for layer in 0..80 {
+            scope.layer("layers", layer).matrix("weight", 8192, 100_000, Role::Hidden);
+        }
+        assert_eq!(scope.sketched().iter().map(|(_, s)| s[0] * s[1]).sum::<usize>(), 80 * 8192 * 100_000);
     }
 }

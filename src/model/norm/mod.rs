@@ -1,5 +1,20 @@
 //! Normalisation of the residual stream, of branches, of queries and keys.
 
+mod dyt;
+mod layer;
+mod none;
+mod rms;
+
+pub use dyt::{DynamicTanh, DytConfig};
+pub use layer::{LayerNorm, LayerNormConfig};
+pub use none::{NoNorm, NoNormConfig};
+pub use rms::{RmsNorm, RmsNormConfig};
+
+use crate::{
+    model::{Account, init::Scope},
+    settings::Problem,
+};
+use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,63 +38,84 @@ impl Default for NormConfig {
     }
 }
 
-/// Options of RMSNorm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct RmsNormConfig {
-    /// Added to the mean square before the root. LLaMA 7B to 33B: 1e-6; 65B: 1e-5; the released code's default: 1e-5.
-    pub eps: f64,
-    /// Gemma's form: multiply by 1 + w in f32 before the cast, w starting at 0. Off: LLaMA's, cast first, then w.
-    pub unit_offset: bool,
-    /// Learn a gain per channel. Off: nanochat's parameter-free form.
-    pub gain: bool,
-    /// Divide the output by the square root of the layer's number from 1 (LayerNorm scaling, Sun et al. 2025).
-    pub depth_scale: bool,
+/// A normalisation over the last dimension.
+#[derive(Module, Debug)]
+pub enum Norm {
+    /// Root mean square.
+    Rms(RmsNorm),
+    /// Mean and variance.
+    Layer(LayerNorm),
+    /// Dynamic tanh.
+    Dyt(DynamicTanh),
+    /// The identity.
+    None(NoNorm),
 }
 
-impl Default for RmsNormConfig {
-    fn default() -> Self {
-        Self { eps: 1e-5, unit_offset: false, gain: true, depth_scale: false }
+impl NormConfig {
+    /// The norm at the place `scope`, for `width` channels.
+    pub fn build(&self, scope: &Scope, width: usize) -> Norm {
+        match self {
+            Self::Rms(config) => Norm::Rms(config.build(scope, width)),
+            Self::Layer(config) => Norm::Layer(config.build(scope, width)),
+            Self::Dyt(config) => Norm::Dyt(config.build(scope, width)),
+            Self::None(config) => Norm::None(config.build()),
+        }
+    }
+
+    /// Cost of one row of `width` channels: parameters, no matrix products, and what backward needs in f32, the input
+    /// (4 bytes per channel) and the row's statistics (4 bytes each).
+    pub fn account(&self, width: usize) -> Account {
+        match self {
+            Self::Rms(config) => config.account(width),
+            Self::Layer(config) => config.account(width),
+            Self::Dyt(config) => config.account(width),
+            Self::None(config) => config.account(),
+        }
+    }
+
+    /// Values no norm can work with. `key` is where this configuration stands, e.g. `model.norm`.
+    pub fn problems(&self, key: &str) -> Vec<Problem> {
+        let wrong = |name: &str, value: f64| Problem::new(format!("{key}.{name}"), format!("{value} is not a positive number"));
+        let eps = match self {
+            Self::Rms(config) => config.eps,
+            Self::Layer(config) => config.eps,
+            Self::Dyt(config) if !config.alpha.is_finite() => {
+                return vec![Problem::new(format!("{key}.alpha"), format!("{} is not a finite number", config.alpha))];
+            }
+            Self::Dyt(_) | Self::None(_) => return Vec::new(),
+        };
+        if eps.is_finite() && eps > 0.0 { Vec::new() } else { vec![wrong("eps", eps)] }
     }
 }
 
-/// Options of LayerNorm.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LayerNormConfig {
-    /// Added to the variance before the root.
-    pub eps: f64,
-    /// Learn a gain per channel. Off, with `bias` off: OLMo 1's non-parametric form.
-    pub gain: bool,
-    /// Learn a bias per channel. Off: PaLM, MPT.
-    pub bias: bool,
-    /// Divide the output by the square root of the layer's number from 1 (LayerNorm scaling, Sun et al. 2025).
-    pub depth_scale: bool,
-}
-
-impl Default for LayerNormConfig {
-    fn default() -> Self {
-        Self { eps: 1e-5, gain: true, bias: true, depth_scale: false }
+impl Norm {
+    /// # Shapes
+    ///
+    /// - `x`: `[..., width]`
+    /// - output: as `x`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Rms(norm) => norm.forward(x),
+            Self::Layer(norm) => norm.forward(x),
+            Self::Dyt(norm) => norm.forward(x),
+            Self::None(norm) => norm.forward(x),
+        }
     }
 }
 
-/// Options of dynamic tanh.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct DytConfig {
-    /// Initial value of the learned scalar inside the tanh.
-    pub alpha: f64,
-    /// Divide the output by the square root of the layer's number from 1.
-    pub depth_scale: bool,
+/// 1/√(layer number from 1) where it is asked for, 1 elsewhere and outside of blocks (LayerNorm scaling, Sun et al.
+/// 2025, equation 6).
+fn depth_factor(asked: bool, scope: &Scope) -> Option<f64> {
+    scope.layer_index().filter(|_| asked).map(|layer| 1.0 / ((layer + 1) as f64).sqrt())
 }
 
-impl Default for DytConfig {
-    fn default() -> Self {
-        Self { alpha: 0.5, depth_scale: false }
+/// `y` times the factor, if there is one.
+fn scaled<const D: usize>(y: Tensor<D>, factor: Option<f64>) -> Tensor<D> {
+    match factor {
+        Some(factor) => y.mul_scalar(factor),
+        None => y,
     }
 }
 
-/// No normalisation has no options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoNormConfig {}
+#[cfg(test)]
+mod tests;

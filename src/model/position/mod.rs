@@ -1,5 +1,27 @@
 //! How the model knows where a token stands.
 
+mod alibi;
+mod learned;
+mod none;
+mod rope;
+mod scaling;
+mod sinusoidal;
+mod t5;
+
+pub use alibi::{Alibi, AlibiConfig};
+pub use learned::{LearnedConfig, LearnedPosition};
+pub use none::{NoPosition, NoPositionConfig};
+pub use rope::{Pairing, Rope, RopeConfig};
+pub use scaling::RopeScaling;
+pub use sinusoidal::{Sinusoidal, SinusoidalConfig};
+pub use t5::{RelativeBias, T5Config};
+
+use crate::{
+    model::{Account, ModelSpec, init::Scope},
+    ops::ScoreBias,
+    settings::Problem,
+};
+use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,152 +59,116 @@ pub enum Use {
     Off,
 }
 
-/// Options of rotary embedding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct RopeConfig {
-    /// Base of the frequencies. LLaMA 1 and 2: 10,000; Llama 3 and OLMo 2: 500,000.
-    pub theta: f64,
-    /// Share of each head that is rotated, from the front. GPT-NeoX: 0.25; LLaMA: 1.
-    pub fraction: f64,
-    /// Which channels form a pair.
-    pub pairing: Pairing,
-    /// How frequencies change for contexts beyond training.
-    pub scaling: RopeScaling,
-    /// Which layers rotate, repeated over the layers. SmolLM3: `["on", "on", "on", "off"]`.
-    pub pattern: Vec<Use>,
-}
+impl Use {
+    /// Whether `layer`, from 0, uses it under a repeated pattern.
+    fn at(pattern: &[Self], layer: usize) -> bool {
+        pattern[layer % pattern.len()] == Self::On
+    }
 
-impl Default for RopeConfig {
-    fn default() -> Self {
-        Self { theta: 10_000.0, fraction: 1.0, pairing: Pairing::Interleaved, scaling: RopeScaling::default(), pattern: vec![Use::On] }
+    fn problem(pattern: &[Self]) -> Option<Problem> {
+        let help = "write at least one of \"on\", \"off\"";
+        pattern.is_empty().then(|| Problem::new("model.position.pattern", "the pattern is empty").help(help))
     }
 }
 
-/// Which channels of a head rotate together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Pairing {
-    /// Neighbours (0, 1), (2, 3), …: the LLaMA release, GPT-J.
-    Interleaved,
-    /// Halves (0, d/2), (1, d/2 + 1), …: GPT-NeoX, `transformers`.
-    Half,
+/// Position information of a model, shared by its layers.
+#[derive(Module, Debug)]
+pub enum Position {
+    /// Rotary.
+    Rope(Rope),
+    /// A learned table.
+    Learned(LearnedPosition),
+    /// A fixed table.
+    Sinusoidal(Sinusoidal),
+    /// A linear penalty on distance.
+    Alibi(Alibi),
+    /// A learned bias by distance.
+    T5(RelativeBias),
+    /// Nothing.
+    None(NoPosition),
 }
 
-/// How rotary frequencies change for contexts beyond training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum RopeScaling {
-    /// Unchanged.
-    None {},
-    /// Positions divided by `factor` (Chen et al. 2023).
-    Linear {
-        /// Context extension.
-        factor: f64,
-    },
-    /// Base multiplied by factor^(d/(d-2)) ("NTK-aware").
-    Ntk {
-        /// Context extension.
-        factor: f64,
-    },
-    /// Llama 3.1: low frequencies divided, high kept, a linear blend between.
-    Llama3 {
-        /// Division of the low frequencies; 8 in Llama 3.1, 32 in 3.2.
-        factor: f64,
-        /// Wavelengths above `original_context / low_frequency` are divided.
-        #[serde(default = "one")]
-        low_frequency: f64,
-        /// Wavelengths below `original_context / high_frequency` are kept.
-        #[serde(default = "four")]
-        high_frequency: f64,
-        /// Context of the original training; 8192 in Llama 3.
-        original_context: usize,
-    },
-    /// YaRN (Peng et al. 2023): per-frequency blend and a factor on the attention.
-    Yarn {
-        /// Context extension.
-        factor: f64,
-        /// Context of the original training.
-        original_context: usize,
-        /// Rotations above which a frequency is kept.
-        #[serde(default = "thirty_two")]
-        beta_fast: f64,
-        /// Rotations below which a frequency is divided.
-        #[serde(default = "one")]
-        beta_slow: f64,
-    },
-}
+impl PositionConfig {
+    /// The position information at the place `scope`.
+    pub fn build(&self, scope: &Scope, spec: &ModelSpec) -> Position {
+        match self {
+            Self::Rope(config) => Position::Rope(config.build(spec.attention.head_dim, spec.context)),
+            Self::Learned(config) => Position::Learned(config.build(scope, spec.context, spec.width)),
+            Self::Sinusoidal(config) => Position::Sinusoidal(config.build(spec.context, spec.width)),
+            Self::Alibi(config) => Position::Alibi(config.build(spec.attention.heads)),
+            Self::T5(config) => Position::T5(config.build(scope, spec.attention.heads)),
+            Self::None(config) => Position::None(config.build()),
+        }
+    }
 
-fn one() -> f64 {
-    1.0
-}
-fn four() -> f64 {
-    4.0
-}
-fn thirty_two() -> f64 {
-    32.0
-}
+    /// Cost: parameters only. There is no matrix product, and backward needs nothing that is not kept anyway.
+    pub fn account(&self, spec: &ModelSpec) -> Account {
+        let parameters = match self {
+            Self::Learned(_) => spec.context * spec.width,
+            Self::T5(config) => config.buckets * spec.attention.heads,
+            Self::Rope(_) | Self::Sinusoidal(_) | Self::Alibi(_) | Self::None(_) => 0,
+        };
+        Account { parameters: parameters as u64, ..Account::default() }
+    }
 
-impl Default for RopeScaling {
-    fn default() -> Self {
-        Self::None {}
+    /// The longest sequence it is defined for, after training on `context` tokens; none if there is no limit.
+    pub fn context_limit(&self, context: usize) -> Option<usize> {
+        matches!(self, Self::Learned(_)).then_some(context)
+    }
+
+    /// Rules that it breaks for heads of `head_dim` channels. Keys start with `model.position.`.
+    pub fn problems(&self, head_dim: usize) -> Vec<Problem> {
+        match self {
+            Self::Rope(config) => config.problems(head_dim),
+            Self::Sinusoidal(config) => config.problems(),
+            Self::Alibi(config) => config.problems(),
+            Self::T5(config) => config.problems(),
+            Self::Learned(_) | Self::None(_) => Vec::new(),
+        }
     }
 }
 
-/// Learned positions have no options: there is one vector per position of the training context.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct LearnedConfig {}
+impl Position {
+    /// Adds absolute positions from 0 on to embedded tokens; the identity for kinds that act inside attention.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    ///
+    /// # Panics
+    ///
+    /// Learned positions, if seq is beyond the training context: see [`PositionConfig::context_limit`].
+    pub fn embed(&self, x: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Learned(position) => position.embed(x),
+            Self::Sinusoidal(position) => position.embed(x),
+            Self::Rope(_) | Self::Alibi(_) | Self::T5(_) | Self::None(_) => x,
+        }
+    }
 
-/// Options of sinusoidal positions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct SinusoidalConfig {
-    /// Base of the wavelengths.
-    pub theta: f64,
-}
+    /// Rotates queries and keys of `layer`, from 0; the identity for other kinds. Keys stand at positions from 0 on,
+    /// queries at the last of them.
+    ///
+    /// # Shapes
+    ///
+    /// - `q`: `[batch, heads, query_seq, head_dim]`, `k`: `[batch, kv_heads, key_seq, head_dim]`
+    /// - output: the same
+    pub fn rotate(&self, q: Tensor<4>, k: Tensor<4>, layer: usize) -> (Tensor<4>, Tensor<4>) {
+        match self {
+            Self::Rope(rope) => rope.rotate(q, k, layer),
+            _ => (q, k),
+        }
+    }
 
-impl Default for SinusoidalConfig {
-    fn default() -> Self {
-        Self { theta: 10_000.0 }
+    /// What `layer`, from 0, adds to the scores.
+    pub fn bias(&self, layer: usize) -> ScoreBias {
+        match self {
+            Self::Alibi(alibi) => alibi.bias(layer),
+            Self::T5(bias) => bias.bias(layer),
+            _ => ScoreBias::None,
+        }
     }
 }
 
-/// Options of ALiBi.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AlibiConfig {
-    /// Exponent of the steepest series of slopes: head h of H has slope 2^(-max_exponent · h/H).
-    pub max_exponent: f64,
-    /// Which layers use the bias, repeated over the layers.
-    pub pattern: Vec<Use>,
-}
-
-impl Default for AlibiConfig {
-    fn default() -> Self {
-        Self { max_exponent: 8.0, pattern: vec![Use::On] }
-    }
-}
-
-/// Options of T5's relative bias.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct T5Config {
-    /// Number of buckets; half of them exact, half logarithmic.
-    pub buckets: usize,
-    /// Distance from which all share the last bucket.
-    pub max_distance: usize,
-    /// Which layers use the bias, repeated over the layers.
-    pub pattern: Vec<Use>,
-}
-
-impl Default for T5Config {
-    fn default() -> Self {
-        Self { buckets: 32, max_distance: 128, pattern: vec![Use::On] }
-    }
-}
-
-/// No position information has no options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoPositionConfig {}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Activations, and products gated by them.
+
+use burn::{
+    backend::DispatchDevice,
+    tensor::{Tensor, activation},
+};
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+/// An elementwise function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// x.
+    Identity,
+    /// [`relu`].
+    Relu,
+    /// [`gelu`].
+    Gelu,
+    /// [`gelu_tanh`].
+    GeluTanh,
+    /// [`silu`].
+    Silu,
+    /// [`relu2`].
+    Relu2,
+    /// [`sigmoid`].
+    Sigmoid,
+}
+
+/// Applies `activation` to each element.
+pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    match activation {
+        Activation::Identity => x,
+        Activation::Relu => relu(x),
+        Activation::Gelu => gelu(x),
+        Activation::GeluTanh => gelu_tanh(x),
+        Activation::Silu => silu(x),
+        Activation::Relu2 => relu2(x),
+        Activation::Sigmoid => sigmoid(x),
+    }
+}
+
+/// activation(gate) · up, elementwise (Shazeer 2020, equations 5 and 6): GLU by [`Activation::Sigmoid`], the bilinear
+/// form by [`Activation::Identity`], SwiGLU by [`Activation::Silu`].
+///
+/// # Shapes
+///
+/// - `gate`, `up`, output: the same
+pub fn gated<const D: usize>(gate: Tensor<D>, up: Tensor<D>, activation: Activation) -> Tensor<D> {
+    activate(gate, activation) * up
+}
+
+/// max(x, 0); the derivative at 0 is 0.
+pub fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activation::relu(x)
+}
+
+/// max(x, 0)² (So et al. 2021, section 4.2).
+pub fn relu2<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let y = activation::relu(x);
+    y.clone() * y
+}
+
+/// x·Φ(x), exact in value and gradient (Hendrycks & Gimpel 2016, section 2).
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // Burn's own GELU is exact in both directions on Flex only; elsewhere its backward is that of the tanh form.
+    if matches!(x.device().without_autodiff().as_dispatch(), DispatchDevice::Flex(_)) {
+        return activation::gelu(x);
+    }
+    gelu_composed(x)
+}
+
+fn gelu_composed<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let twice_phi = x.clone().mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0);
+    x.mul_scalar(0.5) * twice_phi
+}
+
+/// 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) (Hendrycks & Gimpel 2016, section 2; GPT-2).
+///
+/// Computed as x·σ(2u), the same function with fewer passes: (1 + tanh u)/2 = σ(2u).
+pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let a = 2.0 * (2.0 / PI).sqrt();
+    let slope = (x.clone() * x.clone()).mul_scalar(0.044715 * a).add_scalar(a);
+    x.clone() * activation::sigmoid(slope * x)
+}
+
+/// x·σ(x), also called Swish with β = 1 (Ramachandran et al. 2017).
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.clone() * activation::sigmoid(x)
+}
+
+/// σ(x) = 1/(1 + exp(-x)).
+pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activation::sigmoid(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{autodiff, close, leaf, values};
+    use burn::tensor::Device;
+
+    type Scalar = fn(f64) -> f64;
+
+    fn phi(x: f64) -> f64 {
+        0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+    }
+
+    fn table() -> Vec<(Activation, Scalar, Scalar)> {
+        let sigma: Scalar = |x| 1.0 / (1.0 + (-x).exp());
+        vec![
+            (Activation::Identity, |x| x, |_| 1.0),
+            (Activation::Relu, |x| x.max(0.0), |x| f64::from(u8::from(x > 0.0))),
+            (Activation::Relu2, |x| x.max(0.0).powi(2), |x| 2.0 * x.max(0.0)),
+            (Activation::Gelu, |x| x * phi(x), |x| phi(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt()),
+            (
+                Activation::GeluTanh,
+                |x| 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()),
+                |x| {
+                    let c = (2.0 / PI).sqrt();
+                    let t = (c * (x + 0.044715 * x.powi(3))).tanh();
+                    0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * c * (1.0 + 3.0 * 0.044715 * x * x)
+                },
+            ),
+            (
+                Activation::Silu,
+                |x| x / (1.0 + (-x).exp()),
+                |x| {
+                    let s = 1.0 / (1.0 + (-x).exp());
+                    s * (1.0 + x * (1.0 - s))
+                },
+            ),
+            (Activation::Sigmoid, sigma, |x| {
+                let s = 1.0 / (1.0 + (-x).exp());
+                s * (1.0 - s)
+            }),
+        ]
+    }
+
+    fn grid() -> Vec<f32> {
+        (-60..=60).filter(|i| *i != 0).map(|i| i as f32 * 0.13).collect()
+    }
+
+    #[test]
+    fn values_and_derivatives_agree_with_float64() {
+        let inputs = grid();
+        for (kind, value, derivative) in table() {
+            let x = leaf(inputs.clone(), [inputs.len()]);
+            let y = activate(x.clone(), kind);
+            let gradient = x.grad(&y.clone().sum().backward()).unwrap();
+            let expected: Vec<f64> = inputs.iter().map(|v| value(f64::from(*v))).collect();
+            let slopes: Vec<f64> = inputs.iter().map(|v| derivative(f64::from(*v))).collect();
+            close(&format!("{kind:?}"), &values(y), &expected, 8e-7);
+            close(&format!("{kind:?} derivative"), &values(gradient), &slopes, 2e-6);
+        }
+    }
+
+    #[test]
+    fn composed_gelu_is_exact_as_well() {
+        let inputs = grid();
+        let x = leaf(inputs.clone(), [inputs.len()]);
+        let y = gelu_composed(x.clone());
+        let gradient = x.grad(&y.clone().sum().backward()).unwrap();
+        let (_, value, derivative) = table().into_iter().find(|(kind, ..)| *kind == Activation::Gelu).unwrap();
+        close("gelu", &values(y), &inputs.iter().map(|v| value(f64::from(*v))).collect::<Vec<_>>(), 8e-7);
+        close("slope", &values(gradient), &inputs.iter().map(|v| derivative(f64::from(*v))).collect::<Vec<_>>(), 2e-6);
+    }
+
+    #[test]
+    fn gated_multiplies() {
+        let device = autodiff(&Device::flex());
+        let gate = Tensor::<1>::from_floats([-1.0, 0.5, 2.0], &device);
+        let up = Tensor::<1>::from_floats([3.0, -4.0, 5.0], &device);
+        close("bilinear", &values(gated(gate.clone(), up.clone(), Activation::Identity)), &[-3.0, -2.0, 10.0], 1e-7);
+        close("reglu", &values(gated(gate, up, Activation::Relu)), &[0.0, -2.0, 10.0], 1e-7);
+    }
+}

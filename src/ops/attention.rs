@@ -1,0 +1,157 @@
+//! Causal attention with grouped heads, soft cap, window and score bias.
+
+use super::count;
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+
+/// What is added to the scores before the softmax.
+#[derive(Clone, Debug, Default)]
+pub enum ScoreBias {
+    /// Nothing.
+    #[default]
+    None,
+    /// -slope · distance, one positive slope per query head (Press et al. 2021, section 3).
+    Alibi(Vec<f32>),
+    /// A learned number per bucket of distance and query head (Raffel et al. 2020, section 2.1).
+    Relative {
+        /// `[buckets, heads]`.
+        table: Tensor<2>,
+        /// Distance from which all share the last bucket.
+        max_distance: usize,
+    },
+}
+
+/// How queries meet keys.
+#[derive(Clone, Debug)]
+pub struct AttentionOptions {
+    /// Factor on the scores, before everything else.
+    pub scale: f64,
+    /// Scores s become c·tanh(s/c), before the bias.
+    pub soft_cap: Option<f64>,
+    /// Keys that a query sees, itself included; all earlier ones by default.
+    pub window: Option<usize>,
+    /// Added to the scores.
+    pub bias: ScoreBias,
+}
+
+/// softmax(cap(scale·q·kᵀ) + bias)·v, causal: the queries stand at the last positions of the keys.
+///
+/// Scores are cast to f32 for cap, bias and softmax. The sum of the softmax divides the output, not the weights: the
+/// same number, on head_dim instead of key_seq elements per query.
+///
+/// # Shapes
+///
+/// - `q`: `[batch, heads, query_seq, head_dim]`, query_seq <= key_seq
+/// - `k`, `v`: `[batch, kv_heads, key_seq, head_dim]`, kv_heads divides heads; query head h reads kv head
+///   h / (heads / kv_heads)
+/// - output: `[batch, heads, query_seq, head_dim]`, of the input's type
+///
+/// # Panics
+///
+/// If the shapes disagree, the window is 0, or a slope is not positive.
+pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOptions) -> Tensor<4> {
+    let [batch, heads, query_seq, head_dim] = q.dims();
+    let [_, kv_heads, key_seq, _] = k.dims();
+    assert!(heads.is_multiple_of(kv_heads), "attention: {kv_heads} kv heads do not divide {heads} heads");
+    assert!(query_seq <= key_seq, "attention: {query_seq} queries, {key_seq} keys");
+    assert_eq!(k.dims(), v.dims(), "attention: keys and values");
+    let dtype = FloatDType::from(q.dtype());
+    let rows = heads / kv_heads * query_seq;
+
+    let mask = Mask::new(query_seq, key_seq, options.window);
+    count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);
+
+    // Scaling q touches head_dim elements per query; scaling the scores would touch key_seq.
+    let q = q.mul_scalar(options.scale / options.soft_cap.unwrap_or(1.0));
+    // The query heads of a group become rows of one product with their keys.
+    let q = if kv_heads == heads { q } else { q.reshape([batch, kv_heads, rows, head_dim]) };
+    let scores = q.matmul(k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
+    let scores = match options.soft_cap {
+        Some(cap) => scores.tanh().mul_scalar(cap),
+        None => scores,
+    };
+    let scores = match mask.additive(&options.bias, &scores.device()) {
+        Some(mask) => scores + mask,
+        None => scores,
+    };
+
+    // Every query sees itself, so the maximum is finite. It is a constant for autodiff: the result does not depend on it.
+    let max = scores.clone().detach().max_dim(3);
+    let weights = (scores - max).exp();
+    let sum = weights.clone().sum_dim(3);
+    let weights = weights.cast(dtype).reshape([batch, kv_heads, rows, key_seq]);
+    let mixed = weights.matmul(v).reshape([batch, heads, query_seq, head_dim]);
+    (mixed.cast(FloatDType::F32) / sum).cast(dtype)
+}
+
+/// The bucket of a causal `distance` (T5's `_relative_position_bucket` with `bidirectional=False`): the first half of
+/// the buckets are exact, the second half logarithmic up to `max_distance`; all beyond share the last.
+pub fn relative_bucket(distance: usize, buckets: usize, max_distance: usize) -> usize {
+    let exact = buckets / 2;
+    if distance < exact {
+        return distance;
+    }
+    let share = (distance as f64 / exact as f64).ln() / (max_distance as f64 / exact as f64).ln();
+    // Distances on the edge of a bucket belong to the upper one; rounding must not push them below.
+    let bucket = exact + (share * (buckets - exact) as f64 + 1e-9) as usize;
+    bucket.min(buckets - 1)
+}
+
+/// Which pairs see each other, as distances: `Some(query - key)` where visible.
+struct Mask {
+    query_seq: usize,
+    key_seq: usize,
+    /// Row-major `[query_seq, key_seq]`.
+    distance: Vec<Option<u32>>,
+}
+
+impl Mask {
+    fn new(query_seq: usize, key_seq: usize, window: Option<usize>) -> Self {
+        let window = window.unwrap_or(usize::MAX);
+        assert!(window > 0, "attention: a window of 0");
+        let mut distance = vec![None; query_seq * key_seq];
+        for (row, distances) in distance.chunks_mut(key_seq).enumerate() {
+            let position = key_seq - query_seq + row;
+            let first = (position + 1).saturating_sub(window);
+            for (key, entry) in distances.iter_mut().enumerate().take(position + 1).skip(first) {
+                *entry = Some((position - key) as u32);
+            }
+        }
+        Self { query_seq, key_seq, distance }
+    }
+
+    /// Visible pairs of one head.
+    fn visible(&self) -> usize {
+        self.distance.iter().flatten().count()
+    }
+
+    /// Visible pairs hold `value(distance)`, the others -∞. `[1, 1, query_seq, key_seq]`.
+    fn tensor(&self, value: impl Fn(u32) -> f32, device: &Device) -> Tensor<4> {
+        let data: Vec<f32> = self.distance.iter().map(|d| d.map_or(f32::NEG_INFINITY, &value)).collect();
+        Tensor::from_data(TensorData::new(data, [1, 1, self.query_seq, self.key_seq]), device)
+    }
+
+    /// What is added to the scores, `[1, 1 or heads, query_seq, key_seq]`; none if that is 0 everywhere.
+    fn additive(&self, bias: &ScoreBias, device: &Device) -> Option<Tensor<4>> {
+        match bias {
+            ScoreBias::None => self.distance.contains(&None).then(|| self.tensor(|_| 0.0, device)),
+            ScoreBias::Alibi(slopes) => {
+                assert!(slopes.iter().all(|s| *s > 0.0), "attention: slopes must be positive");
+                let slopes = Tensor::<4>::from_data(TensorData::new(slopes.clone(), [1, slopes.len(), 1, 1]), device);
+                Some(self.tensor(|d| -(d as f32), device) * slopes)
+            }
+            ScoreBias::Relative { table, max_distance } => {
+                let [buckets, heads] = table.dims();
+                let by_distance: Vec<i32> = (0..self.key_seq).map(|d| relative_bucket(d, buckets, *max_distance) as i32).collect();
+                // Invisible pairs take any bucket: the mask removes them, and their gradient is 0.
+                let ids: Vec<i32> = self.distance.iter().map(|d| by_distance[d.unwrap_or(0) as usize]).collect();
+                let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [self.query_seq * self.key_seq]), device);
+                let bias = table.clone().cast(FloatDType::F32).transpose().select(1, ids);
+                let bias = bias.reshape([1, heads, self.query_seq, self.key_seq]);
+                Some(bias + self.tensor(|_| 0.0, device))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

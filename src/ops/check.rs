@@ -1,0 +1,70 @@
+//! Helpers of the operators' tests: deterministic inputs, gradients, comparison with float64.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+
+/// `device` with gradients.
+pub fn autodiff(device: &Device) -> Device {
+    device.clone().autodiff()
+}
+
+/// Uniform numbers in [-1, 1), repeatable by `key`.
+pub fn noise(key: &str, count: usize) -> Vec<f32> {
+    let mut generator = crate::random::generator(7, crate::random::Purpose::Sampling, key);
+    (0..count).map(|_| (f64::from(generator.next_u32()) / 2f64.powi(31) - 1.0) as f32).collect()
+}
+
+/// A tensor whose gradient is kept, on Flex.
+pub fn leaf<const D: usize>(data: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(data, shape), &autodiff(&Device::flex())).require_grad()
+}
+
+/// A tensor of repeatable noise whose gradient is kept.
+pub fn noisy<const D: usize>(key: &str, shape: [usize; D]) -> Tensor<D> {
+    leaf(noise(key, shape.iter().product()), shape)
+}
+
+/// All elements in row-major order.
+pub fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+    x.into_data().iter::<f32>().map(f64::from).collect()
+}
+
+/// Norm-wise comparison: |got - expected|∞ <= tolerance · max(1, |expected|∞).
+#[track_caller]
+pub fn close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{what}: lengths");
+    let size = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!((g - e).abs() <= tolerance * size, "{what}: element {i} is {g}, expected {e} (scale {size})");
+    }
+}
+
+/// Derivative of `f` by each element of `x`, by central differences in float64.
+pub fn differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let step = 1e-5;
+    (0..x.len())
+        .map(|i| {
+            let mut moved = x.to_vec();
+            moved[i] = x[i] + step;
+            let up = f(&moved);
+            moved[i] = x[i] - step;
+            (up - f(&moved)) / (2.0 * step)
+        })
+        .collect()
+}
+
+/// Σ x·w, a scalar that makes every element's gradient differ.
+pub fn weighted(x: &[f64]) -> f64 {
+    x.iter().enumerate().map(|(i, v)| v * weight(i)).sum()
+}
+
+/// The same as [`weighted`] for a tensor.
+pub fn weighted_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let weights: Vec<f32> = (0..x.shape().num_elements()).map(|i| weight(i) as f32).collect();
+    let weights = Tensor::<D>::from_data(TensorData::new(weights, x.dims()), &x.device());
+    (x * weights).sum()
+}
+
+fn weight(i: usize) -> f64 {
+    f64::from(((i * 37 + 11) % 101) as f32 / 64.0 - 0.75)
+}

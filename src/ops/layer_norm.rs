@@ -1,0 +1,75 @@
+//! Layer normalisation.
+
+use burn::tensor::{FloatDType, Tensor};
+
+/// (x - mean) / √(var + eps) · gain + bias over the last dimension, var without Bessel's correction (Ba et al. 2016,
+/// equation 4). All in f32, then cast to the input's type.
+///
+/// # Shapes
+///
+/// - `x`: `[..., width]`, `gain`, `bias`: `[width]`
+/// - output: as `x`
+pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
+    let dtype = FloatDType::from(x.dtype());
+    let x = x.cast(FloatDType::F32);
+    let centred = x.clone() - x.mean_dim(D - 1);
+    let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
+    let mut y = centred * variance.add_scalar(eps).sqrt().recip();
+    if let Some(gain) = gain {
+        y = y * gain.cast(FloatDType::F32).unsqueeze();
+    }
+    if let Some(bias) = bias {
+        y = y + bias.cast(FloatDType::F32).unsqueeze();
+    }
+    y.cast(dtype)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{close, differences, leaf, noisy, values, weighted, weighted_sum};
+
+    fn reference(x: &[f64], gain: &[f64], bias: &[f64], eps: f64) -> Vec<f64> {
+        let n = gain.len() as f64;
+        x.chunks(gain.len())
+            .flat_map(|row| {
+                let mean = row.iter().sum::<f64>() / n;
+                let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+                let r = 1.0 / (variance + eps).sqrt();
+                row.iter().zip(gain).zip(bias).map(move |((v, g), b)| (v - mean) * r * g + b).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_float64() {
+        let eps = 1e-3;
+        for (with_gain, with_bias) in [(true, true), (true, false), (false, false)] {
+            let (x, w, b) = (noisy("x", [2, 3, 5]), noisy("w", [5]), noisy("b", [5]));
+            let y = layer_norm(x.clone(), with_gain.then(|| w.clone()), with_bias.then(|| b.clone()), eps);
+            let x64 = values(x.clone());
+            let w64 = if with_gain { values(w.clone()) } else { vec![1.0; 5] };
+            let b64 = if with_bias { values(b.clone()) } else { vec![0.0; 5] };
+            close("y", &values(y.clone()), &reference(&x64, &w64, &b64, eps), 1e-6);
+            let gradients = weighted_sum(y).backward();
+            let dx = differences(&x64, |x| weighted(&reference(x, &w64, &b64, eps)));
+            close("dx", &values(x.grad(&gradients).unwrap()), &dx, 4e-6);
+            if with_gain {
+                let dw = differences(&w64, |w| weighted(&reference(&x64, w, &b64, eps)));
+                close("dw", &values(w.grad(&gradients).unwrap()), &dw, 4e-6);
+            }
+            if with_bias {
+                let db = differences(&b64, |b| weighted(&reference(&x64, &w64, b, eps)));
+                close("db", &values(b.grad(&gradients).unwrap()), &db, 4e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_mean_does_not_spoil_the_variance() {
+        let row: Vec<f32> = (0..64).map(|i| 1000.0 + i as f32 / 8.0).collect();
+        let y = layer_norm(leaf(row.clone(), [1, 64]), None, None, 1e-5);
+        let x64: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+        close("y", &values(y), &reference(&x64, &[1.0; 64], &[0.0; 64], 1e-5), 1e-4);
+    }
+}

@@ -1,0 +1,79 @@
+//! Root mean square normalisation.
+
+use burn::tensor::{FloatDType, Tensor};
+
+/// The learned gain of [`rms_norm`].
+#[derive(Clone, Debug)]
+pub enum RmsGain {
+    /// None: nanochat.
+    None,
+    /// Cast to the input's type, then multiply by w `[width]`: LLaMA's release.
+    AfterCast(Tensor<1>),
+    /// Multiply by 1 + w `[width]` in f32, then cast: Gemma.
+    UnitOffset(Tensor<1>),
+}
+
+/// x / √(mean(x²) + eps) over the last dimension, in f32, cast back, with a gain (Zhang & Sennrich 2019, equation 4).
+///
+/// # Shapes
+///
+/// - `x`: `[..., width]`, gain: `[width]`
+/// - output: as `x`
+pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor<D> {
+    let dtype = FloatDType::from(x.dtype());
+    let x = x.cast(FloatDType::F32);
+    let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);
+    let y = x * mean_square.add_scalar(eps).sqrt().recip();
+    match gain {
+        RmsGain::None => y.cast(dtype),
+        RmsGain::AfterCast(w) => y.cast(dtype) * w.cast(dtype).unsqueeze(),
+        RmsGain::UnitOffset(w) => (y * w.cast(FloatDType::F32).add_scalar(1.0).unsqueeze()).cast(dtype),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{close, differences, leaf, noisy, values, weighted, weighted_sum};
+    use burn::tensor::DType;
+
+    fn reference(x: &[f64], gain: &[f64], eps: f64) -> Vec<f64> {
+        x.chunks(gain.len())
+            .flat_map(|row| {
+                let r = 1.0 / (row.iter().map(|v| v * v).sum::<f64>() / row.len() as f64 + eps).sqrt();
+                row.iter().zip(gain).map(move |(v, g)| v * r * g).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn values_and_gradients_agree_with_float64() {
+        let eps = 1e-3;
+        for offset in [false, true] {
+            let (x, w) = (noisy("x", [2, 3, 5]), noisy("w", [5]));
+            let gain = if offset { RmsGain::UnitOffset(w.clone()) } else { RmsGain::AfterCast(w.clone()) };
+            let y = rms_norm(x.clone(), gain, eps);
+            let (x64, w64) = (values(x.clone()), values(w.clone()));
+            let full = |w: &[f64]| w.iter().map(|v| v + f64::from(u8::from(offset))).collect::<Vec<_>>();
+            close("y", &values(y.clone()), &reference(&x64, &full(&w64), eps), 1e-6);
+            let gradients = weighted_sum(y).backward();
+            let dx = differences(&x64, |x| weighted(&reference(x, &full(&w64), eps)));
+            let dw = differences(&w64, |w| weighted(&reference(&x64, &full(w), eps)));
+            close("dx", &values(x.grad(&gradients).unwrap()), &dx, 3e-6);
+            close("dw", &values(w.grad(&gradients).unwrap()), &dw, 3e-6);
+        }
+    }
+
+    #[test]
+    fn statistics_are_in_f32_for_bf16() {
+        // 1 + 255 · (1/16)² in bf16 would stall at 1 + few: a running bf16 sum cannot absorb terms this small.
+        let mut row = vec![0.0625f32; 256];
+        row[0] = 1.0;
+        let x = leaf(row.clone(), [1, 256]).cast(FloatDType::BF16);
+        let y = rms_norm(x, RmsGain::None, 0.0);
+        assert_eq!(y.dtype(), DType::BF16);
+        let rms = (row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / 256.0).sqrt();
+        let expected: Vec<f64> = row.iter().map(|v| f64::from(*v) / rms).collect();
+        close("bf16", &values(y.cast(FloatDType::F32)), &expected, 1.0 / 256.0);
+    }
+}
