@@ -73,10 +73,8 @@ def norm(p, path, config, x, layer=None):
         return x
     if kind == "rms":  # Zhang & Sennrich 2019, equation 4
         y = x / torch.sqrt((x * x).sum(-1, keepdim=True) / x.shape[-1] + config["eps"])
-        if config["unit_offset"]:
-            y = y * (1 + p(path + ".gain"))
-        elif config["gain"]:
-            y = y * p(path + ".gain")
+        if config["gain"]:
+            y = y * (p(path + ".gain") + (1 if config["unit_offset"] else 0))
     elif kind == "layer":  # Ba et al. 2016, equation 4
         mean = x.sum(-1, keepdim=True) / x.shape[-1]
         variance = ((x - mean) ** 2).sum(-1, keepdim=True) / x.shape[-1]
@@ -149,13 +147,18 @@ def rope_frequencies(config, rotated):
             elif wavelength >= context / high:
                 smooth = (context / wavelength - low) / (high - low)
                 frequencies[i] = (1 - smooth) * f / factor + smooth * f
-    if kind == "yarn":  # Peng et al. 2023, equations 17 to 22
+    if kind == "yarn":  # the YaRN release, `LlamaYaRNScaledRotaryEmbedding`; its paper blends in rotations instead of pairs
+
+        def pair_of(rotations):  # find_correction_dim
+            return rotated * math.log(scaling["original_context"] / (rotations * 2 * math.pi)) / (2 * math.log(theta))
+
+        low = max(math.floor(pair_of(scaling["beta_fast"])), 0)
+        high = min(math.ceil(pair_of(scaling["beta_slow"])), rotated - 1)
         for i, f in enumerate(frequencies):
-            rotations = scaling["original_context"] * f / (2 * math.pi)
-            keep = (rotations - scaling["beta_slow"]) / (scaling["beta_fast"] - scaling["beta_slow"])
-            keep = min(max(keep, 0.0), 1.0)
+            ramp = (i - low) / (high - low if high != low else 0.001)
+            keep = 1 - min(max(ramp, 0.0), 1.0)
             frequencies[i] = (1 - keep) * f / factor + keep * f
-        magnitude = 0.1 * math.log(factor) + 1
+        magnitude = 0.1 * math.log(factor) + 1  # Peng et al. 2023, equation 22
     return torch.tensor(frequencies), magnitude
 
 
@@ -236,7 +239,7 @@ def attention(p, path, spec, layer, x):
                     slope = alibi_slopes(heads, position["max_exponent"])[h]
                     scores = scores - slope * torch.tensor(distances, dtype=torch.float64)
                 if position["kind"] == "t5" and active(position, layer):
-                    table = p("position.bias")
+                    table = p("position.table")
                     scores = scores + torch.stack([table[t5_bucket(d, position["buckets"], position["max_distance"]), h] for d in distances])
                 shares = torch.exp(scores - scores.max().detach())
                 rows.append((shares / shares.sum()) @ vh[first : i + 1])
@@ -292,6 +295,7 @@ def logits(p, spec, inputs):
     x = p("embedding.weight")[inputs]
     if embedding["scale"]:
         x = x * math.sqrt(width)
+    x = norm(p, "embedding.norm", embedding["norm"], x)  # of the tokens alone, as in BLOOM
     if position["kind"] == "learned":
         x = x + p("position.weight")[:length]
     if position["kind"] == "sinusoidal":  # Vaswani et al. 2017, section 3.5
@@ -301,7 +305,6 @@ def logits(p, spec, inputs):
                 angle = t / position["theta"] ** (2 * (c // 2) / width)
                 table[t, c] = math.cos(angle) if c % 2 else math.sin(angle)
         x = x + table
-    x = norm(p, "embedding.norm", embedding["norm"], x)
     for layer in range(spec["layers"]):
         x = block(p, spec, layer, x)
     if spec["final_norm"]:
