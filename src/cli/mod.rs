@@ -3,6 +3,7 @@
 mod bench;
 mod completions;
 mod data;
+mod errors;
 mod explain;
 mod generate;
 mod new;
@@ -13,9 +14,9 @@ mod schema;
 mod train;
 mod worker;
 
-use ablate::Result;
+use ablate::{Error, Result};
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// Architecture ablations of language models, with answers one can defend.
 #[derive(Parser, Debug)]
@@ -58,12 +59,29 @@ enum Verb {
 /// diverged, 130 interrupted.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match dispatch(cli.verb) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
-        }
+    // A worker whose parent is gone must be able to stop in order; all others end silently with the reader of a pipe.
+    if !matches!(cli.verb, Verb::Worker(_)) {
+        end_with_the_reader();
+    }
+    dispatch(cli.verb).unwrap_or_else(|error| errors::report(&error))
+}
+
+/// Lets a closed pipe (`ablate … | head`) end the process, as other programs do; Rust would panic in `println!`.
+#[cfg(unix)]
+fn end_with_the_reader() {
+    // SAFETY: no other thread runs yet, and the default action needs no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+#[cfg(not(unix))]
+fn end_with_the_reader() {}
+
+/// Prints on standard output; a reader that went away is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("write", "standard output")(error)),
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,8 @@ use super::count;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 /// What is added to the scores before the softmax.
+// One value per layer and pass: a box would cost more than the size of the largest variant.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, Default)]
 pub enum ScoreBias {
     /// Nothing.

@@ -22,7 +22,7 @@ pub struct CrossEntropy {
     pub nats: Tensor<1>,
 }
 
-/// -log softmax(z)[target] of each row, in f32, and the training objective made from it.
+/// The negative log-probability of each row's target under softmax(z), in f32, and the training objective made from it.
 ///
 /// Without z-loss and smoothing the two results are the same tensor.
 ///

@@ -36,7 +36,7 @@ pub struct Mistake {
     pub file: String,
     /// Line in that file, from 1; none for the command line and for values that nobody wrote (defaults).
     pub line: Option<usize>,
-    /// Dotted key.
+    /// Dotted key; empty when the mistake is not about a key (a file that is no TOML).
     pub key: String,
     /// The value as written, if one was.
     pub value: Option<String>,
@@ -52,7 +52,9 @@ impl std::fmt::Display for Mistake {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}", self.key)?;
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
         if let Some(value) = &self.value {
             write!(f, " = {value}")?;
         }

@@ -2,7 +2,25 @@
 //!
 //! The room knows no section: each room owns the configuration of what it builds and hands its type to
 //! [`Document::parse`].
+//!
+//! ```text
+//! file ─ extends ─► layers ─► Document ─ parse::<T>() ─► T
+//!        --set, overlay ──────────┘  └─ locate(problems) ─► file:line: key = value: what is wrong
+//! ```
 
+mod check;
+mod document;
 mod error;
+mod explain;
+mod key;
+mod load;
+mod node;
+mod schema;
+mod shape;
+mod spelling;
 
+pub use document::Document;
 pub use error::{Error, Mistake, Problem, Result};
+pub use explain::{explain, keys, sections};
+pub use node::Origin;
+pub use schema::schema;

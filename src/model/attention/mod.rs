@@ -1,5 +1,10 @@
 //! Causal self-attention with any number of key-value heads.
 
+mod module;
+mod resolve;
+
+pub use module::Attention;
+
 use crate::model::norm::NormConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -126,4 +131,11 @@ pub struct AttentionSpec {
     pub spans: Vec<Span>,
     /// Biases of the projections.
     pub bias: AttentionBias,
+}
+
+impl AttentionSpec {
+    /// Keys that a query of `layer`, from 0, sees at most; none if there is no limit.
+    pub fn window_at(&self, layer: usize) -> Option<usize> {
+        self.window.filter(|_| self.spans[layer % self.spans.len()] == Span::Window)
+    }
 }

@@ -52,9 +52,7 @@ pub(super) fn law(scheme: &InitConfig, place: &Place, shrink: f64) -> Law {
             let std = if residual { 2.0 / (place.layers as f64 * width.sqrt()) } else { (2.0 / (5.0 * width)).sqrt() };
             Law::Normal { std: std * shrink }
         }
-        InitConfig::Xavier { gain } => {
-            Law::Uniform { std: gain * (2.0 / (place.inputs + place.outputs) as f64).sqrt() * shrink }
-        }
+        InitConfig::Xavier { gain } => Law::Uniform { std: gain * (2.0 / (place.inputs + place.outputs) as f64).sqrt() * shrink },
         InitConfig::Truncated { std, cutoff } => Law::Truncated { std: std * shrink, cutoff },
     }
 }
@@ -133,7 +131,8 @@ mod tests {
 
     #[test]
     fn every_scheme_scales_the_same_noise() {
-        let unit: Vec<f64> = matrix(&InitConfig::Normal { std: 1.0 }, &place(Role::Hidden), 1.0, 9, "p").iter().map(|v| f64::from(*v)).collect();
+        let unit: Vec<f64> =
+            matrix(&InitConfig::Normal { std: 1.0 }, &place(Role::Hidden), 1.0, 9, "p").iter().map(|v| f64::from(*v)).collect();
         for scheme in &SCHEMES {
             for role in ROLES {
                 let values = matrix(scheme, &place(role), 1.0, 9, "p");

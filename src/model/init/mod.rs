@@ -75,7 +75,8 @@ impl InitConfig {
     /// Values that no scheme can draw with. Keys start with `model.init.`.
     pub fn problems(&self) -> Vec<Problem> {
         let positive = |key: &str, value: f64| {
-            (!(value.is_finite() && value > 0.0)).then(|| Problem::new(format!("model.init.{key}"), format!("{value} is not a positive number")))
+            (!(value.is_finite() && value > 0.0))
+                .then(|| Problem::new(format!("model.init.{key}"), format!("{value} is not a positive number")))
         };
         let cut = |value: f64| {
             let help = "few draws fall inside a narrower cut; 2 and 3 are usual";
@@ -86,7 +87,9 @@ impl InitConfig {
             Self::Normal { std } | Self::Gpt2 { std } => positive("std", std).into_iter().collect(),
             Self::Mitchell {} | Self::Small {} => Vec::new(),
             Self::Xavier { gain } => positive("gain", gain).into_iter().collect(),
-            Self::Truncated { std, cutoff } => [positive("std", std), positive("cutoff", cutoff), cut(cutoff)].into_iter().flatten().collect(),
+            Self::Truncated { std, cutoff } => {
+                [positive("std", std), positive("cutoff", cutoff), cut(cutoff)].into_iter().flatten().collect()
+            }
         }
     }
 }

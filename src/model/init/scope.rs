@@ -161,11 +161,18 @@ mod tests {
     fn a_sketch_lists_what_a_build_makes_and_allocates_nothing() {
         let build = |scope: &Scope| {
             let block = scope.layer("layers", 0).child("attention");
-            vec![Linear::build(&block.child("query"), 6, 4, true, Role::QueryKey), Linear::build(&block.child("key"), 6, 2, false, Role::QueryKey)]
+            vec![
+                Linear::build(&block.child("query"), 6, 4, true, Role::QueryKey),
+                Linear::build(&block.child("key"), 6, 2, false, Role::QueryKey),
+            ]
         };
         let sketch = Scope::sketch(2, 6);
         let lazy = build(&sketch);
-        let expected = [("layers.0.attention.query.weight", vec![6, 4]), ("layers.0.attention.query.bias", vec![4]), ("layers.0.attention.key.weight", vec![6, 2])];
+        let expected = [
+            ("layers.0.attention.query.weight", vec![6, 4]),
+            ("layers.0.attention.query.bias", vec![4]),
+            ("layers.0.attention.key.weight", vec![6, 2]),
+        ];
         let expected: Vec<_> = expected.into_iter().map(|(path, shape)| (path.to_string(), shape)).collect();
         assert_eq!(sketch.sketched(), expected);
         assert!(lazy.iter().all(|l| !l.weight.is_initialized()));

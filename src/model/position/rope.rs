@@ -92,7 +92,8 @@ impl RopeConfig {
             problems.push(Problem::new("model.position.fraction", format!("{} is not above 0 and at most 1", self.fraction)));
         } else if rotated < 2 || rotated % 2 == 1 {
             let message = format!("rope rotates pairs, but {} of {head_dim} channels per head are {rotated}", self.fraction);
-            let help = "choose model.attention.heads, model.attention.head_dim or model.position.fraction so that it is even and at least 2";
+            let help =
+                "choose model.attention.heads, model.attention.head_dim or model.position.fraction so that it is even and at least 2";
             problems.push(Problem::new("model.position.fraction", message).help(help));
         } else {
             problems.extend(self.scaling.problems(rotated));

@@ -136,7 +136,10 @@ impl RopeScaling {
         }
         match *self {
             Self::Llama3 { low_frequency: low, high_frequency: high, .. } if !(low > 0.0 && high > low && high.is_finite()) => {
-                problems.push(Problem::new(key("high_frequency"), format!("{high} is not above low_frequency ({low}), or that is not above 0")));
+                problems.push(Problem::new(
+                    key("high_frequency"),
+                    format!("{high} is not above low_frequency ({low}), or that is not above 0"),
+                ));
             }
             Self::Yarn { beta_fast: fast, beta_slow: slow, .. } if !(slow > 0.0 && fast > slow && fast.is_finite()) => {
                 problems.push(Problem::new(key("beta_fast"), format!("{fast} is not above beta_slow ({slow}), or that is not above 0")));

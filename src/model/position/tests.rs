@@ -213,5 +213,8 @@ fn broken_rules_are_named() {
     let t5 = |buckets, max_distance| PositionConfig::T5(T5Config { buckets, max_distance, ..Default::default() });
     assert_eq!(keys(t5(7, 128), 8), ["model.position.buckets"]);
     assert_eq!(keys(t5(32, 16), 8), ["model.position.max_distance"]);
-    assert_eq!(keys(PositionConfig::Alibi(AlibiConfig { max_exponent: 0.0, pattern: vec![] }), 8), ["model.position.max_exponent", "model.position.pattern"]);
+    assert_eq!(
+        keys(PositionConfig::Alibi(AlibiConfig { max_exponent: 0.0, pattern: vec![] }), 8),
+        ["model.position.max_exponent", "model.position.pattern"]
+    );
 }

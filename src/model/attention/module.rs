@@ -1,0 +1,133 @@
+//! The attention branch.
+
+use super::{AttentionSpec, QkNormConfig};
+use crate::{
+    model::{
+        Account,
+        init::{Role, Scope},
+        linear::Linear,
+        norm::{NoNormConfig, Norm, NormConfig},
+        position::Position,
+    },
+    ops::{self, AttentionOptions},
+};
+use burn::{module::Module, tensor::Tensor};
+
+/// Causal self-attention of one layer: output(attention(rotate(norm(query(x))), rotate(norm(key(x))), value(x))).
+#[derive(Module, Debug)]
+pub struct Attention {
+    /// `[width, heads·head_dim]`, head-major.
+    pub query: Linear,
+    /// `[width, kv_heads·head_dim]`, head-major.
+    pub key: Linear,
+    /// `[width, kv_heads·head_dim]`, head-major.
+    pub value: Linear,
+    /// `[heads·head_dim, width]`.
+    pub output: Linear,
+    /// Over a head's channels, or over all.
+    pub query_norm: Norm,
+    /// Over a head's channels, or over all.
+    pub key_norm: Norm,
+    #[module(skip)]
+    spec: AttentionSpec,
+    #[module(skip)]
+    layer: usize,
+}
+
+/// The norm of queries and keys, and whether it is over the whole projection.
+fn qk_norm(config: &QkNormConfig) -> (NormConfig, bool) {
+    match config {
+        QkNormConfig::None {} => (NormConfig::None(NoNormConfig {}), true),
+        QkNormConfig::PerHead { norm } => (norm.clone(), false),
+        QkNormConfig::FullWidth { norm } => (norm.clone(), true),
+    }
+}
+
+impl AttentionSpec {
+    /// The attention at the place `scope`, in the scope's layer.
+    pub fn build(&self, scope: &Scope, width: usize) -> Attention {
+        let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let (norm, whole) = qk_norm(&self.qk_norm);
+        let channels = |all: usize| if whole { all } else { self.head_dim };
+        Attention {
+            query: Linear::build(&scope.child("query"), width, queries, self.bias.query, Role::QueryKey),
+            key: Linear::build(&scope.child("key"), width, keys, self.bias.key, Role::QueryKey),
+            value: Linear::build(&scope.child("value"), width, keys, self.bias.value, Role::Value),
+            output: Linear::build(&scope.child("output"), queries, width, self.bias.output, Role::Residual),
+            query_norm: norm.build(&scope.child("query_norm"), channels(queries)),
+            key_norm: norm.build(&scope.child("key_norm"), channels(keys)),
+            spec: self.clone(),
+            layer: scope.layer_index().unwrap_or(0),
+        }
+    }
+
+    /// Cost per token of `layer`, from 0, averaged over a sequence of `context` tokens.
+    ///
+    /// A visible query-key pair costs 2·head_dim for its score and 2·head_dim for its value, per head; training is
+    /// three times forward. Kept for backward: the outputs of the projections, what the norms keep, the mixed values
+    /// and one statistic (log of the softmax's sum) per head.
+    pub fn account(&self, width: usize, layer: usize, context: usize) -> Account {
+        let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let (norm, whole) = qk_norm(&self.qk_norm);
+        let norms = if whole {
+            norm.account(queries) + norm.account(keys)
+        } else {
+            let one = norm.account(self.head_dim);
+            // Each head keeps its own input and statistic, but all share the gain.
+            Account {
+                parameters: 2 * one.parameters,
+                flops_per_token: 0.0,
+                saved_bytes_per_token: (self.heads + self.kv_heads) as f64 * one.saved_bytes_per_token,
+            }
+        };
+        let pairs = visible_pairs(context, self.window_at(layer));
+        let mixing = Account {
+            parameters: 0,
+            flops_per_token: (3 * 4 * queries) as f64 * pairs as f64 / context as f64,
+            saved_bytes_per_token: 4.0 * (queries + self.heads) as f64,
+        };
+        Linear::account(width, queries, self.bias.query)
+            + Linear::account(width, keys, self.bias.key)
+            + Linear::account(width, keys, self.bias.value)
+            + Linear::account(queries, width, self.bias.output)
+            + norms
+            + mixing
+    }
+}
+
+/// Σ min(i, window) over the queries i = 1 to `context`.
+fn visible_pairs(context: usize, window: Option<usize>) -> usize {
+    let window = window.unwrap_or(context).min(context);
+    window * (window + 1) / 2 + (context - window) * window
+}
+
+impl Attention {
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    pub fn forward(&self, x: Tensor<3>, position: &Position) -> Tensor<3> {
+        let [batch, seq, _] = x.dims();
+        let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
+        let (_, whole) = qk_norm(&self.spec.qk_norm);
+        let split = |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, head_dim]);
+        let normed = |x: Tensor<3>, norm: &Norm, heads: usize| {
+            if whole { split(norm.forward(x), heads) } else { norm.forward(split(x, heads)) }
+        };
+
+        let q = normed(self.query.forward(x.clone()), &self.query_norm, heads).swap_dims(1, 2);
+        let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads).swap_dims(1, 2);
+        let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
+        let (q, k) = position.rotate(q, k, self.layer);
+        let options = AttentionOptions {
+            scale: self.spec.scale,
+            soft_cap: self.spec.soft_cap,
+            window: self.spec.window_at(self.layer),
+            bias: position.bias(self.layer),
+        };
+        let mixed = ops::attention(q, k, v, &options);
+        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, seq, heads * head_dim]))
+    }
+}
+
+#[cfg(test)]
+mod tests;
