@@ -1,6 +1,17 @@
 //! Token embedding.
 
-use crate::model::norm::{NoNormConfig, NormConfig};
+use super::{
+    Account, Pass,
+    dropout::Dropout,
+    init::{Role, Scope},
+    norm::{NoNormConfig, Norm, NormConfig},
+    position::Position,
+};
+use crate::{ops, settings::Problem};
+use burn::{
+    module::{Module, Param},
+    tensor::{Int, Tensor},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +23,7 @@ pub struct EmbeddingConfig {
     pub tied: bool,
     /// Multiply embeddings by √width (Vaswani et al. 2017, section 3.4; Gemma).
     pub scale: bool,
-    /// Normalisation of the embedded tokens (BLOOM, nanochat).
+    /// Normalisation of the embedded tokens, after the factor, before positions are added (BLOOM, nanochat).
     pub norm: NormConfig,
     /// Probability of dropping a channel of the embedded tokens, positions included.
     pub dropout: f64,
@@ -21,5 +32,59 @@ pub struct EmbeddingConfig {
 impl Default for EmbeddingConfig {
     fn default() -> Self {
         Self { tied: false, scale: false, norm: NormConfig::None(NoNormConfig {}), dropout: 0.0 }
+    }
+}
+
+/// A vector per token.
+#[derive(Module, Debug)]
+pub struct Embedding {
+    /// `[vocab, width]`.
+    pub weight: Param<Tensor<2>>,
+    norm: Norm,
+    dropout: Dropout,
+    #[module(skip)]
+    factor: Option<f64>,
+}
+
+impl EmbeddingConfig {
+    /// Rules that the section breaks.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.norm.problems("model.embedding.norm");
+        if !(0.0..1.0).contains(&self.dropout) {
+            problems.push(Problem::new("model.embedding.dropout", format!("must be at least 0 and below 1, not {}", self.dropout)));
+        }
+        problems
+    }
+
+    /// Builds the embedding of `vocab` tokens.
+    pub fn build(&self, scope: &Scope, vocab: usize, width: usize) -> Embedding {
+        Embedding {
+            weight: scope.matrix("weight", vocab, width, Role::Embedding),
+            norm: self.norm.build(&scope.child("norm"), width),
+            dropout: Dropout::build(&scope.child("dropout"), self.dropout),
+            factor: self.scale.then(|| (width as f64).sqrt()),
+        }
+    }
+
+    /// Cost of the embedding: a lookup, no product; only the norm keeps anything for backward.
+    pub fn account(&self, vocab: usize, width: usize) -> Account {
+        Account { parameters: (vocab * width) as u64, ..Account::default() } + self.norm.account(width)
+    }
+}
+
+impl Embedding {
+    /// Looks up, scales, normalises, adds positions, drops.
+    ///
+    /// # Shapes
+    ///
+    /// - `tokens`: `[batch, seq]`
+    /// - output: `[batch, seq, width]`
+    pub fn forward(&self, tokens: Tensor<2, Int>, position: &Position, pass: &Pass) -> Tensor<3> {
+        let x = ops::embedding(self.weight.val(), tokens);
+        let x = match self.factor {
+            Some(factor) => x * factor,
+            None => x,
+        };
+        self.dropout.forward(position.embed(self.norm.forward(x)), pass)
     }
 }

@@ -1,5 +1,18 @@
 //! Language-model head: logits and loss.
 
+use super::{
+    Account,
+    init::{Role, Scope},
+    linear::Linear,
+};
+use crate::{
+    ops::{self, CrossEntropy, CrossEntropyOptions},
+    settings::Problem,
+};
+use burn::{
+    module::{Module, Param},
+    tensor::{Int, Tensor},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,5 +33,121 @@ pub struct HeadConfig {
 impl Default for HeadConfig {
     fn default() -> Self {
         Self { bias: false, soft_cap: None, z_loss: 0.0, label_smoothing: 0.0 }
+    }
+}
+
+/// Hidden states to logits, logits to losses.
+#[derive(Module, Debug)]
+pub struct Head {
+    /// `[width, vocab]`; none when the embedding's matrix serves.
+    pub weight: Option<Param<Tensor<2>>>,
+    /// `[vocab]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    config: HeadConfig,
+}
+
+impl HeadConfig {
+    /// Rules that the section breaks.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = vec![];
+        if let Some(cap) = self.soft_cap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
+            problems.push(
+                Problem::new("model.head.soft_cap", format!("must be positive, not {cap}"))
+                    .help("leave the key out for logits without a cap"),
+            );
+        }
+        if !(self.z_loss.is_finite() && self.z_loss >= 0.0) {
+            problems.push(Problem::new("model.head.z_loss", format!("must be at least 0, not {}", self.z_loss)));
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            problems
+                .push(Problem::new("model.head.label_smoothing", format!("must be at least 0 and below 1, not {}", self.label_smoothing)));
+        }
+        problems
+    }
+
+    /// Builds the head over `vocab` tokens; without a matrix of its own when `tied`.
+    pub fn build(&self, scope: &Scope, width: usize, vocab: usize, tied: bool) -> Head {
+        Head {
+            weight: (!tied).then(|| scope.matrix("weight", width, vocab, Role::Head)),
+            bias: self.bias.then(|| scope.constant("bias", [vocab], 0.0)),
+            config: self.clone(),
+        }
+    }
+
+    /// Cost of the head: the product costs the same when tied, the logits are kept for backward, the parameters are
+    /// the embedding's when tied.
+    pub fn account(&self, width: usize, vocab: usize, tied: bool) -> Account {
+        let mut account = Linear::account(width, vocab, self.bias);
+        if tied {
+            account.parameters -= (width * vocab) as u64;
+        }
+        account
+    }
+}
+
+impl Head {
+    /// Logits before the soft cap.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, used when the head has no matrix of its own
+    /// - output: `[batch, seq, vocab]`
+    pub fn raw_logits(&self, x: Tensor<3>, embedding: &Param<Tensor<2>>) -> Tensor<3> {
+        let weight = match &self.weight {
+            Some(weight) => weight.val(),
+            None => embedding.val().transpose(),
+        };
+        ops::linear(x, weight, self.bias.as_ref().map(Param::val))
+    }
+
+    /// Logits after the soft cap.
+    ///
+    /// # Shapes
+    ///
+    /// - `raw`, output: `[batch, seq, vocab]`
+    pub fn cap(&self, raw: Tensor<3>) -> Tensor<3> {
+        match self.config.soft_cap {
+            Some(cap) => (raw / cap).tanh() * cap,
+            None => raw,
+        }
+    }
+
+    /// The losses of every token: what training minimises, and the cross-entropy in nats.
+    ///
+    /// # Shapes
+    ///
+    /// - `raw`: `[batch, seq, vocab]`, before the soft cap, `targets`: `[batch, seq]`
+    /// - output: `[batch · seq]` each
+    pub fn losses(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> CrossEntropy {
+        let HeadConfig { soft_cap, z_loss, label_smoothing, .. } = self.config;
+        let [batch, seq, vocab] = raw.dims();
+        let (raw, targets) = (raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]));
+        ops::cross_entropy(raw, targets, CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_outside_their_range_are_problems() {
+        let keys = |config: HeadConfig| config.problems().into_iter().map(|problem| problem.key).collect::<Vec<_>>();
+        assert!(keys(HeadConfig { soft_cap: Some(30.0), z_loss: 1e-4, label_smoothing: 0.1, bias: true }).is_empty());
+        assert_eq!(
+            keys(HeadConfig { soft_cap: Some(0.0), z_loss: -1.0, label_smoothing: 1.0, bias: false }),
+            ["model.head.soft_cap", "model.head.z_loss", "model.head.label_smoothing"]
+        );
+        assert_eq!(keys(HeadConfig { z_loss: f64::NAN, ..Default::default() }), ["model.head.z_loss"]);
+    }
+
+    #[test]
+    fn a_tied_head_costs_the_same_work_without_the_matrix() {
+        let config = HeadConfig { bias: true, ..Default::default() };
+        let (tied, untied) = (config.account(4, 7, true), config.account(4, 7, false));
+        assert_eq!(tied.flops_per_token, untied.flops_per_token);
+        assert_eq!((tied.parameters, untied.parameters), (7, 35));
     }
 }

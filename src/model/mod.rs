@@ -5,17 +5,20 @@
 
 pub mod account;
 pub mod attention;
+pub mod dropout;
 pub mod embedding;
 pub mod feed_forward;
 pub mod head;
 pub mod init;
 pub mod linear;
 pub mod norm;
+mod parameters;
 pub mod position;
 pub mod residual;
 mod spec;
 pub mod transformer;
 
 pub use account::Account;
+pub use parameters::{paired_share, parameters};
 pub use spec::{ModelConfig, ModelSpec};
-pub use transformer::Transformer;
+pub use transformer::{Loss, Noise, Pass, Transformer};

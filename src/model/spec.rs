@@ -105,7 +105,63 @@ impl ModelConfig {
     ///
     /// All broken rules at once; keys start with `model.`.
     pub fn resolve(&self, vocab: Option<usize>) -> Result<ModelSpec, Vec<Problem>> {
-        let _ = vocab;
-        todo!()
+        let mut problems = vec![];
+        for (key, size) in [("layers", self.layers), ("width", self.width), ("context", self.context)] {
+            if size == 0 {
+                problems.push(Problem::new(format!("model.{key}"), "must be positive"));
+            }
+        }
+        // The components divide by these sizes.
+        let sizes_hold = problems.is_empty();
+
+        let vocab = keep(self.resolve_vocab(vocab).map_err(|problem| vec![problem]), &mut problems);
+        problems.extend(self.norm.problems("model.norm"));
+        problems.extend(self.init.problems());
+        problems.extend(self.residual.problems());
+        problems.extend(self.embedding.problems());
+        problems.extend(self.head.problems());
+        if !sizes_hold {
+            return Err(problems);
+        }
+        let attention = keep(self.attention.resolve(self.width, self.layers, self.context), &mut problems);
+        problems.extend(attention.iter().flat_map(|attention| self.position.problems(attention.head_dim)));
+        let feed_forward = keep(self.feed_forward.resolve(self.width), &mut problems);
+        match (vocab, attention, feed_forward) {
+            (Some(vocab), Some(attention), Some(feed_forward)) if problems.is_empty() => Ok(ModelSpec {
+                layers: self.layers,
+                width: self.width,
+                context: self.context,
+                vocab,
+                norm: self.norm.clone(),
+                final_norm: self.final_norm.unwrap_or_else(|| self.residual.kind.needs_final_norm()),
+                residual: self.residual.clone(),
+                attention,
+                position: self.position.clone(),
+                feed_forward,
+                embedding: self.embedding.clone(),
+                head: self.head.clone(),
+                init: self.init.clone(),
+            }),
+            _ => Err(problems),
+        }
     }
+
+    /// The vocabulary: as written, else the tokenizer's.
+    fn resolve_vocab(&self, tokenizer: Option<usize>) -> Result<usize, Problem> {
+        let problem = |message: String| Problem::new("model.vocab", message);
+        match (self.vocab, tokenizer) {
+            (Some(0), _) => Err(problem("must be positive".into())),
+            (Some(vocab), Some(least)) if vocab < least => {
+                Err(problem(format!("({vocab}) is smaller than the tokenizer's vocabulary ({least})"))
+                    .help("leave the key out to take the tokenizer's, or give the tokenizer a smaller one"))
+            }
+            (Some(vocab), _) | (None, Some(vocab)) => Ok(vocab),
+            (None, None) => Err(problem("is needed where no tokenizer gives it".into()).help("set model.vocab to the number of tokens")),
+        }
+    }
+}
+
+/// The value, or its problems added to the others.
+fn keep<T>(result: Result<T, Vec<Problem>>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|mut more| problems.append(&mut more)).ok()
 }

@@ -1,15 +1,37 @@
 //! The whole model: embedding, blocks, final norm, head. It only composes.
 
-use super::{Account, ModelSpec};
+use super::{
+    Account, ModelSpec,
+    attention::Attention,
+    embedding::Embedding,
+    feed_forward::FeedForward,
+    head::Head,
+    init::Scope,
+    norm::Norm,
+    position::{Position, PositionConfig},
+    residual::Residual,
+};
 use burn::{
-    module::{Module, Param},
+    module::Module,
     tensor::{Device, Int, Tensor},
 };
 
 /// A decoder-only Transformer.
 #[derive(Module, Debug)]
 pub struct Transformer {
-    placeholder: Param<Tensor<1>>,
+    embedding: Embedding,
+    position: Position,
+    layers: Vec<Block>,
+    final_norm: Option<Norm>,
+    head: Head,
+}
+
+/// One layer.
+#[derive(Module, Debug)]
+pub struct Block {
+    attention: Attention,
+    feed_forward: FeedForward,
+    residual: Residual,
 }
 
 /// What a forward pass needs beside the tokens.
@@ -42,16 +64,51 @@ pub struct Loss {
 impl ModelSpec {
     /// Builds the model with every parameter drawn from `seed` by its path.
     pub fn build(&self, seed: u64, device: &Device) -> Transformer {
-        let _ = (seed, device);
-        todo!()
+        self.compose(&Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device))
+    }
+
+    fn compose(&self, scope: &Scope) -> Transformer {
+        Transformer {
+            embedding: self.embedding.build(&scope.child("embedding"), self.vocab, self.width),
+            position: self.position.build(&scope.child("position"), self),
+            layers: (0..self.layers).map(|index| self.block(&scope.layer("layers", index))).collect(),
+            final_norm: self.final_norm.then(|| self.norm.build(&scope.child("final_norm"), self.width)),
+            head: self.head.build(&scope.child("head"), self.width, self.vocab, self.embedding.tied),
+        }
+    }
+
+    fn block(&self, scope: &Scope) -> Block {
+        Block {
+            attention: self.attention.build(&scope.child("attention"), self.width),
+            feed_forward: self.feed_forward.build(&scope.child("feed_forward"), self.width),
+            residual: self.residual.build(&scope.child("residual"), &self.norm, self.width, self.layers),
+        }
+    }
+
+    fn weight_shrink(&self) -> f64 {
+        self.residual.weight_shrink(self.layers)
     }
 
     /// The cost of each part, by name, in the order of the model: `embedding`, `position`, `layers.0.attention`, …
     ///
     /// `context` is the sequence length that attention is counted at.
     pub fn parts(&self, context: usize) -> Vec<(String, Account)> {
-        let _ = context;
-        todo!()
+        let mut parts = vec![
+            ("embedding".to_string(), self.embedding.account(self.vocab, self.width)),
+            ("position".to_string(), self.position.account(self)),
+        ];
+        for layer in 0..self.layers {
+            parts.extend([
+                (format!("layers.{layer}.attention"), self.attention.account(self.width, layer, context)),
+                (format!("layers.{layer}.feed_forward"), self.feed_forward.account(self.width)),
+                (format!("layers.{layer}.residual"), self.residual.account(&self.norm, self.width)),
+            ]);
+        }
+        if self.final_norm {
+            parts.push(("final_norm".to_string(), self.norm.account(self.width)));
+        }
+        parts.push(("head".to_string(), self.head.account(self.width, self.vocab, self.embedding.tied)));
+        parts
     }
 
     /// The cost of the whole: the sum of [`ModelSpec::parts`].
@@ -59,19 +116,35 @@ impl ModelSpec {
         self.parts(context).into_iter().map(|(_, part)| part).sum()
     }
 
-    /// Parameters without token embedding, learned positions and untied head.
+    /// Parameters without token embedding, learned positions and head.
     pub fn non_embedding_parameters(&self) -> u64 {
-        todo!()
+        let positions = match self.position {
+            PositionConfig::Learned(_) => self.position.account(self).parameters,
+            _ => 0,
+        };
+        let head = self.head.account(self.width, self.vocab, self.embedding.tied).parameters;
+        self.account(self.context).parameters - (self.vocab * self.width) as u64 - positions - head
     }
 
     /// Paths and shapes of all parameters, in module order, without building any.
     pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
-        todo!()
+        let scope = Scope::sketch(self.layers, self.width);
+        self.compose(&scope);
+        scope.sketched()
     }
 
     /// The longest context the positions are defined for: the training context for learned positions, none elsewhere.
     pub fn context_limit(&self) -> Option<usize> {
-        todo!()
+        self.position.context_limit(self.context)
+    }
+}
+
+impl Block {
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
+        self.residual.forward(x, |x| self.attention.forward(x, position), |x| self.feed_forward.forward(x), pass)
     }
 }
 
@@ -83,8 +156,7 @@ impl Transformer {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        let _ = (tokens, pass, &self.placeholder);
-        todo!()
+        self.head.cap(self.raw_logits(tokens, pass))
     }
 
     /// Mean training loss over all tokens of the batch.
@@ -93,8 +165,9 @@ impl Transformer {
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let _ = (tokens, targets, pass);
-        todo!()
+        let shape = targets.dims();
+        let losses = self.head.losses(self.raw_logits(tokens, pass), targets);
+        Loss { objective: mean(losses.objective.reshape(shape)), nats: mean(losses.nats.detach().reshape(shape)) }
     }
 
     /// Cross-entropy of every token in nats, without smoothing, z-loss and dropout.
@@ -104,9 +177,26 @@ impl Transformer {
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<2> {
-        let _ = (tokens, targets);
-        todo!()
+        let shape = targets.dims();
+        self.head.losses(self.raw_logits(tokens, &Pass::default()), targets).nats.reshape(shape)
     }
+
+    fn raw_logits(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
+        let mut x = self.embedding.forward(tokens, &self.position, pass);
+        for block in &self.layers {
+            x = block.forward(x, &self.position, pass);
+        }
+        if let Some(norm) = &self.final_norm {
+            x = norm.forward(x);
+        }
+        self.head.raw_logits(x, &self.embedding.weight)
+    }
+}
+
+/// The mean in a fixed order: rows first, because one sum over millions of numbers is not repeatable on every backend.
+fn mean(losses: Tensor<2>) -> Tensor<1> {
+    let count = losses.shape().num_elements();
+    losses.sum_dim(1).sum() / count as f64
 }
 
 /// The path of a parameter without the segments of enum variants, for visitors that track containers: `true` when a

@@ -1,5 +1,16 @@
 //! The position-wise feed-forward branch.
 
+mod glu;
+mod hidden;
+mod mlp;
+
+pub use glu::Glu;
+pub use hidden::{Hidden, HiddenRule, Matched};
+pub use mlp::Mlp;
+
+use super::{Account, init::Scope};
+use crate::{ops::Activation, settings::Problem};
+use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,47 +60,6 @@ pub enum FeedForwardKind {
     Swiglu,
 }
 
-/// Hidden size as written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Hidden {
-    /// Channels.
-    Size(usize),
-    /// By a rule.
-    Rule(HiddenRule),
-    /// `"matched"`: solved by the experiment's `[match]`.
-    Matched(Matched),
-}
-
-/// A rule for the hidden size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
-pub enum HiddenRule {
-    /// `factor` × width, rounded down.
-    Multiple {
-        /// 4 in most ungated models.
-        factor: f64,
-    },
-    /// int(2·4·width / 3), rounded up to a multiple (LLaMA release, `model.py`).
-    Llama {
-        /// 256 in LLaMA.
-        #[serde(default = "two_hundred_and_fifty_six")]
-        multiple_of: usize,
-    },
-}
-
-fn two_hundred_and_fifty_six() -> usize {
-    256
-}
-
-/// The word `matched`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Matched {
-    /// Solved by the experiment's `[match]`.
-    Matched,
-}
-
 /// Feed-forward as resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,4 +70,98 @@ pub struct FeedForwardSpec {
     pub hidden: usize,
     /// Biases on all projections.
     pub bias: bool,
+}
+
+/// The branch as built.
+#[derive(Module, Debug)]
+pub enum FeedForward {
+    /// One projection up, an activation, one down.
+    Mlp(Mlp),
+    /// Two projections up, one of them gating the other, one down.
+    Glu(Glu),
+}
+
+impl FeedForwardKind {
+    /// Whether the activation is applied to a projection of its own that multiplies another.
+    pub fn is_gated(self) -> bool {
+        match self {
+            Self::Relu | Self::Gelu | Self::GeluTanh | Self::Silu | Self::Relu2 => false,
+            Self::Glu | Self::Bilinear | Self::Reglu | Self::Geglu | Self::GegluTanh | Self::Swiglu => true,
+        }
+    }
+
+    /// The activation, of the gate where there is one.
+    fn activation(self) -> Activation {
+        match self {
+            Self::Relu | Self::Reglu => Activation::Relu,
+            Self::Gelu | Self::Geglu => Activation::Gelu,
+            Self::GeluTanh | Self::GegluTanh => Activation::GeluTanh,
+            Self::Silu | Self::Swiglu => Activation::Silu,
+            Self::Relu2 => Activation::Relu2,
+            Self::Glu => Activation::Sigmoid,
+            Self::Bilinear => Activation::Identity,
+        }
+    }
+}
+
+impl FeedForwardConfig {
+    /// Computes the hidden size of a branch on `width` channels.
+    ///
+    /// # Errors
+    ///
+    /// A size or a factor that is not positive; `"matched"`, which only an experiment can replace by a number.
+    pub fn resolve(&self, width: usize) -> Result<FeedForwardSpec, Vec<Problem>> {
+        match self.hidden.size(width) {
+            Ok(hidden) => Ok(FeedForwardSpec { kind: self.kind, hidden, bias: self.bias }),
+            Err(problem) => Err(vec![problem]),
+        }
+    }
+}
+
+impl FeedForwardSpec {
+    /// Builds the branch on `width` channels.
+    pub fn build(&self, scope: &Scope, width: usize) -> FeedForward {
+        if self.kind.is_gated() {
+            FeedForward::Glu(Glu::build(self, scope, width))
+        } else {
+            FeedForward::Mlp(Mlp::build(self, scope, width))
+        }
+    }
+
+    /// Cost of the branch on `width` channels.
+    pub fn account(&self, width: usize) -> Account {
+        if self.kind.is_gated() { Glu::account(self, width) } else { Mlp::account(self, width) }
+    }
+}
+
+impl FeedForward {
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Mlp(branch) => branch.forward(x),
+            Self::Glu(branch) => branch.forward(x),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_of_gated_and_ungated_branches() {
+        let parameters = |kind, bias| FeedForwardSpec { kind, hidden: 6, bias }.account(4).parameters;
+        assert_eq!(parameters(FeedForwardKind::Relu, false), 2 * 4 * 6);
+        assert_eq!(parameters(FeedForwardKind::Relu, true), 2 * 4 * 6 + 6 + 4);
+        assert_eq!(parameters(FeedForwardKind::Swiglu, false), 3 * 4 * 6);
+        assert_eq!(parameters(FeedForwardKind::Swiglu, true), 3 * 4 * 6 + 6 + 6 + 4);
+    }
+
+    #[test]
+    fn flops_are_six_per_weight() {
+        let account = FeedForwardSpec { kind: FeedForwardKind::Geglu, hidden: 6, bias: false }.account(4);
+        assert_eq!(account.flops_per_token, 6.0 * account.parameters as f64);
+    }
 }

@@ -1,0 +1,45 @@
+//! The gated branch (Shazeer 2020, equations 5 and 6).
+
+use super::FeedForwardSpec;
+use crate::{
+    model::{
+        Account,
+        init::{Role, Scope},
+        linear::Linear,
+    },
+    ops::{self, Activation},
+};
+use burn::{module::Module, tensor::Tensor};
+
+/// down(f(gate(x)) ⊙ up(x)). In the LLaMA release: gate is w1, up is w3, down is w2.
+#[derive(Module, Debug)]
+pub struct Glu {
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Glu {
+    pub(super) fn build(spec: &FeedForwardSpec, scope: &Scope, width: usize) -> Self {
+        Self {
+            gate: Linear::build(&scope.child("gate"), width, spec.hidden, spec.bias, Role::Hidden),
+            up: Linear::build(&scope.child("up"), width, spec.hidden, spec.bias, Role::Hidden),
+            down: Linear::build(&scope.child("down"), spec.hidden, width, spec.bias, Role::Residual),
+            activation: spec.kind.activation(),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.down.forward(ops::gated(self.gate.forward(x.clone()), self.up.forward(x), self.activation))
+    }
+
+    /// The activation and the product are recomputed in the backward pass, so only the outputs of the matrices are kept.
+    pub(super) fn account(spec: &FeedForwardSpec, width: usize) -> Account {
+        2 * Linear::account(width, spec.hidden, spec.bias) + Linear::account(spec.hidden, width, spec.bias)
+    }
+}

@@ -1,0 +1,45 @@
+//! Norm before each branch: GPT-2 (Radford et al. 2019, section 2.3), LLaMA.
+
+use super::{scale::Scale, site::Site};
+use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use burn::{module::Module, tensor::Tensor};
+
+/// x + f(norm(x)), attention first.
+#[derive(Module, Debug)]
+pub struct Pre {
+    attention_norm: Norm,
+    feed_forward_norm: Norm,
+    attention_scale: Scale,
+    feed_forward_scale: Scale,
+    attention_dropout: Dropout,
+    feed_forward_dropout: Dropout,
+}
+
+impl Pre {
+    pub(super) fn build(site: &Site) -> Self {
+        Self {
+            attention_norm: site.norm("attention_norm"),
+            feed_forward_norm: site.norm("feed_forward_norm"),
+            attention_scale: site.scale("attention_scale"),
+            feed_forward_scale: site.scale("feed_forward_scale"),
+            attention_dropout: site.dropout("attention_dropout"),
+            feed_forward_dropout: site.dropout("feed_forward_dropout"),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - `x`, output: `[batch, seq, width]`
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        attention: impl FnOnce(Tensor<3>) -> Tensor<3>,
+        feed_forward: impl FnOnce(Tensor<3>) -> Tensor<3>,
+        pass: &Pass,
+    ) -> Tensor<3> {
+        let branch = attention(self.attention_norm.forward(x.clone()));
+        let x = x + self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
+        let branch = feed_forward(self.feed_forward_norm.forward(x.clone()));
+        x + self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass))
+    }
+}
