@@ -72,7 +72,7 @@ pub fn gradients(model: &Transformer, of: Tensor<1>) -> Vec<(String, Vec<f32>)> 
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let gradient = match self.gradients.get::<D>(param.id) {
-                Some(gradient) => gradient.into_data().to_vec::<f32>().expect("gradients are f32"),
+                Some(gradient) => gradient.into_data().try_to_vec::<f32>().expect("gradients are f32"),
                 None => vec![0.0; param.lazy_shape().num_elements()],
             };
             self.found.push((self.path.join("."), gradient));
