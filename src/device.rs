@@ -59,7 +59,168 @@ impl DeviceName {
     pub fn open(&self) -> Result<Device> {
         match self {
             Self::Flex => Ok(Device::flex()),
-            _ => todo!(),
+            Self::Cuda(index) => cuda::open(self, *index),
+            Self::Wgpu(_) | Self::WgpuCpu => wgpu::open(self),
         }
+    }
+
+    /// Opens the device with autodiff.
+    ///
+    /// # Errors
+    ///
+    /// As [`DeviceName::open`].
+    pub fn train_device(&self) -> Result<Device> {
+        Ok(self.open()?.autodiff())
+    }
+
+    /// The backend and which implementation of the operators runs on it, e.g. `flex/composed`.
+    pub fn path(&self) -> String {
+        let backend = match self {
+            Self::Flex => "flex",
+            Self::Cuda(_) => "cuda",
+            Self::Wgpu(_) | Self::WgpuCpu => "wgpu",
+        };
+        format!("{backend}/composed")
+    }
+}
+
+/// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.
+///
+/// Burn keeps the state of an optimizer it reads on its default device for a moment, and takes a GPU for that as soon as
+/// one is built in, whether or not the machine has one. A `BURN_DEVICE` that is already set stays.
+pub fn pin_default() {
+    if cfg!(any(feature = "cuda", feature = "wgpu")) && std::env::var_os("BURN_DEVICE").is_none() {
+        // SAFETY: no other thread runs yet.
+        unsafe { std::env::set_var("BURN_DEVICE", "flex") };
+    }
+}
+
+/// Uses the device once, so that whatever is wrong with it shows before anything starts.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn try_out(name: &DeviceName, device: Device, help: &str) -> Result<Device> {
+    use burn::tensor::Tensor;
+    let first_use = || Tensor::<1>::ones([2], &device).sum().into_scalar::<f32>();
+    // The runtimes panic where a driver refuses; the message is the best there is.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(first_use)) {
+        Ok(2.0) => Ok(device),
+        Ok(value) => Err(Error::input(format!("--device {name}"), format!("1 + 1 gives {value} there"), help)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            let text = text.unwrap_or_else(|| "the device does not start".into());
+            Err(Error::input(format!("--device {name}"), text.split_whitespace().collect::<Vec<_>>().join(" "), help))
+        }
+    }
+}
+
+/// The error of an index without a device.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn out_of_range(name: &DeviceName, count: usize) -> Error {
+    let (noun, last) = (if count == 1 { "device" } else { "devices" }, count.saturating_sub(1));
+    Error::input(format!("--device {name}"), format!("there is no such device: {count} {noun} found"), format!("use an index up to {last}"))
+}
+
+/// The error of a backend that this build leaves out.
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+fn not_built_in(name: &DeviceName, feature: &str) -> Error {
+    Error::input(
+        format!("--device {name}"),
+        format!("this build has no {feature} devices"),
+        format!("build with `cargo build --release --features {feature}`, or use --device flex"),
+    )
+}
+
+mod cuda {
+    use super::{Device, DeviceName, Result};
+
+    #[cfg(not(feature = "cuda"))]
+    pub(super) fn open(name: &DeviceName, _index: usize) -> Result<Device> {
+        Err(super::not_built_in(name, "cuda"))
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(super) fn open(name: &DeviceName, index: usize) -> Result<Device> {
+        use super::{Error, out_of_range, try_out};
+        use burn::tensor::DeviceType;
+        // Empty both without a driver and without a GPU; it asks for the library before it loads it.
+        let count = Device::enumerate(DeviceType::Cuda).into_vec().len();
+        if count == 0 {
+            return Err(Error::input(
+                format!("--device {name}"),
+                "no NVIDIA driver (libcuda) or no NVIDIA GPU is there",
+                "install the driver, check that `nvidia-smi` lists a GPU, or use --device flex",
+            ));
+        }
+        if index >= count {
+            return Err(out_of_range(name, count));
+        }
+        // Kernels are compiled when they are first used, and need the headers of the toolkit; without them the runtime panics.
+        let headers = cubecl_cuda::install::cuda_path().map(|folder| folder.join("include"));
+        if !headers.as_ref().is_some_and(|folder| folder.join("cuda_runtime.h").exists()) {
+            return Err(Error::input(
+                format!("--device {name}"),
+                match headers {
+                    Some(folder) => format!("no CUDA headers in {}", folder.display()),
+                    None => "no CUDA headers found".into(),
+                },
+                "install the CUDA toolkit or its headers, and set CUDA_PATH to the folder that holds `include`",
+            ));
+        }
+        try_out(name, Device::cuda(index), "check that the versions of the NVIDIA driver and of the CUDA toolkit fit")
+    }
+}
+
+mod wgpu {
+    use super::{Device, DeviceName, Result};
+
+    #[cfg(not(feature = "wgpu"))]
+    pub(super) fn open(name: &DeviceName) -> Result<Device> {
+        Err(super::not_built_in(name, "wgpu"))
+    }
+
+    #[cfg(feature = "wgpu")]
+    pub(super) fn open(name: &DeviceName) -> Result<Device> {
+        use super::{Error, out_of_range, try_out};
+        use burn::tensor::{DeviceKind, DeviceType};
+        let help = "install a Vulkan driver (Linux: mesa-vulkan-drivers has a software device), or use --device flex";
+        let mut devices = Device::enumerate(DeviceType::Wgpu).into_vec();
+        if devices.is_empty() {
+            return Err(Error::input(format!("--device {name}"), "no Vulkan, Metal or DirectX 12 device is there", help));
+        }
+        let count = devices.len();
+        let device = match name {
+            DeviceName::Wgpu(Some(index)) if *index < count => devices.swap_remove(*index),
+            DeviceName::Wgpu(Some(_)) => return Err(out_of_range(name, count)),
+            DeviceName::WgpuCpu => Device::wgpu(DeviceKind::Cpu),
+            _ => Device::wgpu(DeviceKind::DefaultDevice),
+        };
+        try_out(name, device, help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in ["flex", "cuda:0", "cuda:3", "wgpu", "wgpu:1", "wgpu:cpu"] {
+            assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
+        }
+        assert_eq!("cuda".parse::<DeviceName>().unwrap(), DeviceName::Cuda(0));
+        for wrong in ["", "gpu", "flex:0", "cuda:", "cuda:x", "cuda:-1", "wgpu:gpu"] {
+            assert!(wrong.parse::<DeviceName>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_backend_that_is_not_built_in_is_an_error_that_says_how_to_build_it() {
+        let backends = [(DeviceName::Cuda(0), "cuda", cfg!(feature = "cuda")), (DeviceName::Wgpu(None), "wgpu", cfg!(feature = "wgpu"))];
+        for (name, feature, built_in) in backends {
+            if !built_in {
+                let error = name.open().unwrap_err().to_string();
+                assert!(error.contains(&format!("--features {feature}")), "{error}");
+            }
+        }
+        assert!(DeviceName::Flex.train_device().unwrap().is_autodiff());
     }
 }

@@ -1,5 +1,6 @@
 //! One file per verb: parse, call, print. No logic.
 
+mod allocator;
 mod bench;
 mod completions;
 mod data;
@@ -58,6 +59,8 @@ enum Verb {
 /// Parses the command line, runs the verb, prints errors. Exit codes: 0 done, 2 wrong input, 3 some run failed or
 /// diverged, 130 interrupted.
 pub fn main() -> ExitCode {
+    allocator::tune();
+    ablate::device::pin_default();
     let cli = Cli::parse();
     // A worker whose parent is gone must be able to stop in order; all others end silently with the reader of a pipe.
     if !matches!(cli.verb, Verb::Worker(_)) {

@@ -1,14 +1,149 @@
 //! `ablate train`: train one configuration.
 
-use ablate::Result;
-use std::process::ExitCode;
+use ablate::{
+    Result,
+    data::{Dataset, cache_folder},
+    device::DeviceName,
+    settings::{Document, Error},
+    train::{self, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::Ordering,
+};
+
+/// Keys that hold paths, relative to the file that names them.
+pub(super) const PATHS: [&str; 2] = ["data.corpus.paths", "data.tokenizer.path"];
 
 /// Train one configuration.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Configuration of the run.
+    config: PathBuf,
+    /// Folder of the run; runs/NAME by default, NAME being that of the configuration.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Device: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
+    #[arg(long, default_value = "flex", value_name = "D")]
+    device: DeviceName,
+    /// Set a key of the configuration; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Number of steps; warm-up, decay and evaluation are rescaled in proportion.
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Seed of initialisation, data order and dropout.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let _ = args;
-    todo!()
+    let (document, mut config) = configuration(&args.config, &args.set)?;
+    if let Some(steps) = args.steps {
+        config.rescale(steps);
+    }
+    config.train.seed = args.seed.unwrap_or(config.train.seed);
+    let spec = config.resolve().map_err(|problems| document.locate(problems))?;
+    args.device.open()?;
+    let name = args.config.file_stem().unwrap_or_default();
+    let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));
+
+    stop_on_signal()?;
+    let bar = bar();
+    let dataset = prepare(&spec, &bar)?;
+    let training = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left").expect("the template is valid");
+    bar.set_style(training);
+    bar.set_length(spec.train.steps as u64);
+    let mut tick = |tick: Tick| {
+        bar.set_position(tick.step as u64);
+        bar.set_message(format!("loss {:.3}, {:.0} tokens/s", tick.loss, tick.tokens_per_second));
+    };
+    let result = train::run(&spec, &dataset, &out, &args.device, &mut tick);
+    bar.finish_and_clear();
+    let result = result?;
+    calibrate(&spec, &args.device, &result);
+    if args.json {
+        println!("{}", serde_json::to_string(&result).expect("a result is plain data"));
+    } else {
+        println!("{}", sentence(&result, &out));
+    }
+    Ok(exit_code(result.outcome))
+}
+
+/// Reads a run's configuration with `--set` on top.
+pub(super) fn configuration(path: &Path, set: &[String]) -> Result<(Document, RunConfig)> {
+    let mut document = Document::load(path)?;
+    for assignment in set {
+        document.set(assignment, "--set")?;
+    }
+    document.make_paths_absolute(&PATHS)?;
+    let config = document.parse()?;
+    Ok((document, config))
+}
+
+/// Prepares a run's data; `bar` shows what takes long.
+pub(super) fn prepare(spec: &RunSpec, bar: &ProgressBar) -> Result<Dataset> {
+    bar.set_style(ProgressStyle::with_template("{bar:30} {msg}").expect("the template is valid"));
+    Dataset::prepare(&spec.data, &cache_folder(), &|phase, done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+        bar.set_message(phase.to_owned());
+    })
+}
+
+/// A bar on standard error if that is a terminal, else nothing.
+pub(super) fn bar() -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    ProgressBar::with_draw_target(None, target)
+}
+
+/// Lets Ctrl-C and termination stop the run after its current step; a second signal ends the process at once.
+pub(super) fn stop_on_signal() -> Result<()> {
+    let handler = || {
+        if train::interrupter().swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; once more to stop at once");
+    };
+    ctrlc::set_handler(handler).map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))
+}
+
+/// Remembers the speed of a finished run for the estimates of `plan`.
+pub(super) fn calibrate(spec: &RunSpec, device: &DeviceName, result: &RunResult) {
+    if let (Outcome::Finished, Some(speed)) = (result.outcome, result.tokens_per_second) {
+        let flops = spec.model.account(spec.model.context).flops_per_token;
+        // An estimate that cannot be stored is no reason to fail.
+        let _ = calibration::write(device, flops * speed);
+    }
+}
+
+/// The exit code that stands for an outcome.
+pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+    ExitCode::from(match outcome {
+        Outcome::Finished => 0,
+        Outcome::Diverged | Outcome::Failed => 3,
+        Outcome::Interrupted => 130,
+    })
+}
+
+fn sentence(result: &RunResult, out: &Path) -> String {
+    let reason = result.reason.as_deref().unwrap_or_default();
+    let out = out.display();
+    match result.outcome {
+        Outcome::Finished => {
+            let mut parts: Vec<_> = result.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            parts.extend(result.tokens_per_second.map(|speed| format!("{speed:.0} tokens/s")));
+            format!("finished {} steps in {:.0} s: {}; see {out}", result.steps, result.seconds, parts.join(", "))
+        }
+        Outcome::Diverged => format!("diverged: {reason}; see {out}"),
+        Outcome::Failed => format!("failed: {reason}; see {out}"),
+        Outcome::Interrupted => format!("{reason}; the same command continues it"),
+    }
 }

@@ -1,8 +1,14 @@
 //! Data as written and as resolved.
 
-use crate::settings::Problem;
+use super::{cache_folder, fingerprint, tokenizer};
+use crate::settings::{Error, Problem, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Bytes of validation text if none are named.
+const VALIDATION_BYTES: u64 = 262_144;
 
 /// Data as written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,9 +30,9 @@ pub struct DataConfig {
 pub enum CorpusConfig {
     /// Sources and docs of the crates that this build has put in Cargo's local cache: tens of MB of Rust and English.
     Crates {},
-    /// Files of text: paths, globs or folders, relative to the file that names them.
+    /// Files of text, one document each: paths, globs or folders; `.gz` and `.zst` are unpacked.
     Text {
-        /// Paths, globs or folders.
+        /// Paths, globs or folders. Folders are searched for endings of prose, markup and source code.
         paths: Vec<String>,
     },
     /// Files with one JSON object per line.
@@ -97,12 +103,131 @@ pub struct DataSpec {
 }
 
 impl DataConfig {
-    /// Fills sizes and fingerprints; reads file contents at most once per change (size, modification time).
+    /// Fills sizes and fingerprints; reads file contents at most once per change (size, modification time), and neither
+    /// archives nor the tokenizer. Relative paths are taken from the current folder.
     ///
     /// # Errors
     ///
     /// Missing files, vocabularies too small; keys start with `data.`.
     pub fn resolve(&self) -> Result<DataSpec, Vec<Problem>> {
-        todo!()
+        self.resolve_in(&cache_folder())
+    }
+
+    /// [`DataConfig::resolve`] with another folder to remember fingerprints in.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn resolve_in(&self, cache: &Path) -> Result<DataSpec, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let corpus = self.corpus.absolute();
+        match &self.corpus {
+            CorpusConfig::Text { paths } | CorpusConfig::Jsonl { paths, .. } if paths.is_empty() => {
+                problems.push(Problem::new("data.corpus.paths", "names no file").help("name files, globs or folders"));
+            }
+            _ => {}
+        }
+        let tokenizer = self.tokenizer.absolute();
+        let least = tokenizer::FIRST_PIECE + 1;
+        let vocab = match &tokenizer {
+            TokenizerConfig::Bytes {} => tokenizer::FIRST_PIECE,
+            TokenizerConfig::Bpe { vocab } | TokenizerConfig::Characters { vocab } => {
+                if *vocab < least {
+                    let message = format!("{vocab} ids do not suffice for 3 special tokens, 256 bytes and a piece");
+                    problems.push(Problem::new("data.tokenizer.vocab", message).help(format!("at least {least}")));
+                }
+                *vocab
+            }
+            TokenizerConfig::File { path } => tokenizer::vocab_of_file(Path::new(path)).unwrap_or_else(|error| {
+                problems.push(problem("data.tokenizer.path", error));
+                0
+            }),
+        };
+        let validation_bytes = self.validation_bytes.unwrap_or(VALIDATION_BYTES);
+        for (key, value) in [("data.train_bytes", self.train_bytes), ("data.validation_bytes", Some(validation_bytes))] {
+            if value == Some(0) {
+                problems.push(Problem::new(key, "is zero").help("leave it out for the default"));
+            }
+        }
+        let mut spec = DataSpec { corpus, tokenizer, vocab, train_bytes: self.train_bytes, validation_bytes, fingerprint: String::new() };
+        if problems.is_empty() {
+            match spec.corpus_and_tokenizer_fingerprint(cache) {
+                Ok(fingerprint) => spec.fingerprint = fingerprint,
+                Err(error) => problems.push(problem("data.corpus.paths", error)),
+            }
+        }
+        if problems.is_empty() { Ok(spec) } else { Err(problems) }
+    }
+}
+
+impl DataSpec {
+    /// SHA-256 of the corpus and of the tokenizer file as they are on disk.
+    pub(super) fn corpus_and_tokenizer_fingerprint(&self, cache: &Path) -> Result<String> {
+        let corpus = fingerprint::corpus(&self.corpus, cache)?;
+        Ok(match fingerprint::tokenizer(&self.tokenizer, cache)? {
+            None => corpus,
+            Some(tokenizer) => super::cache::hex(&Sha256::digest(format!("{corpus} {tokenizer}"))),
+        })
+    }
+}
+
+impl CorpusConfig {
+    fn absolute(&self) -> Self {
+        let all = |paths: &[String]| paths.iter().map(|path| absolute(path)).collect();
+        match self {
+            Self::Crates {} => Self::Crates {},
+            Self::Text { paths } => Self::Text { paths: all(paths) },
+            Self::Jsonl { paths, field } => Self::Jsonl { paths: all(paths), field: field.clone() },
+        }
+    }
+}
+
+impl TokenizerConfig {
+    fn absolute(&self) -> Self {
+        match self {
+            Self::File { path } => Self::File { path: absolute(path) },
+            other => other.clone(),
+        }
+    }
+}
+
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path)).to_string_lossy().into_owned()
+}
+
+/// An error about a file as a problem of the key that names the file.
+fn problem(key: &str, error: Error) -> Problem {
+    match error {
+        Error::Input { subject, message, help } => Problem::new(key, format!("{subject}: {message}")).help(help),
+        other => Problem::new(key, other.to_string()).help("check the path"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(toml: &str) -> String {
+        let config: DataConfig = toml::from_str(toml).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        config.resolve_in(folder.path()).unwrap_err().iter().map(|p| format!("{}: {}\n", p.key, p.message)).collect()
+    }
+
+    #[test]
+    fn the_default_resolves_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = std::time::Instant::now();
+        let spec = DataConfig::default().resolve_in(folder.path()).unwrap();
+        assert!(start.elapsed().as_millis() < 100, "{:?}", start.elapsed());
+        assert_eq!((spec.vocab, spec.validation_bytes, spec.fingerprint.len()), (4096, 262_144, 64));
+    }
+
+    #[test]
+    fn problems_name_their_key() {
+        assert!(problems("tokenizer = { kind = \"bpe\", vocab = 259 }").starts_with("data.tokenizer.vocab: 259"));
+        assert!(problems("corpus = { kind = \"text\", paths = [] }").starts_with("data.corpus.paths: "));
+        assert!(problems("corpus = { kind = \"text\", paths = [\"none/here\"] }").contains("no such file"));
+        assert!(problems("tokenizer = { kind = \"file\", path = \"none.json\" }").starts_with("data.tokenizer.path: "));
+        assert!(problems("validation_bytes = 0").starts_with("data.validation_bytes: "));
     }
 }

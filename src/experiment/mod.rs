@@ -1,7 +1,32 @@
 //! A question in a file, its arms, the plan, the runs, the verdicts. No tensors.
+//!
+//! ```text
+//! experiment.toml ─ Experiment::load ─► arms ─ Plan::new ─► missing(plan, records) ─ launch ─► records ─ summarise ─► Summary
+//! ```
 
+mod arms;
+mod clock;
+mod conduct;
+mod freeze;
+mod launch;
+mod matching;
+mod plan;
+mod proof;
 mod record;
+mod spec;
+mod store;
 mod summary;
+mod tree;
+mod verdict;
+mod warnings;
 
+pub use arms::{Arm, Experiment, Overrides};
+pub use conduct::{Conduct, Event, conduct, default_folder, summarise};
+pub use freeze::{Frozen, Pairing, PlanFile};
+pub use launch::interrupt;
+pub use matching::Solved;
+pub use plan::{Job, Plan, PlannedArm, missing};
 pub use record::Record;
+pub use spec::{ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, MatchConfig, Seeds};
+pub use store::Store;
 pub use summary::{ArmSummary, Comparison, Difference, MetricSummary, Summary, Verdict};

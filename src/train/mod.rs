@@ -1,15 +1,31 @@
 //! One run, from a resolved specification to its result. It does not know which arm it is.
 
+mod batch;
+pub mod bench;
+pub mod calibration;
+pub mod checkpoint;
+mod clip;
+mod files;
+mod interrupt;
+mod metrics;
+pub mod optimizer;
+mod renderer;
+mod run;
 mod spec;
+mod step;
+mod strategy;
 
+pub use batch::{Batch, Batches};
+pub use interrupt::interrupter;
+pub use run::{load_model, run, run_until, version};
 pub use spec::{
-    AdamWConfig, DecayRule, EvaluationConfig, EvaluationSpec, OptimizerConfig, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec,
-    TrainConfig, TrainSpec,
+    AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig, NON_NUMERICAL_KEYS,
+    NUMERICS, OptimizerConfig, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
 };
+pub use step::{Examination, Measurement};
 
-use crate::{data::Dataset, device::DeviceName, settings::Result};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +56,7 @@ pub struct RunResult {
     pub tokens: u64,
     /// Last value of every evaluated metric, e.g. `valid/bits_per_byte`.
     pub metrics: BTreeMap<String, f64>,
-    /// Median over steps.
+    /// Median over the steps of the last attempt, without its first two.
     pub tokens_per_second: Option<f64>,
     /// Wall-clock seconds of training, evaluation included, all attempts.
     pub seconds: f64,
@@ -67,16 +83,4 @@ pub struct Tick {
     pub loss: f64,
     /// Recent tokens per second.
     pub tokens_per_second: f64,
-}
-
-/// Trains one run to its end, or continues it from its checkpoint in `out`.
-///
-/// Writes `spec.toml`, `metrics.jsonl`, `checkpoint/`, `result.json` and `log.txt` under `out`.
-///
-/// # Errors
-///
-/// Wrong input; a run that diverges or is interrupted is a result, not an error.
-pub fn run(spec: &RunSpec, data: &Dataset, out: &Path, device: &DeviceName, tick: &mut (dyn FnMut(Tick) + Send)) -> Result<RunResult> {
-    let _ = (spec, data, out, device, tick);
-    todo!()
 }

@@ -1,0 +1,37 @@
+//! Corpora: from archives and files to documents, split into training and validation text.
+
+mod crates;
+mod files;
+mod filter;
+mod split;
+mod text;
+
+pub use crates::{CrateEntry, Manifest};
+pub use split::{Corpus, Document};
+
+pub(super) use crates::fingerprint as crates_fingerprint;
+pub(super) use files::{Kind, expand};
+
+use super::{CorpusConfig, Progress};
+use crate::settings::Result;
+
+/// Reads a corpus and splits it. Documents come in a fixed order that depends on their content only.
+///
+/// # Errors
+///
+/// Missing, altered, undecodable or empty input.
+pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
+    match config {
+        CorpusConfig::Crates {} => Manifest::embedded().read(&crates::registry_caches(), progress),
+        CorpusConfig::Text { paths } => {
+            let files = expand(paths, Kind::Text)?;
+            let documents = text::read_text(&files, progress)?;
+            split::by_content(documents, &paths.join(", "))
+        }
+        CorpusConfig::Jsonl { paths, field } => {
+            let files = expand(paths, Kind::Jsonl)?;
+            let documents = text::read_jsonl(&files, field, progress)?;
+            split::by_content(documents, &paths.join(", "))
+        }
+    }
+}

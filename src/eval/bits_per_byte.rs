@@ -1,0 +1,168 @@
+//! Validation loss in bits per byte of text, so that tokenizers can be compared.
+
+use crate::{data::Dataset, model::Transformer};
+use burn::{
+    module::Module,
+    tensor::{Int, Tensor, TensorData},
+};
+use std::{collections::BTreeMap, f64::consts::LN_2};
+
+/// Values by the name of the metric.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores(pub BTreeMap<String, f64>);
+
+/// How to score the validation text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Training context in tokens.
+    pub context: usize,
+    /// Sequences of one context per forward pass; as many tokens for longer contexts.
+    pub batch: usize,
+    /// Contexts in multiples of the training context, ascending; empty or starting with 1.
+    pub context_multiples: Vec<usize>,
+    /// The longest context that the model's positions are defined for, if there is one.
+    pub context_limit: Option<usize>,
+}
+
+/// Inputs `start .. start + length` of a token stream, of whose predictions the last `scored` count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Index of the first input; its target is the token after it.
+    pub start: usize,
+    /// Inputs.
+    pub length: usize,
+    /// Targets that count, at the end.
+    pub scored: usize,
+}
+
+/// Windows over a stream of `tokens` tokens that score each target once.
+///
+/// Targets come in blocks of `context`, the last one shorter. Each block is seen with (`multiple` - 1)·`context` tokens
+/// before it; blocks start where `largest` of the multiples has its full context, so that the targets are the same for
+/// every `multiple` up to `largest`. With both 1 every token but the first is a target.
+pub fn windows(tokens: usize, context: usize, multiple: usize, largest: usize) -> Vec<Window> {
+    debug_assert!(1 <= multiple && multiple <= largest);
+    let before = (multiple - 1) * context;
+    let first = (largest - 1) * context + 1;
+    (first..tokens)
+        .step_by(context)
+        .map(|target| {
+            let scored = context.min(tokens - target);
+            Window { start: target - 1 - before, length: before + scored, scored }
+        })
+        .collect()
+}
+
+/// Scores the whole validation text: `valid/bits_per_byte`, and for each of the context multiples m the same target
+/// tokens with m training contexts, `valid/bits_per_byte@{m}x`.
+///
+/// Each value is Σ nats / (ln 2 · bytes). Special tokens that open documents are read but not scored. The bytes behind
+/// the targets of the multiples, which leave out the start of the text, are taken in proportion to the targets. A value
+/// is absent where the positions are undefined for its context, or the text is too short for the largest context.
+pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
+    let validation = dataset.validation();
+    let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
+    let context = evaluation.context;
+    let mut scores = Scores::default();
+    let all = score(model, tokens, special, &windows(tokens.len(), context, 1, 1), evaluation.batch);
+    if all.targets == 0 || validation.bytes == 0 {
+        return scores;
+    }
+    let bytes_per_target = validation.bytes as f64 / all.targets as f64;
+    scores.0.insert("valid/bits_per_byte".into(), all.nats / (LN_2 * validation.bytes as f64));
+    let Some(&largest) = evaluation.context_multiples.last() else { return scores };
+    for &multiple in &evaluation.context_multiples {
+        if evaluation.context_limit.is_some_and(|limit| limit < multiple * context) {
+            continue;
+        }
+        let windows = windows(tokens.len(), context, multiple, largest);
+        let part = score(model, tokens, special, &windows, (evaluation.batch / multiple).max(1));
+        if part.targets > 0 {
+            scores.0.insert(format!("valid/bits_per_byte@{multiple}x"), part.nats / (LN_2 * bytes_per_target * part.targets as f64));
+        }
+    }
+    scores
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    nats: f64,
+    targets: u64,
+}
+
+/// Sums the losses of the windows' scored targets, in order and in f64.
+fn score(model: &Transformer, tokens: &[u32], special: u32, windows: &[Window], batch: usize) -> Sum {
+    let device = &model.devices()[0];
+    let mut sum = Sum::default();
+    // Only the last window may be shorter; it is a batch of its own.
+    for equal in windows.chunk_by(|a, b| a.length == b.length) {
+        for group in equal.chunks(batch) {
+            let shape = [group.len(), group[0].length];
+            let part = |offset: usize| -> Tensor<2, Int> {
+                let values: Vec<i32> = group
+                    .iter()
+                    .flat_map(|window| tokens[window.start + offset..][..window.length].iter().map(|&token| token as i32))
+                    .collect();
+                Tensor::from_data(TensorData::new(values, shape), device)
+            };
+            let losses = model.token_losses(part(0), part(1)).into_data().convert::<f32>();
+            let losses = losses.as_slice::<f32>().expect("losses were converted to f32");
+            for (window, losses) in group.iter().zip(losses.chunks_exact(shape[1])) {
+                let skipped = window.length - window.scored;
+                for (index, &loss) in losses.iter().enumerate().skip(skipped) {
+                    if tokens[window.start + index + 1] != special {
+                        sum.nats += f64::from(loss);
+                        sum.targets += 1;
+                    }
+                }
+            }
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_token_but_the_first_is_scored_once_with_at_most_one_context() {
+        for tokens in 0..40 {
+            for context in 1..12 {
+                let mut seen = vec![0; tokens];
+                for window in windows(tokens, context, 1, 1) {
+                    assert!(window.length <= context && window.scored == window.length);
+                    for index in window.start..window.start + window.length {
+                        seen[index + 1] += 1;
+                    }
+                }
+                assert!(seen.iter().skip(1).all(|&count| count == 1), "{tokens} {context}");
+                assert!(seen.first().is_none_or(|&count| count == 0));
+            }
+        }
+    }
+
+    #[test]
+    fn all_multiples_score_the_same_targets_with_their_own_contexts() {
+        for tokens in [0, 1, 16, 17, 18, 40, 41, 63] {
+            let context = 4;
+            let targets = |multiple| -> Vec<(usize, usize)> {
+                windows(tokens, context, multiple, 4)
+                    .into_iter()
+                    .flat_map(|w| (w.length - w.scored..w.length).map(move |i| (w.start + i + 1, i + 1)))
+                    .collect()
+            };
+            let base = targets(1);
+            assert_eq!(base.first().map(|first| first.0), (tokens > 13).then_some(13));
+            assert_eq!(base.len(), tokens.saturating_sub(13));
+            for multiple in [1, 2, 3, 4] {
+                let longer = targets(multiple);
+                assert_eq!(longer.len(), base.len());
+                for (short, long) in base.iter().zip(&longer) {
+                    assert_eq!(short.0, long.0);
+                    assert_eq!(short.1 + (multiple - 1) * context, long.1, "inputs before the target");
+                }
+            }
+        }
+    }
+}

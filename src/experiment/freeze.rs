@@ -1,0 +1,128 @@
+//! `plan.json`: what was declared before the first result, and what has been changed since.
+
+use super::{Plan, clock};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The content of `plan.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// What was declared before the first result.
+    pub frozen: Frozen,
+    /// The plan as of the last invocation.
+    pub current: Plan,
+}
+
+/// What was declared before the first result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The metric that decides.
+    pub metric: String,
+    /// Level of the family of comparisons.
+    pub alpha: f64,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// The family of comparisons.
+    pub comparisons: Vec<Pairing>,
+    /// Hash of every arm's specification with seed 0.
+    pub specs: BTreeMap<String, String>,
+    /// When, UTC, RFC 3339.
+    pub at: String,
+    /// Version of `ablate`.
+    pub version: String,
+}
+
+/// Two arms that are compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pairing {
+    /// The arm.
+    pub arm: String,
+    /// The arm it is compared with.
+    pub reference: String,
+}
+
+impl Frozen {
+    /// Freezes a plan.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            metric: plan.metric.clone(),
+            alpha: plan.alpha,
+            seeds: plan.seeds.clone(),
+            comparisons: plan.comparisons().map(|(arm, reference)| Pairing { arm: arm.name.clone(), reference: reference.into() }).collect(),
+            specs: plan.arms.iter().map(|arm| (arm.name.clone(), arm.spec.clone())).collect(),
+            at: clock::now(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+}
+
+impl PlanFile {
+    /// The file after an invocation with `plan`: what was frozen stays, unless there is no result yet.
+    pub fn update(before: Option<PlanFile>, plan: Plan, results: bool) -> Self {
+        let frozen = before.filter(|_| results).map_or_else(|| Frozen::new(&plan), |before| before.frozen);
+        Self { frozen, current: plan }
+    }
+
+    /// What has been changed since the freeze, in words.
+    pub fn post_hoc(&self) -> Vec<String> {
+        let (then, now) = (&self.frozen, Frozen::new(&self.current));
+        let mut changes = Vec::new();
+        if then.metric != now.metric {
+            changes.push(format!("the metric was {}, is {}", then.metric, now.metric));
+        }
+        if then.alpha != now.alpha {
+            changes.push(format!("alpha was {}, is {}", then.alpha, now.alpha));
+        }
+        if then.seeds != now.seeds {
+            changes.push(format!("the seeds were {:?}, are {:?}", then.seeds, now.seeds));
+        }
+        for (arm, spec) in &now.specs {
+            match then.specs.get(arm) {
+                None => changes.push(format!("arm {arm} was added")),
+                Some(other) if other != spec => changes.push(format!("the specification of {arm} was changed")),
+                Some(_) => {}
+            }
+        }
+        changes.extend(then.specs.keys().filter(|arm| !now.specs.contains_key(*arm)).map(|arm| format!("arm {arm} was removed")));
+        let both = |pairing: &&Pairing| then.specs.contains_key(&pairing.arm) && now.specs.contains_key(&pairing.arm);
+        let line = |pairing: &Pairing, verb: &str| format!("the comparison of {} with {} was {verb}", pairing.arm, pairing.reference);
+        changes.extend(now.comparisons.iter().filter(both).filter(|p| !then.comparisons.contains(p)).map(|p| line(p, "added")));
+        changes.extend(then.comparisons.iter().filter(both).filter(|p| !now.comparisons.contains(p)).map(|p| line(p, "removed")));
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::plan::tests::plan, *};
+
+    #[test]
+    fn what_is_frozen_stays_once_there_are_results() {
+        let first = PlanFile::update(None, plan(&["a"], 2), false);
+        assert_eq!(first.post_hoc(), Vec::<String>::new());
+        let again = PlanFile::update(Some(first.clone()), plan(&["a", "b"], 2), false);
+        assert_eq!(again.post_hoc(), Vec::<String>::new(), "no result has been seen");
+        let mut changed = plan(&["b"], 3);
+        changed.metric = "valid/bits_per_byte@2x".into();
+        changed.alpha = 0.1;
+        changed.arms[0].spec = "other".into();
+        let late = PlanFile::update(Some(first), changed, true);
+        let expected = [
+            "the metric was valid/bits_per_byte, is valid/bits_per_byte@2x",
+            "alpha was 0.05, is 0.1",
+            "the seeds were [0, 1], are [0, 1, 2]",
+            "arm b was added",
+            "the specification of base was changed",
+            "arm a was removed",
+        ];
+        assert_eq!(late.post_hoc(), expected);
+    }
+
+    #[test]
+    fn another_reference_is_post_hoc() {
+        let first = PlanFile::update(None, plan(&["a", "b"], 2), false);
+        let mut ladder = plan(&["a", "b"], 2);
+        ladder.arms[2].references = vec!["a".into(), "base".into()];
+        assert_eq!(PlanFile::update(Some(first), ladder, true).post_hoc(), ["the comparison of b with a was added"]);
+    }
+}

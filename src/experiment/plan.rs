@@ -1,0 +1,291 @@
+//! The plan: what every arm is, what it costs, and which runs are missing. A pure function of experiment and records.
+
+use super::{
+    Difference, Experiment, Record,
+    arms::Arm,
+    matching::Solved,
+    spec::{BASE, Design},
+};
+use crate::train::{Outcome, calibration::Calibration};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything about an experiment that its results are read with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name.
+    pub name: String,
+    /// The question.
+    pub question: String,
+    /// Where the question comes from.
+    pub source: Option<String>,
+    /// What the source found.
+    pub expected: Option<String>,
+    /// The metric that decides.
+    pub metric: String,
+    /// Whether smaller is better.
+    pub lower_is_better: bool,
+    /// Further metrics.
+    pub metrics: Vec<String>,
+    /// Level of the family of comparisons.
+    pub alpha: f64,
+    /// Seeds.
+    pub seeds: Vec<u64>,
+    /// How the arms relate.
+    pub design: Design,
+    /// The command that makes the results again.
+    pub command: String,
+    /// Training tokens per parameter of the base.
+    pub tokens_per_parameter: f64,
+    /// The base, then the arms in the order of the file.
+    pub arms: Vec<PlannedArm>,
+}
+
+/// An arm in the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedArm {
+    /// Name.
+    pub name: String,
+    /// Learned numbers.
+    pub parameters: u64,
+    /// Learned numbers without token embedding, learned positions and untied head.
+    pub non_embedding_parameters: u64,
+    /// Training FLOPs per token.
+    pub flops_per_token: f64,
+    /// Training tokens of one run.
+    pub tokens: u64,
+    /// The arm it is compared with; none for the base.
+    pub reference: Option<String>,
+    /// All arms it is compared with: the reference first; in a ladder, the base second.
+    pub references: Vec<String>,
+    /// Share of the parameters that start from the same noise as the reference's.
+    pub paired_parameters: Option<f64>,
+    /// The keys that the arm itself names.
+    pub named: Vec<String>,
+    /// Whether it is an A/A control: none of these has a numerical effect.
+    pub control: bool,
+    /// What differs from the base: named, matched and derived keys.
+    pub differences: Vec<Difference>,
+    /// The size that was solved, and the mismatch that is left.
+    #[serde(rename = "match")]
+    pub solved: Option<Solved>,
+    /// Seconds that one run takes on this device, by the last run on it; none if unknown.
+    pub seconds_per_run: Option<f64>,
+    /// A remark for the reader.
+    pub note: Option<String>,
+    /// Hash of the specification with seed 0.
+    pub spec: String,
+    /// Hash of the run of each seed.
+    pub runs: BTreeMap<u64, String>,
+}
+
+/// One run that is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Arm.
+    pub arm: String,
+    /// Seed.
+    pub seed: u64,
+    /// Hash of the run.
+    pub id: String,
+    /// Folder, relative to the experiment's.
+    pub folder: String,
+}
+
+impl Plan {
+    /// The plan of an experiment; `calibration` prices its runs.
+    pub fn new(experiment: &Experiment, calibration: Option<&Calibration>) -> Self {
+        let config = &experiment.config;
+        let arms: Vec<_> = experiment.arms.iter().map(|arm| planned(arm, &experiment.seeds, calibration)).collect();
+        Self {
+            name: config.name.clone(),
+            question: config.question.clone(),
+            source: config.source.clone(),
+            expected: config.expected.clone(),
+            metric: config.metric.clone(),
+            lower_is_better: lower_is_better(&config.metric),
+            metrics: config.metrics.clone(),
+            alpha: config.alpha,
+            seeds: experiment.seeds.clone(),
+            design: config.design.kind,
+            command: command(experiment),
+            tokens_per_parameter: arms[0].tokens as f64 / arms[0].parameters as f64,
+            arms,
+        }
+    }
+
+    /// Every comparison, in the order of the arms: the family that Holm's correction covers.
+    pub fn comparisons(&self) -> impl Iterator<Item = (&PlannedArm, &str)> {
+        self.arms.iter().flat_map(|arm| arm.references.iter().map(move |reference| (arm, reference.as_str())))
+    }
+}
+
+fn planned(arm: &Arm, seeds: &[u64], calibration: Option<&Calibration>) -> PlannedArm {
+    let spec = &arm.spec;
+    let cost = spec.model.account(spec.model.context);
+    let tokens = spec.tokens_per_step() * spec.train.steps as u64;
+    PlannedArm {
+        name: arm.name.clone(),
+        parameters: cost.parameters,
+        non_embedding_parameters: spec.model.non_embedding_parameters(),
+        flops_per_token: cost.flops_per_token,
+        tokens,
+        reference: arm.references.first().cloned(),
+        references: arm.references.clone(),
+        paired_parameters: arm.paired_parameters,
+        named: arm.named.clone(),
+        control: arm.control,
+        differences: arm.differences.clone(),
+        solved: arm.solved.clone(),
+        seconds_per_run: calibration.map(|known| cost.flops_per_token * tokens as f64 / known.flops_per_second),
+        note: arm.note.clone(),
+        spec: spec.id(),
+        runs: seeds.iter().map(|seed| (*seed, arm.run(*seed).id())).collect(),
+    }
+}
+
+/// The runs that are not done, seed by seed, so that what is there at any time can be compared in pairs.
+///
+/// A run is done if it finished or diverged (it would again); one that failed is tried again. Only records of the same
+/// arm, seed and hash count. `only` names the arms to train besides the base; all if empty.
+pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
+    let wanted = |arm: &&PlannedArm| only.is_empty() || arm.name == BASE || only.contains(&arm.name);
+    let done = |job: &Job| {
+        let same = |record: &&Record| record.arm == job.arm && record.seed == job.seed && record.result.id == job.id;
+        records.iter().any(|record| same(&record) && matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged))
+    };
+    let jobs = plan.seeds.iter().flat_map(|seed| plan.arms.iter().filter(wanted).map(move |arm| job(arm, *seed)));
+    jobs.filter(|job| !done(job)).collect()
+}
+
+fn job(arm: &PlannedArm, seed: u64) -> Job {
+    Job { arm: arm.name.clone(), seed, id: arm.runs[&seed].clone(), folder: format!("{}/seed-{seed}", arm.name) }
+}
+
+/// Whether a smaller value of the metric is better; so it is for all losses.
+fn lower_is_better(metric: &str) -> bool {
+    !metric.contains("accuracy")
+}
+
+fn command(experiment: &Experiment) -> String {
+    let overrides = &experiment.overrides;
+    let mut words = vec!["ablate run".to_string(), quoted(&experiment.file.display().to_string())];
+    words.extend(overrides.set.iter().map(|set| format!("--set {}", quoted(set))));
+    words.extend(overrides.steps.map(|steps| format!("--steps {steps}")));
+    words.extend(overrides.seeds.map(|seeds| format!("--seeds {seeds}")));
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::train::RunResult;
+
+    /// A plan of `base` and the given arms, each compared with the base, over so many seeds.
+    pub fn plan(arms: &[&str], seeds: u64) -> Plan {
+        let arm = |name: &str| PlannedArm {
+            name: name.into(),
+            parameters: 1000,
+            non_embedding_parameters: 800,
+            flops_per_token: 6000.0,
+            tokens: 50_000,
+            reference: (name != BASE).then(|| BASE.into()),
+            references: if name == BASE { vec![] } else { vec![BASE.into()] },
+            paired_parameters: (name != BASE).then_some(1.0),
+            named: vec!["model.norm.kind".into()],
+            control: false,
+            differences: vec![],
+            solved: None,
+            seconds_per_run: None,
+            note: None,
+            spec: format!("spec-{name}"),
+            runs: (0..seeds).map(|seed| (seed, format!("{name}-{seed}"))).collect(),
+        };
+        Plan {
+            name: "test".into(),
+            question: "?".into(),
+            source: None,
+            expected: None,
+            metric: "valid/bits_per_byte".into(),
+            lower_is_better: true,
+            metrics: vec![],
+            alpha: 0.05,
+            seeds: (0..seeds).collect(),
+            design: Design::List,
+            command: "ablate run test.toml".into(),
+            tokens_per_parameter: 50.0,
+            arms: std::iter::once(&BASE).chain(arms).map(|name| arm(name)).collect(),
+        }
+    }
+
+    /// The record of a run that ended as given.
+    pub fn record(arm: &str, seed: u64, outcome: Outcome, value: f64) -> Record {
+        let result = RunResult {
+            id: format!("{arm}-{seed}"),
+            outcome,
+            reason: None,
+            steps: 10,
+            tokens: 100,
+            metrics: [("valid/bits_per_byte".to_string(), value)].into_iter().collect(),
+            tokens_per_second: Some(1000.0),
+            seconds: 1.0,
+            device: "flex".into(),
+            path: "composed".into(),
+            threads: 2,
+            version: "0".into(),
+            data_hash: format!("order-{seed}"),
+        };
+        Record { arm: arm.into(), seed, folder: format!("{arm}/seed-{seed}"), result, ended: "2025-01-01T00:00:00Z".into() }
+    }
+
+    fn names(jobs: &[Job]) -> Vec<String> {
+        jobs.iter().map(|job| job.folder.clone()).collect()
+    }
+
+    #[test]
+    fn asking_again_until_nothing_is_missing() {
+        let plan = plan(&["a"], 2);
+        let mut records = vec![];
+        let all = missing(&plan, &records, &[]);
+        assert_eq!(names(&all), ["base/seed-0", "a/seed-0", "base/seed-1", "a/seed-1"]);
+        assert_eq!(all, missing(&plan, &records, &[]), "pure");
+        records.push(record("base", 0, Outcome::Finished, 2.0));
+        records.push(record("a", 0, Outcome::Diverged, f64::NAN));
+        records.push(record("a", 1, Outcome::Failed, f64::NAN));
+        assert_eq!(names(&missing(&plan, &records, &[])), ["base/seed-1", "a/seed-1"]);
+        records.push(record("base", 1, Outcome::Finished, 2.0));
+        records.push(record("a", 1, Outcome::Finished, 2.0));
+        assert_eq!(missing(&plan, &records, &[]), []);
+    }
+
+    #[test]
+    fn records_of_another_specification_do_not_count() {
+        let plan = plan(&[], 1);
+        let mut other = record("base", 0, Outcome::Finished, 2.0);
+        other.result.id = "another".into();
+        assert_eq!(missing(&plan, &[other], &[]).len(), 1);
+        // Nor does an equal run under another name: controls are trained.
+        let mut control = record("a", 0, Outcome::Finished, 2.0);
+        control.result.id = "base-0".into();
+        assert_eq!(missing(&plan, &[control], &[]).len(), 1);
+    }
+
+    #[test]
+    fn only_some_arms() {
+        let plan = plan(&["a", "b"], 1);
+        assert_eq!(names(&missing(&plan, &[], &["b".into()])), ["base/seed-0", "b/seed-0"]);
+    }
+
+    #[test]
+    fn words_for_the_shell() {
+        assert_eq!(quoted("a/b.toml"), "a/b.toml");
+        assert_eq!(quoted("model.norm={ kind = \"rms\" }"), "'model.norm={ kind = \"rms\" }'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

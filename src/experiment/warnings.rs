@@ -1,0 +1,104 @@
+//! What a reader must know before believing the numbers.
+
+use super::{Record, plan::Plan, verdict::Runs};
+use crate::train::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewer seeds than this give intervals that hardly exclude anything.
+const FEW_SEEDS: usize = 3;
+
+/// Everything that makes the comparisons of these runs less than they seem, the gravest first.
+pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
+    let finished: Vec<&Record> = runs.values().copied().filter(|record| record.result.outcome == Outcome::Finished).collect();
+    let mut warnings = data_orders(plan, runs);
+    let mut mixed = |what: &str, effect: &str, of: fn(&Record) -> String| {
+        let found: BTreeSet<String> = finished.iter().map(|record| of(record)).collect();
+        if found.len() > 1 {
+            let list: Vec<String> = found.into_iter().collect();
+            warnings.push(format!("runs on different {what} ({}): {effect}", list.join(", ")));
+        }
+    };
+    mixed("devices", "neither losses nor speeds compare exactly", |record| record.result.device.clone());
+    mixed("operator implementations", "neither losses nor speeds compare exactly", |record| record.result.path.clone());
+    mixed("versions of ablate", "losses may differ for that reason", |record| record.result.version.clone());
+    mixed("numbers of threads", "speeds do not compare", |record| record.result.threads.to_string());
+
+    let planned = plan.arms.iter().map(|arm| arm.runs.len()).sum::<usize>();
+    if runs.len() < planned {
+        warnings.push(format!("{} of {planned} runs are missing: the results are preliminary", planned - runs.len()));
+    }
+    if plan.seeds.len() < FEW_SEEDS {
+        let seeds = if plan.seeds.len() == 1 { "1 seed".into() } else { format!("{} seeds", plan.seeds.len()) };
+        warnings.push(format!("{seeds} only: with fewer than {FEW_SEEDS}, intervals are wide or missing"));
+    }
+    let diverged: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).filter(|arm| lost(runs, arm)).collect();
+    if !diverged.is_empty() {
+        let effect = "their differences are those of the seeds that survived, which flatters an unstable arm";
+        warnings.push(format!("some runs of {} diverged: {effect}", diverged.join(", ")));
+    }
+    warnings
+}
+
+fn lost(runs: &Runs, arm: &str) -> bool {
+    runs.iter().any(|((name, _), record)| *name == arm && record.result.outcome == Outcome::Diverged)
+}
+
+/// Arms of a seed that consumed other batches: no pairs at all.
+fn data_orders(plan: &Plan, runs: &Runs) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for seed in &plan.seeds {
+        let mut orders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for arm in &plan.arms {
+            if let Some(record) = runs.get(&(arm.name.as_str(), *seed)).filter(|record| record.result.outcome == Outcome::Finished) {
+                orders.entry(&record.result.data_hash).or_default().push(&arm.name);
+            }
+        }
+        if orders.len() > 1 {
+            let mut groups: Vec<String> = orders.into_values().map(|arms| arms.join(", ")).collect();
+            groups.sort();
+            warnings.push(format!("error: with seed {seed} the arms trained on different batches ({}): these are no pairs", groups.join(" | ")));
+        }
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            PlanFile,
+            plan::tests::{plan, record},
+            verdict::summary,
+        },
+        *,
+    };
+
+    fn warned(change: impl Fn(&mut Vec<Record>)) -> Vec<String> {
+        let mut records = vec![];
+        for seed in 0..3 {
+            for arm in ["base", "a"] {
+                records.push(record(arm, seed, Outcome::Finished, 2.0 + seed as f64));
+            }
+        }
+        change(&mut records);
+        summary(&PlanFile::update(None, plan(&["a"], 3), false), &records).warnings
+    }
+
+    #[test]
+    fn each_cause_has_its_warning_and_only_it() {
+        assert_eq!(warned(|_| ()), Vec::<String>::new());
+        let cases: [(&str, fn(&mut Vec<Record>)); 7] = [
+            ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
+            ("different devices (cuda:0, flex)", |records| records[3].result.device = "cuda:0".into()),
+            ("different operator implementations", |records| records[3].result.path = "fused".into()),
+            ("different versions", |records| records[3].result.version = "1".into()),
+            ("different numbers of threads", |records| records[3].result.threads = 1),
+            ("1 of 6 runs are missing", |records| drop(records.remove(5))),
+            ("some runs of a diverged", |records| records[5].result.outcome = Outcome::Diverged),
+        ];
+        for (expected, change) in cases {
+            let warnings = warned(change);
+            assert!(warnings.len() == 1 && warnings[0].contains(expected), "{expected}: {warnings:?}");
+        }
+    }
+}

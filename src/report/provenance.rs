@@ -1,0 +1,95 @@
+//! Where the numbers come from: devices, versions, threads and time, out of `records.jsonl`.
+
+use super::number;
+use crate::{
+    experiment::{Record, Summary},
+    train::Outcome,
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// The last record of every run of the experiment's arms, by arm and seed.
+///
+/// Lines that cannot be read are passed over: what they mean for the verdicts is decided where the summary is made.
+pub struct Provenance {
+    records: BTreeMap<(String, u64), Record>,
+}
+
+impl Provenance {
+    /// Reads `records.jsonl`; without one there is nothing to tell.
+    pub fn read(folder: &Path, summary: &Summary) -> Self {
+        let text = fs::read_to_string(folder.join("records.jsonl")).unwrap_or_default();
+        let records = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Record>(line).ok())
+            .filter(|record| summary.arms.iter().any(|arm| arm.name == record.arm))
+            .map(|record| ((record.arm.clone(), record.seed), record))
+            .collect();
+        Self { records }
+    }
+
+    /// How a run ended, in one word, and why; none if it has no record.
+    pub fn ending(&self, arm: &str, seed: u64) -> Option<(&'static str, Option<&str>)> {
+        let record = self.records.get(&(arm.to_string(), seed))?;
+        let word = match record.result.outcome {
+            Outcome::Finished => "finished",
+            Outcome::Diverged => "diverged",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Failed => "failed",
+        };
+        Some((word, record.result.reason.as_deref()))
+    }
+
+    /// Facts with their names, in the order in which they are shown.
+    pub fn facts(&self, summary: &Summary) -> Vec<(&'static str, String)> {
+        let mut facts = vec![("Summary by", format!("ablate {}", summary.version))];
+        let results = || self.records.values().map(|record| &record.result);
+        let mut add = |name, values: Vec<String>| {
+            if let Some(text) = distinct(values) {
+                facts.push((name, text));
+            }
+        };
+        add("Trained by", results().map(|r| format!("ablate {}", r.version)).collect());
+        add("Device", results().map(|r| r.device.clone()).collect());
+        add("Operators", results().map(|r| r.path.clone()).collect());
+        add("Threads", results().map(|r| r.threads.to_string()).collect());
+        let finished = || results().filter(|r| r.outcome == Outcome::Finished);
+        add("Steps per run", finished().map(|r| number::count(r.steps as u64)).collect());
+        add("Training tokens per run", finished().map(|r| number::count(r.tokens)).collect());
+        if !self.records.is_empty() {
+            facts.push(("Runs", self.records.len().to_string()));
+            facts.push(("Time of all runs", number::duration(results().map(|r| r.seconds).sum())));
+            if let Some(last) = self.records.values().map(|record| record.ended.as_str()).max() {
+                facts.push(("Last run ended", last.to_string()));
+            }
+        }
+        facts.push(("Design", summary.design.clone()));
+        facts.push(("Seeds", summary.seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+        facts.push(("α", summary.alpha.to_string()));
+        facts
+    }
+}
+
+/// The values that occur, with how often where they differ; none without values.
+fn distinct(values: Vec<String>) -> Option<String> {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    match counts.len() {
+        0 => None,
+        1 => counts.into_keys().next(),
+        _ => Some(counts.iter().map(|(value, n)| format!("{value} ({})", super::words::plural(*n, "run"))).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixed_values_are_counted() {
+        assert_eq!(distinct(vec![]), None);
+        assert_eq!(distinct(vec!["flex".into(), "flex".into()]), Some("flex".into()));
+        assert_eq!(distinct(vec!["flex".into(), "cuda:0".into(), "flex".into()]), Some("cuda:0 (1 run), flex (2 runs)".into()));
+    }
+}

@@ -1,0 +1,154 @@
+//! Batches: which sequences a step reads, and their way to the device.
+
+use crate::{data::Dataset, model::transformer::Noise};
+use burn::{
+    data::dataloader::{DataLoader, DataLoaderIterator, Progress},
+    data::dataset::DatasetError,
+    tensor::{Device, Int, Tensor, TensorData},
+};
+use std::sync::Arc;
+
+/// A micro-batch on the host.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Rows of `context + 1` tokens, one after the other.
+    pub tokens: Vec<u32>,
+    /// Tokens of a row that are inputs.
+    pub context: usize,
+    /// Address of the micro-batch's random draws.
+    pub noise: Noise,
+    /// Share of the step's batch: the factor on the loss whose gradients are summed.
+    pub share: f64,
+}
+
+impl Batch {
+    /// Inputs and targets on `device`, `[rows, context]` each.
+    pub fn tensors(&self, device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
+        let rows = self.tokens.len() / (self.context + 1);
+        let part = |offset: usize| {
+            let values: Vec<i32> = self
+                .tokens
+                .chunks_exact(self.context + 1)
+                .flat_map(|row| row[offset..offset + self.context].iter().map(|&token| token as i32))
+                .collect();
+            Tensor::from_data(TensorData::new(values, [rows, self.context]), device)
+        };
+        (part(0), part(1))
+    }
+}
+
+/// The micro-batches of a run, in order, from some step to the last.
+///
+/// Step s consists of sequences s·batch .. (s + 1)·batch of the training order, cut into contiguous micro-batches.
+#[derive(Clone)]
+pub struct Batches {
+    /// Where the sequences come from.
+    pub dataset: Dataset,
+    /// Seed of the order and of dropout.
+    pub seed: u64,
+    /// Tokens of a sequence.
+    pub context: usize,
+    /// Sequences per step.
+    pub batch: usize,
+    /// Micro-batches per step.
+    pub accumulation: usize,
+    /// Steps of the run.
+    pub steps: usize,
+    /// First step to read.
+    pub first: usize,
+}
+
+impl Batches {
+    /// Micro-batch `micro` of step `step`.
+    pub fn read(&self, step: usize, micro: usize) -> Batch {
+        let rows = self.batch / self.accumulation;
+        let first = (step * self.batch + micro * rows) as u64;
+        Batch {
+            tokens: (first..first + rows as u64).flat_map(|index| self.dataset.sequence(self.seed, index, self.context)).collect(),
+            context: self.context,
+            noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
+            share: 1.0 / self.accumulation as f64,
+        }
+    }
+}
+
+impl DataLoader<Batch> for Batches {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
+        Box::new(Reader { batches: self, next: self.first * self.accumulation })
+    }
+
+    fn num_items(&self) -> usize {
+        self.steps * self.accumulation
+    }
+
+    // Batches stay on the host until the model asks for tensors on its own device.
+    fn to_device(&self, _device: &Device) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(self.clone())
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
+        Arc::new(Self { first: self.first + start / self.accumulation, steps: self.first + end / self.accumulation, ..self.clone() })
+    }
+}
+
+struct Reader<'a> {
+    batches: &'a Batches,
+    /// Micro-batches since the first step of the run.
+    next: usize,
+}
+
+impl Iterator for Reader<'_> {
+    type Item = Result<Batch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (step, micro) = (self.next / self.batches.accumulation, self.next % self.batches.accumulation);
+        (step < self.batches.steps).then(|| {
+            self.next += 1;
+            Ok(self.batches.read(step, micro))
+        })
+    }
+}
+
+impl DataLoaderIterator<Batch> for Reader<'_> {
+    fn progress(&self) -> Progress {
+        Progress::new(self.next, self.batches.num_items(), Some("micro-batches".into()))
+    }
+}
+
+/// A loader of exactly one item: one look at the whole validation text.
+#[derive(Clone)]
+pub struct Once<T>(pub T);
+
+impl<T: Clone + Send + Sync + 'static> DataLoader<T> for Once<T> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
+        Box::new(OnceReader(Some(self.0.clone())))
+    }
+
+    fn num_items(&self) -> usize {
+        1
+    }
+
+    fn to_device(&self, _device: &Device) -> Arc<dyn DataLoader<T>> {
+        Arc::new(self.clone())
+    }
+
+    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<T>> {
+        Arc::new(self.clone())
+    }
+}
+
+struct OnceReader<T>(Option<T>);
+
+impl<T> Iterator for OnceReader<T> {
+    type Item = Result<T, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.take().map(Ok)
+    }
+}
+
+impl<T> DataLoaderIterator<T> for OnceReader<T> {
+    fn progress(&self) -> Progress {
+        Progress::new(usize::from(self.0.is_none()), 1, Some("evaluations".into()))
+    }
+}

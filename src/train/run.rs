@@ -1,0 +1,277 @@
+//! One run from its folder to its result.
+
+use super::{
+    Outcome, RunResult, RunSpec, Tick,
+    batch::{Batches, Once},
+    checkpoint::{self, State},
+    files, interrupter,
+    metrics::{self, Lines, Reported, TRAINING},
+    optimizer,
+    renderer::Forwarder,
+    step::{Examination, Measurement},
+    strategy::{Shared, Status, Steps, lock},
+};
+use crate::{
+    data::Dataset,
+    device::DeviceName,
+    eval::{Evaluation, Scores},
+    model::Transformer,
+    settings::{Error, Result},
+};
+use burn::{
+    module::Module,
+    tensor::Device,
+    train::{Learner, SupervisedTraining, TrainingStrategy},
+};
+use std::{
+    any::Any,
+    fs::{self, File},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Mutex, atomic::AtomicBool, mpsc},
+};
+
+const SPEC: &str = "spec.toml";
+const RESULT: &str = "result.json";
+const LOG: &str = "log.txt";
+
+/// Trains one run to its end, or continues it from its checkpoint in `out`, until [`interrupter`] is set.
+///
+/// Writes `spec.toml`, `metrics.jsonl`, `checkpoint/`, `result.json` and `log.txt` under `out`. A run that finished or
+/// diverged there before is not repeated: its result is returned.
+///
+/// # Errors
+///
+/// Wrong input; a run that diverges, fails or is interrupted is a result, not an error.
+pub fn run(spec: &RunSpec, data: &Dataset, out: &Path, device: &DeviceName, tick: &mut (dyn FnMut(Tick) + Send)) -> Result<RunResult> {
+    run_until(spec, data, out, device, tick, interrupter())
+}
+
+/// [`run`] with a switch of its own: set to true, it stops the run after the current step.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_until(
+    spec: &RunSpec,
+    data: &Dataset,
+    out: &Path,
+    device: &DeviceName,
+    tick: &mut (dyn FnMut(Tick) + Send),
+    stop: Arc<AtomicBool>,
+) -> Result<RunResult> {
+    let id = spec.id();
+    let opened = device.train_device()?;
+    data.require_context(spec.model.context)?;
+    fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    if let Some(result) = previous(spec, out)? {
+        return Ok(result);
+    }
+    let saved = checkpoint::load(out)?;
+    if let Some(saved) = &saved
+        && saved.state.id != id
+    {
+        return Err(other_run(out));
+    }
+    let text = toml::to_string_pretty(spec).expect("a specification is plain data");
+    files::write(&out.join(SPEC), text.as_bytes())?;
+    let log_path = out.join(LOG);
+    let log = File::options().create(true).append(true).open(&log_path).map_err(Error::io("write", &log_path))?;
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).finish();
+    let _log = tracing::subscriber::set_default(subscriber);
+
+    let state = saved.as_ref().map_or_else(|| State::new(&id), |saved| saved.state.clone());
+    metrics::truncate(out, state.step)?;
+    tracing::info!(id, step = state.step, steps = spec.train.steps, %device, "start");
+    let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, milliseconds: vec![] }));
+
+    let (sender, receiver) = mpsc::channel();
+    let caught = std::thread::scope(|scope| {
+        // Signs of life come from a thread of burn-train's; the caller hears them while this thread trains.
+        scope.spawn(move || receiver.into_iter().for_each(tick));
+        catch_unwind(AssertUnwindSafe(|| train(spec, data, out, opened, saved, &status, stop, sender)))
+    });
+    let mut status = lock(&status);
+    match caught {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error),
+        Err(panic) => status.ended = Some((Outcome::Failed, Some(message(panic.as_ref())))),
+    }
+    if let Some(error) = status.error.take() {
+        return Err(error);
+    }
+    let result = result(spec, id, device, &status);
+    tracing::info!(outcome = ?result.outcome, reason = result.reason, "end");
+    files::write(&out.join(RESULT), &serde_json::to_vec_pretty(&result).expect("a result is plain data"))?;
+    Ok(result)
+}
+
+/// Builds what burn-train needs and launches it.
+#[allow(clippy::too_many_arguments)]
+fn train(
+    spec: &RunSpec,
+    data: &Dataset,
+    out: &Path,
+    device: Device,
+    saved: Option<checkpoint::Saved>,
+    status: &Shared,
+    stop: Arc<AtomicBool>,
+    ticks: mpsc::Sender<Tick>,
+) -> Result<()> {
+    let steps = spec.train.steps;
+    let first = lock(status).state.step;
+    let (record, moments) = saved.map_or((None, None), |saved| (Some(saved.model), saved.optimizer));
+    let mut model = spec.model.build(spec.train.seed, &device);
+    if let Some(record) = record {
+        model = model.try_load_record(record).map_err(|error| unfit(out, &error.to_string()))?;
+    }
+    if first > 0 && first < steps && moments.is_none() {
+        return Err(unfit(out, "it has no optimizer state"));
+    }
+    // After the record: groups hold parameter identities, which the record brings along.
+    let mut optimizer = optimizer::build(&spec.optimizer, &model);
+    let plain = optimizer.clone();
+    if let Some(moments) = moments {
+        optimizer = optimizer.load_record(moments);
+    }
+
+    let batches = Batches {
+        dataset: data.clone(),
+        seed: spec.train.seed,
+        context: spec.model.context,
+        batch: spec.train.batch,
+        accumulation: spec.train.accumulation,
+        steps,
+        first,
+    };
+    let evaluation = Evaluation {
+        context: spec.model.context,
+        batch: spec.evaluation.batch,
+        context_multiples: spec.evaluation.context_multiples.clone(),
+        context_limit: spec.model.context_limit(),
+    };
+    let examination = Examination { dataset: data.clone(), evaluation };
+    let write_failure = Arc::default();
+    let lines = Lines::open(out, spec.train.log_every, steps, Arc::clone(&write_failure))?;
+    let strategy = Steps {
+        spec: spec.clone(),
+        out: out.to_owned(),
+        examination: examination.clone(),
+        optimizer: Mutex::new(Some(optimizer)),
+        status: status.clone(),
+        stop,
+        write_failure,
+    };
+    let mut training = SupervisedTraining::<Transformer>::new(out, Arc::new(batches), Arc::new(Once(examination)))
+        .with_application_logger(None)
+        .with_metric_logger(lines)
+        .renderer(Box::new(Forwarder::new(ticks, steps)))
+        .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
+    for (name, pick) in TRAINING {
+        training = training.metric_train_numeric(Reported::new(name, move |m: &Measurement| Some(pick(m))));
+    }
+    for name in scores(spec) {
+        let key = name.clone();
+        training = training.metric_valid_numeric(Reported::new(&name, move |scores: &Scores| scores.0.get(&key).copied()));
+    }
+    // The learner wants an optimizer and a rate; the strategy has its own.
+    training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));
+    Ok(())
+}
+
+/// Names of all metrics that an evaluation of this run can give.
+fn scores(spec: &RunSpec) -> Vec<String> {
+    let multiples = spec.evaluation.context_multiples.iter().map(|multiple| format!("valid/bits_per_byte@{multiple}x"));
+    std::iter::once("valid/bits_per_byte".into()).chain(multiples).collect()
+}
+
+fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> RunResult {
+    let (outcome, reason) = status.ended.clone().unwrap_or((Outcome::Failed, Some("the training loop did not end".into())));
+    let state = &status.state;
+    RunResult {
+        id,
+        outcome,
+        reason,
+        steps: state.step,
+        tokens: state.step as u64 * spec.tokens_per_step(),
+        metrics: state.metrics.clone(),
+        tokens_per_second: median(&status.milliseconds).map(|ms| spec.tokens_per_step() as f64 / (ms / 1e3)),
+        seconds: state.seconds,
+        device: device.to_string(),
+        path: device.path(),
+        threads: rayon::current_num_threads(),
+        version: version(),
+        data_hash: state.data_hash.clone(),
+    }
+}
+
+/// The result of a run that ended in `out` before.
+fn previous(spec: &RunSpec, out: &Path) -> Result<Option<RunResult>> {
+    let path = out.join(RESULT);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    let result: RunResult = serde_json::from_slice(&text).map_err(|error| {
+        Error::input(path.display(), format!("not a result: {error}"), format!("delete {} to run again", out.display()))
+    })?;
+    if result.id != spec.id() {
+        return Err(other_run(out));
+    }
+    Ok(matches!(result.outcome, Outcome::Finished | Outcome::Diverged).then_some(result))
+}
+
+fn other_run(out: &Path) -> Error {
+    Error::input(out.display(), "the folder holds a run of another specification", "choose another --out, or delete the folder")
+}
+
+fn unfit(out: &Path, why: &str) -> Error {
+    Error::input(
+        out.join(checkpoint::FOLDER).display(),
+        format!("the checkpoint does not fit the run: {why}"),
+        format!("delete {} to start the run again", out.display()),
+    )
+}
+
+/// The specification and the trained model of the run in `out`, without autodiff.
+///
+/// # Errors
+///
+/// A folder without a run or checkpoint, a damaged checkpoint, a device that is not there.
+pub fn load_model(out: &Path, device: &DeviceName) -> Result<(RunSpec, Transformer)> {
+    let path = out.join(SPEC);
+    let text = fs::read_to_string(&path).map_err(|_| checkpoint::missing(out))?;
+    let spec: RunSpec = toml::from_str(&text)
+        .map_err(|error| Error::input(path.display(), format!("not a resolved run: {error}"), "name the folder of a run"))?;
+    let saved = checkpoint::load(out)?.ok_or_else(|| checkpoint::missing(out))?;
+    let model = spec.model.build(spec.train.seed, &device.open()?);
+    let model = model.try_load_record(saved.model).map_err(|error| unfit(out, &error.to_string()))?;
+    Ok((spec, model))
+}
+
+/// Version of the program and the commit it was built from, where the build knew it.
+pub fn version() -> String {
+    match option_env!("ABLATE_COMMIT") {
+        Some(commit) => format!("{} ({commit})", env!("CARGO_PKG_VERSION")),
+        None => env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The middle value; the mean of the two middle ones of an even number.
+pub(super) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("internal error: {}", text.unwrap_or_else(|| "no message".into()))
+}

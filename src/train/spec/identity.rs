@@ -1,0 +1,91 @@
+//! What makes two runs the same run.
+
+use super::RunSpec;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Version of the numerics: raised whenever the same specification may give other bits.
+pub const NUMERICS: u32 = 1;
+
+/// Keys that change no bit of a run's result. An arm that sets only these is an A/A control.
+pub const NON_NUMERICAL_KEYS: [&str; 2] = ["train.log_every", "train.checkpoint_every"];
+
+/// Whether the value of `key` can change a bit of a run's result.
+pub fn is_numerical(key: &str) -> bool {
+    !NON_NUMERICAL_KEYS.contains(&key)
+}
+
+impl RunSpec {
+    /// Hash (16 hexadecimal digits) of everything that can change a bit of the result: the specification without
+    /// [`NON_NUMERICAL_KEYS`], and [`NUMERICS`].
+    pub fn id(&self) -> String {
+        let mut value = serde_json::to_value(self).expect("a specification is plain data");
+        for key in NON_NUMERICAL_KEYS {
+            remove(&mut value, key);
+        }
+        let mut hash = Sha256::new();
+        hash.update(NUMERICS.to_le_bytes());
+        hash.update(sorted(value).to_string());
+        hex(&hash.finalize())[..16].to_owned()
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn remove(value: &mut Value, key: &str) {
+    match key.split_once('.') {
+        Some((head, tail)) => {
+            if let Some(child) = value.get_mut(head) {
+                remove(child, tail);
+            }
+        }
+        None => {
+            if let Value::Object(map) = value {
+                map.remove(key);
+            }
+        }
+    }
+}
+
+/// The value with the keys of every object in alphabetical order: the order of fields in the code is no content.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(Map::from_iter(entries))
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        plain => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn order_of_keys_is_no_content() {
+        let a = json!({"b": 1, "a": {"d": [1, {"y": 0, "x": 1}], "c": 2.5}});
+        let b = json!({"a": {"c": 2.5, "d": [1, {"x": 1, "y": 0}]}, "b": 1});
+        assert_ne!(a.to_string(), b.to_string());
+        assert_eq!(sorted(a).to_string(), sorted(b).to_string());
+    }
+
+    #[test]
+    fn non_numerical_keys_are_removed_and_name_real_fields() {
+        let mut value = json!({"train": super::super::TrainConfig::default()});
+        for key in NON_NUMERICAL_KEYS {
+            let before = value.to_string();
+            remove(&mut value, key);
+            assert_ne!(before, value.to_string(), "{key} is no field");
+            assert!(!is_numerical(key));
+        }
+        assert!(is_numerical("train.steps"));
+        assert_eq!(value["train"].as_object().map(|train| train.len()), Some(5));
+    }
+}

@@ -1,0 +1,203 @@
+//! A run as written and as resolved.
+
+mod evaluation;
+mod identity;
+mod optimizer;
+mod schedule;
+mod training;
+
+pub use evaluation::{EvaluationConfig, EvaluationSpec};
+pub(super) use identity::hex;
+pub use identity::{NON_NUMERICAL_KEYS, NUMERICS, is_numerical};
+pub use optimizer::{AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, LionConfig, MuonConfig, OptimizerConfig, SgdConfig};
+pub use schedule::{ScheduleConfig, ScheduleSpec};
+pub use training::{TrainConfig, TrainSpec};
+
+use crate::{
+    data::{DataConfig, DataSpec},
+    model::{ModelConfig, ModelSpec},
+    settings::Problem,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A run as written: what a file under `configs/` holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// The model.
+    pub model: ModelConfig,
+    /// The data.
+    pub data: DataConfig,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// The learning-rate schedule.
+    pub schedule: ScheduleConfig,
+    /// The training loop.
+    pub train: TrainConfig,
+    /// The evaluation.
+    pub evaluation: EvaluationConfig,
+}
+
+/// A run as resolved: everything it needs and nothing else. Hashed, stored and run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunSpec {
+    /// The model.
+    pub model: ModelSpec,
+    /// The data.
+    pub data: DataSpec,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// The learning-rate schedule, warm-up and decay in steps.
+    pub schedule: ScheduleSpec,
+    /// The training loop.
+    pub train: TrainSpec,
+    /// The evaluation.
+    pub evaluation: EvaluationSpec,
+}
+
+impl RunConfig {
+    /// Sets the number of steps and rescales warm-up, decay, evaluation and checkpoints in proportion.
+    ///
+    /// Warm-up and decay are rounded down, so that what fitted into the steps before fits after.
+    pub fn rescale(&mut self, steps: usize) {
+        let from = self.train.steps;
+        self.train.steps = steps;
+        if from == 0 || from == steps {
+            return;
+        }
+        let floor = |count: usize| (count as u128 * steps as u128 / from as u128) as usize;
+        // An interval of 0 is a mistake that `resolve` reports.
+        let interval = |count: usize| if count == 0 { 0 } else { ((count as f64 * steps as f64 / from as f64).round() as usize).max(1) };
+        self.schedule.map_steps(floor);
+        self.evaluation.every = self.evaluation.every.map(interval);
+        self.train.checkpoint_every = self.train.checkpoint_every.map(interval);
+    }
+
+    /// Checks every rule and fills every size.
+    ///
+    /// # Errors
+    ///
+    /// All broken rules at once, by key.
+    pub fn resolve(&self) -> Result<RunSpec, Vec<Problem>> {
+        let mut problems = self.problems();
+        let data = self.data.resolve().map_err(|found| problems.extend(found)).ok();
+        // Without a tokenizer the rules of the model are still checked, at a vocabulary that breaks none of them.
+        let vocab = data.as_ref().map(|data| data.vocab).or(self.model.vocab).unwrap_or(4096);
+        let model = self.model.resolve(Some(vocab)).map_err(|found| problems.extend(found)).ok();
+        match (model, data) {
+            (Some(model), Some(data)) if problems.is_empty() => Ok(RunSpec {
+                model,
+                data,
+                optimizer: self.optimizer.clone(),
+                schedule: self.schedule.clone(),
+                train: self.train.clone(),
+                evaluation: self.evaluation.resolve(self.train.steps),
+            }),
+            _ => Err(problems),
+        }
+    }
+
+    /// The broken rules of the sections `optimizer`, `schedule`, `train` and `evaluation`.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.train.problems();
+        problems.extend(self.optimizer.problems());
+        problems.extend(self.schedule.problems(self.train.steps));
+        problems.extend(self.evaluation.problems());
+        problems
+    }
+}
+
+impl RunSpec {
+    /// Tokens of one optimizer step.
+    pub fn tokens_per_step(&self) -> u64 {
+        (self.train.batch * self.model.context) as u64
+    }
+}
+
+/// Adds a problem of `key` unless `holds`.
+fn require(problems: &mut Vec<Problem>, holds: bool, key: &str, message: impl FnOnce() -> String) {
+    if !holds {
+        problems.push(Problem::new(key, message()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(steps: usize) -> RunConfig {
+        RunConfig {
+            schedule: ScheduleConfig::Wsd { warmup: 100, decay: 200, floor: 0.0 },
+            train: TrainConfig { steps, checkpoint_every: Some(500), ..TrainConfig::default() },
+            evaluation: EvaluationConfig { every: Some(100), ..EvaluationConfig::default() },
+            ..RunConfig::default()
+        }
+    }
+
+    #[test]
+    fn rescaling_keeps_proportions() {
+        let mut run = config(1000);
+        run.rescale(100);
+        assert_eq!(run.train.steps, 100);
+        assert_eq!(run.schedule, ScheduleConfig::Wsd { warmup: 10, decay: 20, floor: 0.0 });
+        assert_eq!(run.evaluation.every, Some(10));
+        assert_eq!(run.train.checkpoint_every, Some(50));
+        run.rescale(1000);
+        assert_eq!(run, config(1000));
+    }
+
+    #[test]
+    fn rescaling_a_valid_run_gives_a_valid_run() {
+        for warmup in [0, 1, 7, 99, 500, 799] {
+            for steps in [1, 2, 3, 10, 333, 999, 1001, 5000] {
+                let mut run = config(1000);
+                run.schedule = ScheduleConfig::Wsd { warmup, decay: 1000 - warmup, floor: 0.0 };
+                assert_eq!(run.problems(), vec![]);
+                run.rescale(steps);
+                assert_eq!(run.problems(), vec![], "warmup {warmup} steps {steps}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_broken_rules_are_named_at_once() {
+        let run = RunConfig {
+            optimizer: OptimizerConfig::Adamw(AdamWConfig { lr: 0.0, beta2: 1.0, eps: 0.0, weight_decay: -1.0, ..AdamWConfig::default() }),
+            schedule: ScheduleConfig::Cosine { warmup: 20, floor: 1.5 },
+            train: TrainConfig {
+                steps: 20,
+                batch: 6,
+                accumulation: 4,
+                gradient_clip: -1.0,
+                log_every: 0,
+                checkpoint_every: Some(0),
+                ..TrainConfig::default()
+            },
+            evaluation: EvaluationConfig { every: Some(0), batch: 0, context_multiples: vec![0] },
+            ..RunConfig::default()
+        };
+        let mut keys: Vec<_> = run.problems().into_iter().map(|problem| problem.key).collect();
+        keys.sort();
+        assert_eq!(
+            keys,
+            [
+                "evaluation.batch",
+                "evaluation.context_multiples",
+                "evaluation.every",
+                "optimizer.beta2",
+                "optimizer.eps",
+                "optimizer.lr",
+                "optimizer.weight_decay",
+                "schedule.floor",
+                "schedule.warmup",
+                "train.accumulation",
+                "train.checkpoint_every",
+                "train.gradient_clip",
+                "train.log_every",
+            ]
+        );
+        assert_eq!(RunConfig::default().problems(), vec![]);
+    }
+}

@@ -1,0 +1,57 @@
+//! The training loop as written and as resolved.
+
+use super::require;
+use crate::settings::Problem;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The training loop as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Sequences per optimizer step.
+    pub batch: usize,
+    /// Micro-batches that a step's batch is split into; must divide `batch`.
+    pub accumulation: usize,
+    /// Largest global gradient norm; larger gradients are scaled down to it. LLaMA: 1.0. 0 switches clipping off.
+    pub gradient_clip: f64,
+    /// Seed of initialisation, data order and dropout; an experiment sets it.
+    pub seed: u64,
+    /// Write a line of metrics every so many steps.
+    pub log_every: usize,
+    /// Write a checkpoint every so many steps, and at the end; only at the end (and when interrupted) by default.
+    pub checkpoint_every: Option<usize>,
+}
+
+/// The training loop needs no second form: nothing in it is derived.
+pub type TrainSpec = TrainConfig;
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self { steps: 1000, batch: 16, accumulation: 1, gradient_clip: 1.0, seed: 0, log_every: 1, checkpoint_every: None }
+    }
+}
+
+impl TrainConfig {
+    /// The broken rules of this section.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = vec![];
+        let list = &mut problems;
+        require(list, self.steps > 0, "train.steps", || "must be at least 1".into());
+        require(list, self.batch > 0, "train.batch", || "must be at least 1".into());
+        require(list, self.accumulation > 0, "train.accumulation", || "must be at least 1".into());
+        require(list, self.accumulation == 0 || self.batch.is_multiple_of(self.accumulation), "train.accumulation", || {
+            format!("{} must divide train.batch ({})", self.accumulation, self.batch)
+        });
+        require(list, self.gradient_clip >= 0.0 && self.gradient_clip.is_finite(), "train.gradient_clip", || {
+            "must be 0 (off) or a positive number".into()
+        });
+        // TOML, which specifications are stored in, knows signed 64-bit integers only.
+        require(list, i64::try_from(self.seed).is_ok(), "train.seed", || "must be less than 2^63".into());
+        require(list, self.log_every > 0, "train.log_every", || "must be at least 1".into());
+        require(list, self.checkpoint_every != Some(0), "train.checkpoint_every", || "must be at least 1".into());
+        problems
+    }
+}

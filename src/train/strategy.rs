@@ -1,0 +1,313 @@
+//! The training loop, in optimizer steps, as burn-train's learning strategy.
+//!
+//! Burn-train's own strategies work in epochs and hand the optimizer a clone of the model, which forbids updates in
+//! place. This one takes the model out of the learner, drops the learner, and holds model, optimizer and clipping itself.
+
+use super::{
+    Outcome, RunSpec,
+    batch::Batch,
+    checkpoint::{self, State},
+    clip::clip,
+    spec::hex,
+    step::{Examination, Measurement},
+};
+use crate::{
+    eval::Scores,
+    model::Transformer,
+    settings::{Error, Result},
+};
+use burn::{
+    data::dataloader::Progress,
+    module::Module,
+    optim::{GradientsAccumulator, ModuleOptimizer},
+    train::{
+        EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
+        SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
+        metric::store::{Aggregate, Split},
+    },
+};
+use sha2::{Digest, Sha256};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
+/// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
+const RUNAWAY_FACTOR: f64 = 3.0;
+const RUNAWAY_NATS: f64 = 10.0;
+/// Steps at the start of an attempt that say nothing about speed.
+const WARM_UP: usize = 2;
+
+/// How far a run is; what is left of it when a step panics.
+#[derive(Debug)]
+pub(super) struct Status {
+    /// What a checkpoint would hold.
+    pub state: State,
+    /// How the loop ended, once it has, and why.
+    pub ended: Option<(Outcome, Option<String>)>,
+    /// Wrong input or a full disk.
+    pub error: Option<Error>,
+    /// Wall-clock milliseconds of each step of this attempt after the first [`WARM_UP`].
+    pub milliseconds: Vec<f64>,
+}
+
+/// The status, shared between the loop and whoever waits for it.
+pub(super) type Shared = Arc<Mutex<Status>>;
+
+/// Locks, also after a panic: the status is whole between any two statements.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One run's loop.
+pub(super) struct Steps {
+    pub spec: RunSpec,
+    pub out: PathBuf,
+    pub examination: Examination,
+    /// Taken by the loop.
+    pub optimizer: Mutex<Option<ModuleOptimizer>>,
+    pub status: Shared,
+    /// Set to stop after the current step.
+    pub stop: Arc<AtomicBool>,
+    /// First error of writing metrics.
+    pub write_failure: Arc<Mutex<Option<std::io::Error>>>,
+}
+
+impl SupervisedLearningStrategy<Transformer> for Steps {
+    fn fit(
+        &self,
+        components: TrainingComponents<Transformer>,
+        learner: Learner<Transformer>,
+        batches: TrainLoader<Transformer>,
+        validation: ValidLoader<Transformer>,
+        _starting_epoch: usize,
+    ) -> (Transformer, SupervisedTrainingEventProcessor<Transformer>) {
+        let TrainingComponents { event_processor, event_store, interrupter, .. } = components;
+        let model = learner.model();
+        drop(learner);
+        let optimizer = lock(&self.optimizer).take().expect("a strategy runs once");
+        let mut attempt = Attempt { steps: self, model: Some(model), optimizer, processor: event_processor, interrupter };
+        let ended = attempt.run(&batches, &validation, &|processor| {
+            // Two queues lie between the loop and the file; asking the second one for anything empties both.
+            let _ = processor.flush();
+            event_store.find_metric("loss", 1, Aggregate::Mean, &Split::Train);
+        });
+        let mut status = lock(&self.status);
+        match ended {
+            Ok(ended) => status.ended = Some(ended),
+            Err(error) => status.error = Some(error),
+        }
+        (attempt.model.take().expect("the model is put back after each step"), attempt.processor)
+    }
+}
+
+/// Empties the queues of metrics.
+type Drain<'a> = &'a dyn Fn(&mut SupervisedTrainingEventProcessor<Transformer>);
+
+struct Attempt<'a> {
+    steps: &'a Steps,
+    model: Option<Transformer>,
+    optimizer: ModuleOptimizer,
+    processor: SupervisedTrainingEventProcessor<Transformer>,
+    interrupter: Interrupter,
+}
+
+impl Attempt<'_> {
+    /// Steps until the end, a divergence or an interruption.
+    fn run(
+        &mut self,
+        batches: &TrainLoader<Transformer>,
+        validation: &ValidLoader<Transformer>,
+        drain: Drain<'_>,
+    ) -> Result<(Outcome, Option<String>)> {
+        let spec = &self.steps.spec;
+        let steps = spec.train.steps;
+        let mut batches = batches.iter();
+        let first = lock(&self.steps.status).state.step;
+        self.event(LearnerEvent::StartSplit { epoch_number: 1, total_items: steps });
+        for step in first..steps {
+            if self.steps.stop.load(Ordering::Relaxed) {
+                self.interrupter.stop(Some("stopped by the user"));
+            }
+            if self.interrupter.should_stop() {
+                return self.interrupted(step, drain);
+            }
+            let started = Instant::now();
+            let mut micro = Vec::with_capacity(spec.train.accumulation);
+            for _ in 0..spec.train.accumulation {
+                match batches.next() {
+                    Some(Ok(batch)) => micro.push(batch),
+                    _ => return Ok((Outcome::Failed, Some(format!("no batch for step {}", step + 1)))),
+                }
+            }
+            let data_hash = chain(&lock(&self.steps.status).state.data_hash, &micro);
+            let mut measured = match self.step(step, micro) {
+                Ok(measured) => measured,
+                Err(reason) => {
+                    drain(&mut self.processor);
+                    return Ok((Outcome::Diverged, Some(reason)));
+                }
+            };
+            measured.milliseconds = started.elapsed().as_secs_f64() * 1e3;
+            measured.tokens_per_second = spec.tokens_per_step() as f64 / (measured.milliseconds / 1e3);
+            let done = step + 1;
+            let scores = if done.is_multiple_of(spec.evaluation.every) || done == steps { Some(self.evaluate(validation)) } else { None };
+            let unsound = scores
+                .iter()
+                .flat_map(|scores| &scores.0)
+                .find(|(_, value)| !value.is_finite())
+                .map(|(name, value)| format!("{name} is {value}"));
+            {
+                let mut status = lock(&self.steps.status);
+                status.state.step = done;
+                status.state.data_hash = data_hash;
+                status.state.initial_loss.get_or_insert(measured.loss);
+                if let (None, Some(scores)) = (&unsound, &scores) {
+                    status.state.metrics.extend(scores.0.clone());
+                }
+                if step >= first + WARM_UP {
+                    status.milliseconds.push(measured.milliseconds);
+                }
+            }
+            if let Some(reason) = unsound {
+                drain(&mut self.processor);
+                return Ok((Outcome::Diverged, Some(format!("after step {done} {reason}"))));
+            }
+            self.report(measured, scores);
+            lock(&self.steps.status).state.seconds += started.elapsed().as_secs_f64();
+            if let Some(error) = lock(&self.steps.write_failure).take() {
+                return Err(Error::io("write", self.steps.out.join(super::metrics::FILE))(error));
+            }
+            if done == steps || spec.train.checkpoint_every.is_some_and(|every| done.is_multiple_of(every)) {
+                drain(&mut self.processor);
+                self.save()?;
+            }
+        }
+        self.event(LearnerEvent::EndSplit(1));
+        drain(&mut self.processor);
+        Ok((Outcome::Finished, None))
+    }
+
+    /// One optimizer step; a reason instead if the run has diverged, and the model is then as before.
+    fn step(&mut self, step: usize, micro: Vec<Batch>) -> std::result::Result<Measurement, String> {
+        let train = &self.steps.spec.train;
+        let model = self.model.take().expect("the model is put back after each step");
+        let mut measured = Measurement { step: step + 1, ..Measurement::default() };
+        let mut accumulator = GradientsAccumulator::new();
+        let mut single = None;
+        for batch in micro {
+            let share = batch.share;
+            let output = TrainStep::step(&model, batch);
+            measured.loss += share * output.item.loss;
+            measured.objective += share * output.item.objective;
+            if train.accumulation == 1 { single = Some(output.grads) } else { accumulator.accumulate(&model, output.grads) }
+        }
+        let mut grads = single.unwrap_or_else(|| accumulator.grads());
+        measured.gradient_norm = clip(&model, &mut grads, train.gradient_clip);
+        measured.learning_rate = self.steps.spec.schedule.rate(self.steps.spec.optimizer.lr(), step, train.steps);
+        let initial = lock(&self.steps.status).state.initial_loss.unwrap_or(measured.loss);
+        if let Some(reason) = divergence(&measured, initial) {
+            self.model = Some(model);
+            return Err(reason);
+        }
+        self.model = Some(self.optimizer.step(measured.learning_rate, model, grads));
+        Ok(measured)
+    }
+
+    fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> Scores {
+        let model = self.model.as_ref().expect("the model is put back after each step").valid();
+        Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect())
+    }
+
+    /// Sends the scores first: they belong to the line of the step that follows.
+    fn report(&mut self, measured: Measurement, scores: Option<Scores>) {
+        let progress = || Progress::new(measured.step, self.steps.spec.train.steps, Some("steps".into()));
+        if let Some(scores) = scores {
+            let item = TrainingItem::new(scores, progress(), Some(measured.step), None);
+            let result = self.processor.process_valid(LearnerEvent::ProcessedItem(item));
+            self.interrupter.fail_on_error(result);
+        }
+        let item = TrainingItem::new(measured, progress(), Some(measured.step), Some(measured.learning_rate.into()));
+        self.event(LearnerEvent::ProcessedItem(item));
+    }
+
+    fn event(&mut self, event: LearnerEvent<Measurement>) {
+        let result = self.processor.process_train(event);
+        self.interrupter.fail_on_error(result);
+    }
+
+    fn interrupted(&mut self, step: usize, drain: Drain<'_>) -> Result<(Outcome, Option<String>)> {
+        drain(&mut self.processor);
+        if let Some(error) = self.interrupter.error() {
+            return Ok((Outcome::Failed, Some(error.to_string())));
+        }
+        self.save()?;
+        let reason = format!("stopped after step {step} of {}", self.steps.spec.train.steps);
+        Ok((Outcome::Interrupted, Some(reason)))
+    }
+
+    /// Writes a checkpoint; that of a finished run needs no optimizer.
+    fn save(&self) -> Result<()> {
+        let state = lock(&self.steps.status).state.clone();
+        let model = self.model.clone().expect("the model is put back after each step");
+        let optimizer = (state.step < self.steps.spec.train.steps).then(|| self.optimizer.to_record());
+        tracing::info!(step = state.step, "checkpoint");
+        checkpoint::save(&self.steps.out, model.into_record(), optimizer, self.steps.examination.dataset.tokenizer(), &state)
+    }
+}
+
+/// The hash of the batches so far followed by one more step's.
+fn chain(hash: &str, micro: &[Batch]) -> String {
+    let mut next = Sha256::new();
+    next.update(hash);
+    for batch in micro {
+        for token in &batch.tokens {
+            next.update(token.to_le_bytes());
+        }
+    }
+    hex(&next.finalize())
+}
+
+/// Why a step shows that the run has diverged, if it does.
+fn divergence(measured: &Measurement, initial: f64) -> Option<String> {
+    let Measurement { step, loss, objective, gradient_norm, .. } = *measured;
+    if !loss.is_finite() || !objective.is_finite() {
+        Some(format!("the loss of step {step} is {}", if loss.is_finite() { objective } else { loss }))
+    } else if !gradient_norm.is_finite() {
+        Some(format!("the gradient norm of step {step} is {gradient_norm}"))
+    } else if loss > RUNAWAY_FACTOR * initial + RUNAWAY_NATS {
+        Some(format!("the loss of step {step} is {loss:.3} nats, the first was {initial:.3}"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_a_loss_or_norm_that_is_no_number_or_a_loss_that_ran_away() {
+        let measured = |loss, gradient_norm| Measurement { step: 7, loss, objective: loss, gradient_norm, ..Measurement::default() };
+        assert_eq!(divergence(&measured(8.0, 1.0), 6.0), None);
+        assert_eq!(divergence(&measured(28.0, 1e9), 6.0), None);
+        assert!(divergence(&measured(28.1, 1.0), 6.0).unwrap().contains("28.1"));
+        assert!(divergence(&measured(f64::NAN, 1.0), 6.0).unwrap().contains("step 7 is NaN"));
+        assert!(divergence(&measured(1.0, f64::INFINITY), 6.0).unwrap().contains("gradient norm"));
+    }
+
+    #[test]
+    fn the_data_hash_depends_on_every_token_and_not_on_the_cut_into_micro_batches() {
+        let noise = crate::model::transformer::Noise { seed: 0, step: 0, micro: 0 };
+        let batch = |tokens: &[u32]| Batch { tokens: tokens.to_vec(), context: 1, noise, share: 1.0 };
+        let whole = chain("x", &[batch(&[1, 2, 3, 4])]);
+        assert_eq!(whole, chain("x", &[batch(&[1, 2]), batch(&[3, 4])]));
+        assert_ne!(whole, chain("x", &[batch(&[1, 2, 3, 5])]));
+        assert_ne!(whole, chain("y", &[batch(&[1, 2, 3, 4])]));
+    }
+}
