@@ -3,7 +3,7 @@
 use ablate::{
     Result,
     device::DeviceName,
-    experiment::{Experiment, Overrides, Plan, PlannedArm},
+    experiment::{Difference, Experiment, Overrides, Plan, PlannedArm},
     settings::Error,
     train::calibration,
 };
@@ -102,11 +102,21 @@ fn changes(plan: &Plan, arm: &PlannedArm) -> String {
         return format!("nothing numerical (A/A control): {}", arm.named.join(", "));
     }
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "—".into());
-    let line = |change: ablate::experiment::Difference| {
-        let mark = if change.origin == "named" { String::new() } else { format!(" ({})", change.origin) };
-        format!("{}: {} → {}{mark}", change.key, value(&change.base), value(&change.arm))
-    };
-    plan.changes(arm).into_iter().map(line).collect::<Vec<_>>().join("\n")
+    // Options that only one of two kinds has are many and say little: by name only.
+    let (options, told): (Vec<Difference>, Vec<Difference>) =
+        plan.changes(arm).into_iter().partition(|change| change.origin.starts_with("derived") && (change.base.is_none() || change.arm.is_none()));
+    let mut lines: Vec<String> = told
+        .iter()
+        .map(|change| {
+            let mark = if change.origin == "named" { String::new() } else { format!(" ({})", change.origin) };
+            format!("{}: {} → {}{mark}", change.key, value(&change.base), value(&change.arm))
+        })
+        .collect();
+    if !options.is_empty() {
+        let keys: Vec<&str> = options.iter().map(|change| change.key.rsplit_once('.').map_or(change.key.as_str(), |(_, name)| name)).collect();
+        lines.push(format!("with the options of the kind: {}", keys.join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// 6738415616 as 6,738,415,616.

@@ -31,9 +31,9 @@ pub struct Args {
     /// Train only these arms, and the base; separated by commas.
     #[arg(long, value_name = "ARM,…", value_delimiter = ',')]
     only: Vec<String>,
-    /// Runs at a time, each with its share of the cores.
-    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: u16,
+    /// Runs at a time, each with its share of the cores; by default up to 4 on the CPU and 1 elsewhere.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let experiment = Experiment::load(&args.file, &args.changes.overrides(args.only))?;
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
-    let how = Conduct { out: out.clone(), device: args.device, jobs: args.jobs.into(), program };
+    let how = Conduct { out: out.clone(), device: args.device, jobs: args.jobs.map(usize::from), program };
     interrupt::install(&|asked| {
         eprintln!("{}", if asked == 1 { "stopping after this step; once more to stop at once" } else { "stopping at once" });
     })?;
@@ -100,7 +100,7 @@ impl Display {
                 bar.set_position(done);
                 bar.set_message(phase.to_string());
             }
-            Event::Missing(plan, jobs) => self.start(plan, jobs),
+            Event::Missing(plan, jobs, slots) => self.start(plan, jobs, slots),
             Event::Started(job) => {
                 let bar = self.bars.add(ProgressBar::new(1));
                 bar.set_style(style("{prefix:24} {bar:24} {pos}/{len} {msg}"));
@@ -113,7 +113,7 @@ impl Display {
         }
     }
 
-    fn start(&mut self, plan: &Plan, jobs: &[Job]) {
+    fn start(&mut self, plan: &Plan, jobs: &[Job], slots: usize) {
         if let Some(bar) = self.data.take() {
             bar.finish_and_clear();
         }
@@ -121,11 +121,8 @@ impl Display {
         let cost = |job: &Job| plan.arms.iter().find(|arm| arm.name == job.arm).and_then(|arm| arm.seconds_per_run);
         let seconds: Option<f64> = jobs.iter().map(cost).sum();
         let planned = plan.arms.len() * plan.seeds.len();
-        let about = seconds
-            .filter(|_| !jobs.is_empty())
-            .map(|seconds| format!(", about {} one after the other", duration(seconds)))
-            .unwrap_or_default();
-        self.say(format!("{}: {} of {planned} runs to train{about}", plan.name, jobs.len()));
+        let about = seconds.filter(|_| !jobs.is_empty()).map(|all| format!(", about {}", duration(all / slots as f64))).unwrap_or_default();
+        self.say(format!("{}: {} of {planned} runs to train, {slots} at a time{about}", plan.name, jobs.len()));
         self.all = self.bars.add(ProgressBar::new(jobs.iter().map(|job| self.tokens[&job.arm]).sum()));
         self.all.set_style(style("{prefix:24} {bar:24} {percent} % of all tokens, {eta} left"));
         self.all.set_prefix("experiment");

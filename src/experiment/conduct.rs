@@ -2,7 +2,7 @@
 
 use super::{
     Experiment, Job, Plan, PlanFile, Record, Store, Summary,
-    launch::{Launch, Signal, local},
+    launch::{Launch, Signal, default_jobs, local},
     plan::missing,
     verdict::summary,
 };
@@ -21,8 +21,8 @@ pub struct Conduct {
     pub out: PathBuf,
     /// Device.
     pub device: DeviceName,
-    /// Runs at a time.
-    pub jobs: usize,
+    /// Runs at a time; none: up to four on the CPU, one elsewhere.
+    pub jobs: Option<usize>,
     /// The program whose `worker` verb trains a run: this one.
     pub program: PathBuf,
 }
@@ -32,8 +32,8 @@ pub struct Conduct {
 pub enum Event<'a> {
     /// The data is being prepared: a phase, how far it is, and the whole.
     Preparing(&'a str, u64, u64),
-    /// These runs are missing and will be trained.
-    Missing(&'a Plan, &'a [Job]),
+    /// These runs are missing and will be trained, so many at a time.
+    Missing(&'a Plan, &'a [Job], usize),
     /// A run starts.
     Started(&'a Job),
     /// A run is alive.
@@ -67,7 +67,8 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     }
     let file = PlanFile::update(before, plan, !records.is_empty());
     store.write_plan(&file)?;
-    tell(Event::Missing(&file.current, &jobs));
+    let slots = how.jobs.unwrap_or_else(|| default_jobs(&how.device)).clamp(1, jobs.len().max(1));
+    tell(Event::Missing(&file.current, &jobs, slots));
 
     let prepare = |job: &Job| {
         let spec = spec_of(experiment, job);
@@ -75,7 +76,7 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
             .map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
         store.prepare_run(&job.folder, &job.id, &text)
     };
-    let launch = Launch { program: &how.program, device: &how.device, jobs: how.jobs };
+    let launch = Launch { program: &how.program, device: &how.device, jobs: slots };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
             Signal::Started(job) => tell(Event::Started(&job)),

@@ -28,6 +28,15 @@ pub struct Launch<'a> {
     pub jobs: usize,
 }
 
+/// Children at a time where nobody says how many: on the CPU up to four, since small models leave cores idle; elsewhere
+/// one, since devices have no memory to share.
+pub fn default_jobs(device: &DeviceName) -> usize {
+    match device {
+        DeviceName::Flex => thread::available_parallelism().map_or(1, usize::from).min(4),
+        _ => 1,
+    }
+}
+
 /// News from the children.
 pub enum Signal {
     /// A run starts.

@@ -4,4 +4,4 @@ mod child;
 pub mod interrupt;
 mod local;
 
-pub(super) use local::{Launch, Signal, local};
+pub(super) use local::{Launch, Signal, default_jobs, local};
