@@ -1,14 +1,144 @@
 //! `ablate plan`: check an experiment and show its arms without training.
 
-use ablate::Result;
-use std::process::ExitCode;
+use ablate::{
+    Result,
+    device::DeviceName,
+    experiment::{Experiment, Overrides, Plan, PlannedArm},
+    settings::Error,
+    train::calibration,
+};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Check an experiment and show its arms without training.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// The experiment's file.
+    #[arg(value_name = "EXPERIMENT")]
+    file: PathBuf,
+    /// Device to estimate times for: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
+    #[arg(long, default_value = "flex", value_name = "D")]
+    device: DeviceName,
+    #[command(flatten)]
+    changes: Changes,
+    /// Print the arms as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `run` and `plan` change in an experiment.
+#[derive(clap::Args, Debug)]
+pub struct Changes {
+    /// Set a key for the base and all arms; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Number of steps; warm-up, decay and evaluation are rescaled in proportion.
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Number of seeds.
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+}
+
+impl Changes {
+    /// As the library takes them.
+    pub fn overrides(self, only: Vec<String>) -> Overrides {
+        Overrides { set: self.set, steps: self.steps, seeds: self.seeds, only }
+    }
+}
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let _ = args;
-    todo!()
+    let experiment = Experiment::load(&args.file, &args.changes.overrides(vec![]))?;
+    let plan = Plan::new(&experiment, calibration::read(&args.device).as_ref());
+    let text = if args.json {
+        let arms = serde_json::json!({ "arms": plan.arms });
+        serde_json::to_string_pretty(&arms).map_err(|error| Error::input("plan", error.to_string(), "report this"))? + "\n"
+    } else {
+        table(&plan)
+    };
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan for people.
+fn table(plan: &Plan) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["arm", "changes, against its reference", "parameters", "FLOPs/token", "paired", "time per run"]);
+    for arm in &plan.arms {
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        let residual = arm.solved.as_ref().map(|solved| format!("\n({:+.2} %)", 100.0 * solved.residual)).unwrap_or_default();
+        table.add_row([
+            Cell::new(&arm.name),
+            Cell::new(changes(plan, arm)),
+            right(grouped(arm.parameters) + &residual),
+            right(format!("{:.3e}", arm.flops_per_token)),
+            right(arm.paired_parameters.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default()),
+            right(arm.seconds_per_run.map_or("unknown".into(), duration)),
+        ]);
+    }
+    let runs = plan.arms.len() * plan.seeds.len();
+    let seconds: Option<f64> =
+        plan.arms.iter().map(|arm| arm.seconds_per_run).sum::<Option<f64>>().map(|all| all * plan.seeds.len() as f64);
+    let comparisons = plan.comparisons().count();
+    let mut lines = vec![plan.question.clone(), table.to_string()];
+    lines.push(format!(
+        "{} arms × {} seeds = {runs} runs of {} tokens ({:.1} per parameter); {comparisons} comparisons of {} at α = {}; training time one after the other: {}",
+        plan.arms.len(),
+        plan.seeds.len(),
+        grouped(plan.arms[0].tokens),
+        plan.tokens_per_parameter,
+        plan.metric,
+        plan.alpha,
+        seconds.map_or("unknown".into(), duration)
+    ));
+    lines.join("\n") + "\n"
+}
+
+fn changes(plan: &Plan, arm: &PlannedArm) -> String {
+    if arm.control {
+        return format!("nothing numerical (A/A control): {}", arm.named.join(", "));
+    }
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "—".into());
+    let line = |change: ablate::experiment::Difference| {
+        let mark = if change.origin == "named" { String::new() } else { format!(" ({})", change.origin) };
+        format!("{}: {} → {}{mark}", change.key, value(&change.base), value(&change.arm))
+    };
+    plan.changes(arm).into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// 6738415616 as 6,738,415,616.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds in the unit that people would use.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 100.0 * 60.0 => format!("{:.0} min", s / 60.0),
+        s if s < 100.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86_400.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!([0, 999, 1000, 6_738_415_616].map(grouped), ["0", "999", "1,000", "6,738,415,616"]);
+        assert_eq!([3.4, 240.0, 7200.0, 864_000.0].map(duration), ["3 s", "4 min", "2.0 h", "10.0 days"]);
+    }
 }

@@ -1,14 +1,182 @@
 //! `ablate run`: plan, train what is missing, compare, report.
 
-use ablate::Result;
-use std::process::ExitCode;
+use super::{
+    plan::{Changes, duration},
+    train::bar,
+};
+use ablate::{
+    Error, Result,
+    device::DeviceName,
+    experiment::{Conduct, Event, Experiment, Job, Plan, Record, conduct, default_folder, interrupt},
+    report,
+    train::{Outcome, Tick},
+};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process::ExitCode};
 
 /// Plan, train what is missing, compare, report.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// The experiment's file.
+    #[arg(value_name = "EXPERIMENT")]
+    file: PathBuf,
+    /// Folder of the results; runs/NAME by default, NAME being the experiment's.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Device: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
+    #[arg(long, default_value = "flex", value_name = "D")]
+    device: DeviceName,
+    #[command(flatten)]
+    changes: Changes,
+    /// Train only these arms, and the base; separated by commas.
+    #[arg(long, value_name = "ARM,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Runs at a time, each with its share of the cores.
+    #[arg(long, default_value = "1", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs the verb.
+/// Runs the verb: 0 when all runs finished, 3 when some diverged or failed.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let _ = args;
-    todo!()
+    let experiment = Experiment::load(&args.file, &args.changes.overrides(args.only))?;
+    let out = args.out.unwrap_or_else(|| default_folder(&experiment));
+    let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
+    let how = Conduct { out: out.clone(), device: args.device, jobs: args.jobs.into(), program };
+    interrupt::install(&|asked| {
+        eprintln!("{}", if asked == 1 { "stopping after this step; once more to stop at once" } else { "stopping at once" });
+    })?;
+
+    let mut display = Display::new();
+    let summary = conduct(&experiment, &how, &mut |event| display.tell(event));
+    display.end();
+    let summary = summary?;
+    report::write(&out, &summary)?;
+    let text = if args.json {
+        serde_json::to_string_pretty(&summary).map_err(|error| Error::input("summary", error.to_string(), "report this"))? + "\n"
+    } else {
+        let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let table = if coloured { report::terminal_coloured(&summary, None) } else { report::terminal(&summary, None) };
+        format!("{table}\n{}\n", out.join("report.html").display())
+    };
+    super::print(&text)?;
+    let lost = summary.arms.iter().any(|arm| arm.diverged + arm.failed > 0);
+    Ok(ExitCode::from(if lost { 3 } else { 0 }))
+}
+
+/// What happens, on standard error: bars on a terminal, elsewhere only what went wrong.
+struct Display {
+    bars: MultiProgress,
+    data: Option<ProgressBar>,
+    all: ProgressBar,
+    runs: BTreeMap<String, ProgressBar>,
+    /// Training tokens of the runs still to do, by arm, to weigh them.
+    tokens: BTreeMap<String, u64>,
+}
+
+impl Display {
+    fn new() -> Self {
+        let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            data: None,
+            all: ProgressBar::hidden(),
+            runs: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Preparing(phase, done, whole) => {
+                let bar = self.data.get_or_insert_with(|| {
+                    let bar = bar();
+                    bar.set_style(style("{bar:30} {msg}"));
+                    bar
+                });
+                bar.set_length(whole);
+                bar.set_position(done);
+                bar.set_message(phase.to_string());
+            }
+            Event::Missing(plan, jobs) => self.start(plan, jobs),
+            Event::Started(job) => {
+                let bar = self.bars.add(ProgressBar::new(1));
+                bar.set_style(style("{prefix:24} {bar:24} {pos}/{len} {msg}"));
+                bar.set_prefix(format!("{} seed {}", job.arm, job.seed));
+                self.runs.insert(job.folder.clone(), bar);
+            }
+            Event::Tick(job, tick) => self.tick(job, tick),
+            Event::Ended(job, record) => self.ended(job, record),
+            Event::Interrupted(job) => self.close(job),
+        }
+    }
+
+    fn start(&mut self, plan: &Plan, jobs: &[Job]) {
+        if let Some(bar) = self.data.take() {
+            bar.finish_and_clear();
+        }
+        self.tokens = plan.arms.iter().map(|arm| (arm.name.clone(), arm.tokens)).collect();
+        let cost = |job: &Job| plan.arms.iter().find(|arm| arm.name == job.arm).and_then(|arm| arm.seconds_per_run);
+        let seconds: Option<f64> = jobs.iter().map(cost).sum();
+        let planned = plan.arms.len() * plan.seeds.len();
+        let about = seconds
+            .filter(|_| !jobs.is_empty())
+            .map(|seconds| format!(", about {} one after the other", duration(seconds)))
+            .unwrap_or_default();
+        self.say(format!("{}: {} of {planned} runs to train{about}", plan.name, jobs.len()));
+        self.all = self.bars.add(ProgressBar::new(jobs.iter().map(|job| self.tokens[&job.arm]).sum()));
+        self.all.set_style(style("{prefix:24} {bar:24} {percent} % of all tokens, {eta} left"));
+        self.all.set_prefix("experiment");
+    }
+
+    fn tick(&mut self, job: &Job, tick: &Tick) {
+        let Some(bar) = self.runs.get(&job.folder) else { return };
+        let tokens = self.tokens[&job.arm] / tick.steps.max(1) as u64;
+        self.all.inc(tokens * (tick.step as u64).saturating_sub(bar.position()));
+        bar.set_length(tick.steps as u64);
+        bar.set_position(tick.step as u64);
+        bar.set_message(format!("loss {:.3}, {:.0} tokens/s", tick.loss, tick.tokens_per_second));
+    }
+
+    fn ended(&mut self, job: &Job, record: &Record) {
+        let result = &record.result;
+        let reason = result.reason.as_deref().unwrap_or("no reason given");
+        let how = match result.outcome {
+            Outcome::Diverged => Some("diverged"),
+            Outcome::Failed => Some("failed"),
+            Outcome::Finished | Outcome::Interrupted => None,
+        };
+        if let Some(how) = how {
+            let line = format!("{} seed {} {how}: {reason}", job.arm, job.seed);
+            self.bars.suspend(|| eprintln!("{line}"));
+        }
+        self.close(job);
+    }
+
+    fn close(&mut self, job: &Job) {
+        if let Some(bar) = self.runs.remove(&job.folder) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    /// A line that only people want.
+    fn say(&self, line: String) {
+        if std::io::stderr().is_terminal() {
+            self.bars.suspend(|| eprintln!("{line}"));
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.data.take() {
+            bar.finish_and_clear();
+        }
+        self.all.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is valid")
 }

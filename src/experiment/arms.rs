@@ -103,7 +103,9 @@ fn seeds(written: &Seeds, count: Option<u64>) -> Result<Vec<u64>> {
     let wrong = |count: u64, message: String| Err(Error::input(format!("--seeds {count}"), message, "a verdict needs 3 seeds or more"));
     match (written, count) {
         (_, Some(0)) => wrong(0, "zero seeds train nothing".into()),
-        (Seeds::List(list), Some(count)) if count as usize > list.len() => wrong(count, format!("the experiment lists {} seeds", list.len())),
+        (Seeds::List(list), Some(count)) if count as usize > list.len() => {
+            wrong(count, format!("the experiment lists {} seeds", list.len()))
+        }
         (Seeds::List(list), Some(count)) => Ok(list[..count as usize].to_vec()),
         (Seeds::Count(_), Some(count)) if count > 10_000 => wrong(count, "more than 10,000 seeds".into()),
         (Seeds::Count(_), Some(count)) => Ok(Seeds::Count(count).list()),
@@ -244,7 +246,15 @@ impl Arms<'_> {
         self.document.overrides(&format!("arm[{index}].set")).map(|set| set.written_keys()).unwrap_or_default()
     }
 
-    fn solve(&self, matching: &MatchConfig, index: usize, named: &[String], layers: &Document, base: &Arm, reference: &Arm) -> Result<Solved> {
+    fn solve(
+        &self,
+        matching: &MatchConfig,
+        index: usize,
+        named: &[String],
+        layers: &Document,
+        base: &Arm,
+        reference: &Arm,
+    ) -> Result<Solved> {
         let key = &matching.parameters;
         let arm = &self.config.arms[index].name;
         let refuse = |key: &str, message: String, help: &str| Err(self.document.locate(vec![Problem::new(key, message).help(help)]));
@@ -256,7 +266,11 @@ impl Arms<'_> {
         let model = self.written(layers)?.model;
         let size = |arm: &Arm| tree::flatten(&arm.spec).get(key).and_then(serde_json::Value::as_u64);
         let (Some(base_size), Some(reference_size)) = (size(base), size(reference)) else {
-            return refuse("match.parameters", format!("`{key}` is no size of the model"), "for example \"model.feed_forward.hidden\" or \"model.width\"");
+            return refuse(
+                "match.parameters",
+                format!("`{key}` is no size of the model"),
+                "for example \"model.feed_forward.hidden\" or \"model.width\"",
+            );
         };
         if matching::with_size(&model, key, base_size).is_none() {
             return refuse("match.parameters", format!("`{key}` takes no number in arm `{arm}`"), "match another size");

@@ -71,7 +71,8 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
 
     let prepare = |job: &Job| {
         let spec = spec_of(experiment, job);
-        let text = toml::to_string(&spec).map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
+        let text = toml::to_string(&spec)
+            .map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
         store.prepare_run(&job.folder, &job.id, &text)
     };
     let launch = Launch { program: &how.program, device: &how.device, jobs: how.jobs };

@@ -48,7 +48,10 @@ impl Frozen {
             metric: plan.metric.clone(),
             alpha: plan.alpha,
             seeds: plan.seeds.clone(),
-            comparisons: plan.comparisons().map(|(arm, reference)| Pairing { arm: arm.name.clone(), reference: reference.into() }).collect(),
+            comparisons: plan
+                .comparisons()
+                .map(|(arm, reference)| Pairing { arm: arm.name.clone(), reference: reference.into() })
+                .collect(),
             specs: plan.arms.iter().map(|arm| (arm.name.clone(), arm.spec.clone())).collect(),
             at: clock::now(),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -52,7 +52,9 @@ pub fn solve(config: &MatchConfig, target: u64, preferred: &[u64], mut count: im
         residual: (parameters as f64 - target as f64) / target as f64,
     };
     for value in preferred {
-        if let Some(near) = count(*value).map(|parameters| solved(*value, parameters)).filter(|near| near.residual.abs() <= config.tolerance) {
+        if let Some(near) =
+            count(*value).map(|parameters| solved(*value, parameters)).filter(|near| near.residual.abs() <= config.tolerance)
+        {
             return Ok(near);
         }
     }
@@ -81,7 +83,11 @@ pub fn solve(config: &MatchConfig, target: u64, preferred: &[u64], mut count: im
         }
         if parameters < target { low = Some((size, parameters)) } else { high = Some((size, parameters)) }
     }
-    let best = [low, high].into_iter().flatten().map(|(size, parameters)| solved(size, parameters)).min_by(|a, b| a.residual.abs().total_cmp(&b.residual.abs()));
+    let best = [low, high]
+        .into_iter()
+        .flatten()
+        .map(|(size, parameters)| solved(size, parameters))
+        .min_by(|a, b| a.residual.abs().total_cmp(&b.residual.abs()));
     match best {
         None => Err(Refusal::NoValidSize),
         Some(best) if best.residual.abs() <= config.tolerance => Ok(best),
@@ -92,7 +98,11 @@ pub fn solve(config: &MatchConfig, target: u64, preferred: &[u64], mut count: im
 /// The valid size nearest to the middle of two, both excluded.
 fn between(bottom: u64, top: u64, count: &mut impl FnMut(u64) -> Option<u64>) -> Option<(u64, u64)> {
     let middle = bottom + (top - bottom) / 2;
-    (0..=top - bottom).flat_map(|away| [middle.checked_add(away), middle.checked_sub(away)]).flatten().filter(|size| *size > bottom && *size < top).find_map(|size| count(size).map(|parameters| (size, parameters)))
+    (0..=top - bottom)
+        .flat_map(|away| [middle.checked_add(away), middle.checked_sub(away)])
+        .flatten()
+        .filter(|size| *size > bottom && *size < top)
+        .find_map(|size| count(size).map(|parameters| (size, parameters)))
 }
 
 /// Parameters of a resolved model.
@@ -150,7 +160,9 @@ mod tests {
         assert_eq!(solve(&config(0.005), 2000, &[4], |size| Some(1000u64.saturating_sub(size))), Err(Refusal::NotMonotone));
         assert_eq!(solve(&config(0.005), 2000, &[4], |_| None), Err(Refusal::NoValidSize));
         // Already too large at the smallest size.
-        assert!(matches!(solve(&config(0.005), 10, &[64], |size| Some(100 + size)), Err(Refusal::TooCoarse(nearest)) if nearest.value == 1));
+        assert!(
+            matches!(solve(&config(0.005), 10, &[64], |size| Some(100 + size)), Err(Refusal::TooCoarse(nearest)) if nearest.value == 1)
+        );
     }
 
     proptest! {

@@ -114,6 +114,28 @@ impl Plan {
         }
     }
 
+    /// What differs between an arm and its reference: in a ladder, less than what differs from the base.
+    pub fn changes(&self, arm: &PlannedArm) -> Vec<Difference> {
+        let reference = arm.reference.as_ref().and_then(|name| self.arms.iter().find(|other| other.name == *name));
+        let before = |key: &str| reference.and_then(|other| other.differences.iter().find(|change| change.key == key));
+        let mut changes: Vec<Difference> = arm
+            .differences
+            .iter()
+            .filter(|change| before(&change.key).is_none_or(|old| old.arm != change.arm))
+            .map(|change| match before(&change.key) {
+                Some(old) => Difference { base: old.arm.clone(), ..change.clone() },
+                None => change.clone(),
+            })
+            .collect();
+        // Undone: the reference differs from the base there, the arm does not.
+        let undone = reference
+            .into_iter()
+            .flat_map(|other| &other.differences)
+            .filter(|old| !arm.differences.iter().any(|change| change.key == old.key));
+        changes.extend(undone.map(|old| Difference { base: old.arm.clone(), arm: old.base.clone(), ..old.clone() }));
+        changes
+    }
+
     /// Every comparison, in the order of the arms: the family that Holm's correction covers.
     pub fn comparisons(&self) -> impl Iterator<Item = (&PlannedArm, &str)> {
         self.arms.iter().flat_map(|arm| arm.references.iter().map(move |reference| (arm, reference.as_str())))

@@ -28,7 +28,12 @@ const DERIVED: &[(&str, &[&str])] = &[
 /// # Errors
 ///
 /// A problem for each key that differs for none of these reasons.
-pub fn prove(base: &impl Serialize, arm: &impl Serialize, named: &[String], matched: Option<&str>) -> Result<Vec<Difference>, Vec<Problem>> {
+pub fn prove(
+    base: &impl Serialize,
+    arm: &impl Serialize,
+    named: &[String],
+    matched: Option<&str>,
+) -> Result<Vec<Difference>, Vec<Problem>> {
     let mut differences = tree::differences(base, arm);
     let mut problems = Vec::new();
     for difference in &mut differences {
@@ -36,7 +41,8 @@ pub fn prove(base: &impl Serialize, arm: &impl Serialize, named: &[String], matc
             Some(origin) => difference.origin = origin,
             None => {
                 let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
-                let message = format!("differs without having been named: {} in the base, {} here", show(&difference.base), show(&difference.arm));
+                let message =
+                    format!("differs without having been named: {} in the base, {} here", show(&difference.base), show(&difference.arm));
                 problems.push(Problem::new(&difference.key, message).help("name it in the arm's `set`, or set it for all arms"));
             }
         }
@@ -68,7 +74,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn prove_keys(base: serde_json::Value, arm: serde_json::Value, named: &[&str], matched: Option<&str>) -> Result<Vec<String>, Vec<String>> {
+    fn prove_keys(
+        base: serde_json::Value,
+        arm: serde_json::Value,
+        named: &[&str],
+        matched: Option<&str>,
+    ) -> Result<Vec<String>, Vec<String>> {
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         prove(&base, &arm, &named, matched)
             .map(|found| found.into_iter().map(|d| format!("{}: {}", d.key, d.origin)).collect())

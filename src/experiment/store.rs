@@ -25,14 +25,22 @@ impl Store {
     /// A folder that cannot be made or written to, or that another process writes to.
     pub fn create(folder: &Path) -> Result<Self> {
         let wrong = |error: std::io::Error| {
-            Error::input(folder.display(), format!("cannot be written to: {error}"), "choose another folder with --out, or mend its permissions")
+            Error::input(
+                folder.display(),
+                format!("cannot be written to: {error}"),
+                "choose another folder with --out, or mend its permissions",
+            )
         };
         fs::create_dir_all(folder).map_err(wrong)?;
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock")).map_err(wrong)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::input(folder.display(), "another process is running this experiment", "wait for it, or choose another folder with --out"));
+                return Err(Error::input(
+                    folder.display(),
+                    "another process is running this experiment",
+                    "wait for it, or choose another folder with --out",
+                ));
             }
             // A file system without locks: nothing to hold, and nothing to wait for.
             Err(TryLockError::Error(_)) => {}
@@ -47,7 +55,11 @@ impl Store {
     /// No folder, or one without `plan.json`.
     pub fn open(folder: &Path) -> Result<Self> {
         if !folder.join("plan.json").is_file() {
-            return Err(Error::input(folder.display(), "is no folder of an experiment: it has no plan.json", "name the folder that `ablate run` wrote, e.g. runs/quickstart"));
+            return Err(Error::input(
+                folder.display(),
+                "is no folder of an experiment: it has no plan.json",
+                "name the folder that `ablate run` wrote, e.g. runs/quickstart",
+            ));
         }
         Ok(Self { folder: folder.to_path_buf(), _lock: None })
     }
@@ -116,7 +128,8 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
-        let damaged = |error| Error::input(path.display(), format!("is no plan: {error}"), "restore it, or choose another folder with --out");
+        let damaged =
+            |error| Error::input(path.display(), format!("is no plan: {error}"), "restore it, or choose another folder with --out");
         serde_json::from_str(&text).map(Some).map_err(damaged)
     }
 
@@ -147,9 +160,14 @@ impl Store {
             fs::rename(&run, &aside).map_err(Error::io("move aside", &run))?;
         }
         fs::create_dir_all(&run).map_err(Error::io("create the folder", &run))?;
-        // The result of an attempt that failed must not be taken for this one's.
+        // The result of an attempt that failed must not be taken for this one's; a run that ended well, and whose record
+        // was lost in a crash, is not done again.
         let result = run.join("result.json");
-        if result.exists() {
+        let ended = |text: Vec<u8>| {
+            let value: serde_json::Value = serde_json::from_slice(&text).ok()?;
+            Some(["finished", "diverged"].contains(&value.get("outcome")?.as_str()?))
+        };
+        if result.exists() && fs::read(&result).ok().and_then(ended) != Some(true) {
             fs::remove_file(&result).map_err(Error::io("remove", &result))?;
         }
         replace(&run.join("spec.toml"), spec.as_bytes())?;
@@ -244,6 +262,9 @@ mod tests {
         fs::write(run.join("result.json"), "stale").unwrap();
         store.prepare_run("a/seed-0", "one", "x = 1").unwrap();
         assert!(run.join("metrics.jsonl").exists() && !run.join("result.json").exists());
+        fs::write(run.join("result.json"), "{\"outcome\": \"finished\"}").unwrap();
+        store.prepare_run("a/seed-0", "one", "x = 1").unwrap();
+        assert!(run.join("result.json").exists());
         store.prepare_run("a/seed-0", "two", "x = 2").unwrap();
         assert!(!run.join("metrics.jsonl").exists());
         assert_eq!(fs::read_to_string(folder.path().join("a/seed-0.old-0/metrics.jsonl")).unwrap(), "kept");

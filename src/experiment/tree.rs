@@ -52,12 +52,8 @@ mod tests {
         let arm = json!({"a": {"c": 2, "kind": "y"}, "l": [1, 3], "same": 0.1});
         let found: Vec<_> = differences(&base, &arm).into_iter().map(|d| (d.key, d.base, d.arm)).collect();
         let some = |text: &str| Some(text.to_string());
-        let expected = [
-            ("a.b", some("1"), None),
-            ("a.c", None, some("2")),
-            ("a.kind", some("x"), some("y")),
-            ("l", some("[1,2]"), some("[1,3]")),
-        ];
+        let expected =
+            [("a.b", some("1"), None), ("a.c", None, some("2")), ("a.kind", some("x"), some("y")), ("l", some("[1,2]"), some("[1,3]"))];
         assert_eq!(found, expected.map(|(key, base, arm)| (key.to_string(), base, arm)));
     }
 

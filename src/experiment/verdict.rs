@@ -67,7 +67,8 @@ fn differences(plan: &Plan, runs: &Runs, arm: &str, reference: &str, metric: &st
 /// All comparisons by arm, corrected as one family.
 fn compare<'a>(plan: &'a Plan, runs: &Runs) -> BTreeMap<&'a str, Vec<Comparison>> {
     let family: Vec<(&PlannedArm, &str)> = plan.comparisons().collect();
-    let tests: Vec<_> = family.iter().map(|(arm, reference)| paired(&differences(plan, runs, &arm.name, reference, &plan.metric))).collect();
+    let tests: Vec<_> =
+        family.iter().map(|(arm, reference)| paired(&differences(plan, runs, &arm.name, reference, &plan.metric))).collect();
     let adjusted = holm(&tests.iter().map(|test| test.and_then(|test| test.p)).collect::<Vec<_>>());
     // The level that a comparison must pass on its own, whatever the others say: Holm's first step.
     let level = plan.alpha / family.len().max(1) as f64;
@@ -75,7 +76,11 @@ fn compare<'a>(plan: &'a Plan, runs: &Runs) -> BTreeMap<&'a str, Vec<Comparison>
     for (((arm, reference), test), p_adjusted) in family.into_iter().zip(tests).zip(adjusted) {
         let verdict = match (test, p_adjusted) {
             (Some(test), Some(p)) if p <= plan.alpha => {
-                if (test.delta < 0.0) == plan.lower_is_better { Verdict::Better } else { Verdict::Worse }
+                if (test.delta < 0.0) == plan.lower_is_better {
+                    Verdict::Better
+                } else {
+                    Verdict::Worse
+                }
             }
             (Some(_), Some(_)) => Verdict::NoDifference,
             _ => Verdict::Undecided,
@@ -155,7 +160,10 @@ fn words(comparison: Option<&Comparison>, plan: &Plan, diverged: usize, failed: 
         .collect();
     let Some(test) = comparison else { return format!("the base{lost}") };
     let interval = test.delta_ci95.map(|[low, high]| format!(", 95 % interval {} to {}", signed(low), signed(high))).unwrap_or_default();
-    let p = test.p_adjusted.map(|p| if p < 0.0001 { ", adjusted p < 0.0001".into() } else { format!(", adjusted p {}", short(p)) }).unwrap_or_default();
+    let p = test
+        .p_adjusted
+        .map(|p| if p < 0.0001 { ", adjusted p < 0.0001".into() } else { format!(", adjusted p {}", short(p)) })
+        .unwrap_or_default();
     let delta = test.delta.unwrap_or(0.0);
     let pairs = if test.pairs == 1 { "1 pair".into() } else { format!("{} pairs", test.pairs) };
     let text = match test.verdict {
@@ -166,7 +174,8 @@ fn words(comparison: Option<&Comparison>, plan: &Plan, diverged: usize, failed: 
             format!("no difference found: exactly 0 against {} in {pairs}", test.reference)
         }
         Verdict::NoDifference => {
-            let seen = test.detectable.map(|size| format!("; {pairs} would have shown {} with 80 % probability", short(size))).unwrap_or_default();
+            let seen =
+                test.detectable.map(|size| format!("; {pairs} would have shown {} with 80 % probability", short(size))).unwrap_or_default();
             format!("no difference to {} found: {}{interval}{p}{seen}", test.reference, signed(delta))
         }
         Verdict::Undecided => format!("undecided: {pairs} of finished runs with {}, two are needed", test.reference),

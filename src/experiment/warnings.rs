@@ -56,7 +56,10 @@ fn data_orders(plan: &Plan, runs: &Runs) -> Vec<String> {
         if orders.len() > 1 {
             let mut groups: Vec<String> = orders.into_values().map(|arms| arms.join(", ")).collect();
             groups.sort();
-            warnings.push(format!("error: with seed {seed} the arms trained on different batches ({}): these are no pairs", groups.join(" | ")));
+            warnings.push(format!(
+                "error: with seed {seed} the arms trained on different batches ({}): these are no pairs",
+                groups.join(" | ")
+            ));
         }
     }
     warnings

@@ -44,7 +44,14 @@ impl Worker<'_> {
         let log = folder.join("log.txt");
         let log = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
         let mut command = Command::new(self.program);
-        command.arg("worker").arg("--spec").arg(folder.join("spec.toml")).arg("--out").arg(&folder).arg("--device").arg(self.device.to_string());
+        command
+            .arg("worker")
+            .arg("--spec")
+            .arg(folder.join("spec.toml"))
+            .arg("--out")
+            .arg(&folder)
+            .arg("--device")
+            .arg(self.device.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts interrupts (Ctrl-C, termination) from here on, instead of dying from them.
+/// Counts interrupts (Ctrl-C, termination) from here on, instead of dying from them; `tell` hears each, with its number.
 ///
 /// # Errors
 ///
 /// The process handles them already in another way.
-pub fn install() -> Result<()> {
-    let handler = || {
-        ASKED.fetch_add(1, Ordering::SeqCst);
-    };
+pub fn install(tell: &'static (dyn Fn(usize) + Sync)) -> Result<()> {
+    let handler = || tell(1 + ASKED.fetch_add(1, Ordering::SeqCst));
     ctrlc::set_handler(handler).map_err(|error| Error::input("interrupt handler", error.to_string(), "start the program again"))
 }
 

@@ -48,7 +48,12 @@ pub enum Signal {
 /// # Errors
 ///
 /// What `prepare` and `news` answer with, or a program that cannot be started; running children are stopped first.
-pub fn local(launch: &Launch, jobs: Vec<Job>, prepare: &(dyn Fn(&Job) -> Result<PathBuf> + Sync), news: &mut dyn FnMut(Signal) -> Result<()>) -> Result<bool> {
+pub fn local(
+    launch: &Launch,
+    jobs: Vec<Job>,
+    prepare: &(dyn Fn(&Job) -> Result<PathBuf> + Sync),
+    news: &mut dyn FnMut(Signal) -> Result<()>,
+) -> Result<bool> {
     let slots = launch.jobs.clamp(1, jobs.len().max(1));
     let worker = Worker { program: launch.program, device: launch.device, threads: threads(slots) };
     let queue = Mutex::new(VecDeque::from(jobs));
@@ -99,7 +104,13 @@ pub fn local(launch: &Launch, jobs: Vec<Job>, prepare: &(dyn Fn(&Job) -> Result<
 }
 
 /// One run from folder to record.
-fn one(worker: &Worker, job: &Job, prepare: &(dyn Fn(&Job) -> Result<PathBuf> + Sync), children: &Mutex<BTreeSet<u32>>, sender: &mpsc::Sender<Signal>) -> Result<Option<Record>> {
+fn one(
+    worker: &Worker,
+    job: &Job,
+    prepare: &(dyn Fn(&Job) -> Result<PathBuf> + Sync),
+    children: &Mutex<BTreeSet<u32>>,
+    sender: &mpsc::Sender<Signal>,
+) -> Result<Option<Record>> {
     let folder = prepare(job)?;
     // A receiver that is gone has stopped listening for a reason of its own.
     let _ = sender.send(Signal::Started(job.clone()));
