@@ -103,8 +103,10 @@ fn changes(plan: &Plan, arm: &PlannedArm) -> String {
     }
     let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "—".into());
     // Options that only one of two kinds has are many and say little: by name only.
-    let (options, told): (Vec<Difference>, Vec<Difference>) =
-        plan.changes(arm).into_iter().partition(|change| change.origin.starts_with("derived") && (change.base.is_none() || change.arm.is_none()));
+    let (options, told): (Vec<Difference>, Vec<Difference>) = plan
+        .changes(arm)
+        .into_iter()
+        .partition(|change| change.origin.starts_with("derived") && (change.base.is_none() || change.arm.is_none()));
     let mut lines: Vec<String> = told
         .iter()
         .map(|change| {
@@ -113,7 +115,8 @@ fn changes(plan: &Plan, arm: &PlannedArm) -> String {
         })
         .collect();
     if !options.is_empty() {
-        let keys: Vec<&str> = options.iter().map(|change| change.key.rsplit_once('.').map_or(change.key.as_str(), |(_, name)| name)).collect();
+        let keys: Vec<&str> =
+            options.iter().map(|change| change.key.rsplit_once('.').map_or(change.key.as_str(), |(_, name)| name)).collect();
         lines.push(format!("with the options of the kind: {}", keys.join(", ")));
     }
     lines.join("\n")
