@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def processor():
@@ -38,7 +39,7 @@ def main():
     parser.add_argument("--config", choices=("tiny", "small", "base"), default="small")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=CORES)
     parser.add_argument("--ablate", default=str(ROOT / "target/release/ablate"), help="the binary")
     parser.add_argument("--device", default="flex", help="of ablate; the peer runs on the CPU, or on CUDA with it")
     parser.add_argument("--json", action="store_true", help="every measurement as one JSON object")
