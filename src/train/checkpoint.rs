@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -225,10 +226,21 @@ fn hashes(folder: &Path) -> Result<BTreeMap<String, String>> {
             if path.is_dir() {
                 queue.push((path, format!("{name}/")));
             } else if name != COMMIT {
-                let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-                found.insert(name, hex(&Sha256::digest(bytes)));
+                found.insert(name, hash(&path).map_err(Error::io("read", &path))?);
             }
         }
     }
     Ok(found)
+}
+
+/// SHA-256 of a file, read in pieces: a model need not be in memory once more.
+fn hash(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
 }
