@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn each_cause_has_its_warning_and_only_it() {
         assert_eq!(warned(|_| ()), Vec::<String>::new());
-        let cases: [(&str, fn(&mut Vec<Record>)); 7] = [
+        type Change = fn(&mut Vec<Record>);
+        let cases: [(&str, Change); 7] = [
             ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
             ("different devices (cuda:0, flex)", |records| records[3].result.device = "cuda:0".into()),
             ("different operator implementations", |records| records[3].result.path = "fused".into()),
