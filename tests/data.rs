@@ -133,7 +133,8 @@ fn damaged_shards_are_made_again_and_changed_files_are_refused() {
 fn several_at_once_get_the_same_shards() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let spec = config(&write_text(folder.path()), TokenizerConfig::Characters { vocab: 300 }).resolve_in(&folder.path().join("cache")).unwrap();
+    let spec =
+        config(&write_text(folder.path()), TokenizerConfig::Characters { vocab: 300 }).resolve_in(&folder.path().join("cache")).unwrap();
     let sequences: Vec<Vec<u32>> = std::thread::scope(|scope| {
         let one = || Dataset::prepare(&spec, &cache, &quiet).unwrap().sequence(1, 5, 100);
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
@@ -146,14 +147,15 @@ fn several_at_once_get_the_same_shards() {
 fn validation_text_does_not_depend_on_the_tokenizer() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_text(folder.path());
-    let texts: Vec<(String, u64)> = [TokenizerConfig::Bytes {}, TokenizerConfig::Bpe { vocab: 300 }, TokenizerConfig::Characters { vocab: 270 }]
-        .into_iter()
-        .map(|tokenizer| {
-            let spec = config(&path, tokenizer).resolve_in(&folder.path().join("cache")).unwrap();
-            let dataset = Dataset::prepare(&spec, &folder.path().join("cache"), &quiet).unwrap();
-            (dataset.tokenizer().decode(&dataset.validation().tokens), dataset.validation().bytes)
-        })
-        .collect();
+    let texts: Vec<(String, u64)> =
+        [TokenizerConfig::Bytes {}, TokenizerConfig::Bpe { vocab: 300 }, TokenizerConfig::Characters { vocab: 270 }]
+            .into_iter()
+            .map(|tokenizer| {
+                let spec = config(&path, tokenizer).resolve_in(&folder.path().join("cache")).unwrap();
+                let dataset = Dataset::prepare(&spec, &folder.path().join("cache"), &quiet).unwrap();
+                (dataset.tokenizer().decode(&dataset.validation().tokens), dataset.validation().bytes)
+            })
+            .collect();
     assert!(texts.iter().all(|text| *text == texts[0]));
 }
 
@@ -165,4 +167,64 @@ fn an_empty_corpus_is_an_error() {
     let spec = config(&path.display().to_string(), TokenizerConfig::Bytes {}).resolve_in(&folder.path().join("cache")).unwrap();
     let error = Dataset::prepare(&spec, &folder.path().join("cache"), &quiet).unwrap_err().to_string();
     assert!(error.contains("the corpus is empty"), "{error}");
+}
+
+#[test]
+fn a_corpus_can_be_looked_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let inspect = |arguments: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("ablate").unwrap();
+        command.env("ABLATE_CACHE", folder.path().join("cache")).args(["data", "inspect"]).args(arguments).assert()
+    };
+    let path = write_text(folder.path());
+    let output = inspect(&[&path, "--tokenizer", "bytes", "--json"]).success().get_output().stdout.clone();
+    let value: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let part = |name: &str, key: &str| value[name][key].as_u64().unwrap();
+    assert_eq!(part("train", "tokens"), part("train", "bytes") + part("train", "documents"));
+    let size = std::fs::metadata(&path).unwrap().len();
+    assert_eq!(part("train", "bytes") + part("held_out", "bytes"), size);
+
+    std::fs::write(
+        folder.path().join("run.toml"),
+        "[data]\ncorpus = { kind = \"text\", paths = [\"text.txt\"] }\ntokenizer = { kind = \"bpe\", vocab = 300 }\n",
+    )
+    .unwrap();
+    let config = folder.path().join("run.toml").display().to_string();
+    let output = inspect(&[&config]).success().get_output().stdout.clone();
+    assert!(String::from_utf8(output).unwrap().contains("vocabulary 300"));
+
+    std::fs::write(folder.path().join("bad.toml"), "[data]\ntokenizer = { kind = \"bpe\", vocab = 30 }\n").unwrap();
+    let bad = folder.path().join("bad.toml").display().to_string();
+    for (arguments, said) in
+        [([bad.as_str()].as_slice(), "bad.toml:2"), (&["nowhere.txt"], "nowhere.txt"), (&[&path, "--tokenizer", "bpe:x"], "no number")]
+    {
+        let output = inspect(arguments).code(2).get_output().stderr.clone();
+        let text = String::from_utf8(output).unwrap();
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
+fn on_real_text_the_tokenizers_library_gives_the_same_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = DataConfig { train_bytes: Some(4_000_000), tokenizer: TokenizerConfig::Bpe { vocab: 2000 }, ..DataConfig::default() };
+    let spec = config.resolve_in(folder.path()).unwrap();
+    let dataset = Dataset::prepare(&spec, folder.path(), &quiet).unwrap();
+    let ours = dataset.tokenizer();
+    ours.save(folder.path()).unwrap();
+    let mut library = tokenizers::Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap();
+    library.set_encode_special_tokens(true);
+    // The validation text is new to the tokenizer. U+2581 is what the library cannot tell from a space.
+    let corpus = ablate::data::corpus::read(&spec.corpus, &quiet).unwrap();
+    let texts = corpus.validation.iter().map(|document| document.text.as_str()).filter(|text| !text.contains('▁'));
+    let mut bytes = 0;
+    for text in texts.take_while(|text| {
+        bytes += text.len();
+        bytes < 1_500_000
+    }) {
+        let theirs = library.encode_fast(text, false).unwrap();
+        assert!(theirs.get_ids() == ours.encode(text), "{text:.80}");
+        assert_eq!(ours.decode(theirs.get_ids()), text);
+    }
+    assert!(bytes > 1_000_000);
 }

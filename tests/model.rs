@@ -166,6 +166,27 @@ fn published_models_have_their_published_sizes() {
 }
 
 #[test]
+fn the_small_vaswani_decoder_is_what_it_says() {
+    let run = read("tiny-vaswani");
+    let spec = run.model.resolve(Some(1024)).unwrap();
+    assert!(!spec.final_norm);
+    let attention = 4 * (128 * 128 + 128);
+    let feed_forward = 2 * 128 * 512 + 512 + 128;
+    let norms = 2 * 2 * 128;
+    assert_eq!(spec.account(128).parameters, 1024 * 128 + 4 * (attention + feed_forward + norms));
+}
+
+#[test]
+fn llama_runs_see_their_published_tokens() {
+    for (name, tokens) in [("llama-7b", 1.0e12), ("llama-13b", 1.0e12), ("llama-33b", 1.4e12), ("llama-65b", 1.4e12)] {
+        let run = read(name);
+        let step = (run.train.batch * run.model.context) as f64;
+        assert_eq!(step, 4_194_304.0, "{name}");
+        assert!((run.train.steps as f64 * step - tokens).abs() <= step, "{name}");
+    }
+}
+
+#[test]
 fn llama_flops_are_six_per_weight_and_the_visible_half_of_attention() {
     let spec = read("llama-7b").model.resolve(None).unwrap();
     // Weights in products: all but the embedding and the 65 gains; keys seen: (context + 1) / 2 on average; scores and

@@ -1,14 +1,157 @@
 //! `ablate data`: look into a corpus.
 
-use ablate::Result;
-use std::process::ExitCode;
+use ablate::{
+    Error, Result,
+    data::{CorpusConfig, DataConfig, DataSpec, Inspection, TokenizerConfig, cache_folder},
+    settings::Document,
+    train::RunConfig,
+};
+use comfy_table::{CellAlignment, LineStyle, Table, presets::NOTHING};
+use std::{fmt::Write, path::Path, process::ExitCode};
 
 /// Look into a corpus.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Verb {
+    /// Count documents, bytes and tokens; show licences and samples.
+    Inspect(Inspect),
+}
+
+#[derive(clap::Args, Debug)]
+struct Inspect {
+    /// `crates` (the default corpus), a configuration (.toml), or a file, folder or pattern of text or JSON lines.
+    corpus: String,
+    /// `bytes`, `bpe:VOCAB`, `characters:VOCAB`, or the path of a tokenizer.json.
+    #[arg(long)]
+    tokenizer: Option<String>,
+    /// The field of JSON lines that holds the text.
+    #[arg(long, default_value = "text")]
+    field: String,
+    /// Beginnings of documents to show.
+    #[arg(long, default_value_t = 3)]
+    samples: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let _ = args;
-    todo!()
+    let Verb::Inspect(args) = args.verb;
+    let spec = resolve(&args)?;
+    let bar = indicatif::ProgressBar::new(1)
+        .with_style(indicatif::ProgressStyle::with_template("{msg} {wide_bar} {percent}%").expect("a fixed template"));
+    let progress = |phase: &str, done: u64, all: u64| {
+        bar.set_length(all);
+        bar.set_position(done);
+        bar.set_message(phase.to_string());
+    };
+    let inspection = Inspection::of(&spec, &cache_folder(), args.samples, &progress)?;
+    bar.finish_and_clear();
+    let text = if args.json { serde_json::to_string_pretty(&inspection).expect("plain data") + "\n" } else { show(&inspection) };
+    super::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The data of the corpus or configuration that was named.
+fn resolve(args: &Inspect) -> Result<DataSpec> {
+    let mut document = Document::new("the command line");
+    let mut config = DataConfig::default();
+    let configured = args.corpus.ends_with(".toml");
+    if configured {
+        document = Document::load(Path::new(&args.corpus))?;
+        document.make_paths_absolute(&["data.corpus.paths", "data.tokenizer.path"])?;
+        config = document.parse::<RunConfig>()?.data;
+    } else if args.corpus != "crates" {
+        let paths = vec![args.corpus.clone()];
+        let inner = args.corpus.trim_end_matches(".gz").trim_end_matches(".zst");
+        let lines = inner.ends_with(".jsonl") || inner.ends_with(".ndjson");
+        config.corpus = if lines { CorpusConfig::Jsonl { paths, field: args.field.clone() } } else { CorpusConfig::Text { paths } };
+    }
+    if let Some(tokenizer) = &args.tokenizer {
+        config.tokenizer = parse_tokenizer(tokenizer)?;
+    }
+    config.resolve().map_err(|problems| match problems.first() {
+        Some(problem) if !configured => {
+            let help = problem.help.clone().unwrap_or_else(|| "see `ablate data inspect --help`".into());
+            Error::input(if problem.key.contains("tokenizer") { "--tokenizer" } else { &args.corpus }, &problem.message, help)
+        }
+        _ => document.locate(problems),
+    })
+}
+
+fn parse_tokenizer(text: &str) -> Result<TokenizerConfig> {
+    let (kind, vocab) = text.split_once(':').unwrap_or((text, "4096"));
+    let vocab = || vocab.parse().map_err(|_| Error::input(format!("--tokenizer {text}"), "the vocabulary is no number", "write bpe:4096"));
+    Ok(match kind {
+        "bytes" => TokenizerConfig::Bytes {},
+        "bpe" => TokenizerConfig::Bpe { vocab: vocab()? },
+        "characters" => TokenizerConfig::Characters { vocab: vocab()? },
+        _ => TokenizerConfig::File { path: text.into() },
+    })
+}
+
+fn show(it: &Inspection) -> String {
+    let mut out = String::new();
+    let mut table = headed(&["part", "documents", "bytes", "tokens", "bytes/token"]);
+    for (name, part) in [("train", it.train), ("validation", it.validation)] {
+        let ratio = format!("{:.3}", part.bytes as f64 / part.tokens as f64);
+        table.add_row([name.into(), grouped(part.documents), grouped(part.bytes), grouped(part.tokens), ratio]);
+    }
+    table.add_row(["held out".into(), grouped(it.held_out.documents), grouped(it.held_out.bytes), String::new(), String::new()]);
+    right(&mut table, 1..5);
+    let _ = writeln!(out, "{table}\n");
+    let version = it.version.map_or(String::new(), |version| format!("default corpus, version {version}; "));
+    let _ = writeln!(out, "{version}content {}; vocabulary {}\n", &it.fingerprint[..16], grouped(it.vocab as u64));
+    if !it.licences.is_empty() {
+        let mut table = headed(&["licence", "crates", "documents", "bytes"]);
+        for row in &it.licences {
+            table.add_row([row.licence.clone(), grouped(row.crates as u64), grouped(row.documents), grouped(row.bytes)]);
+        }
+        right(&mut table, 1..4);
+        let _ = writeln!(out, "{table}\n");
+    }
+    let mut table = headed(&["largest documents", "bytes"]);
+    for document in &it.largest {
+        table.add_row([document.name.clone(), grouped(document.bytes)]);
+    }
+    right(&mut table, 1..2);
+    let _ = writeln!(out, "{table}");
+    for sample in &it.samples {
+        let _ = writeln!(out, "\n--- {}\n{}", sample.name, sample.text.trim_end());
+    }
+    out
+}
+
+fn headed(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING.header_separator(LineStyle::none().fill('─').junction('─'))).set_header(header.to_vec());
+    table
+}
+
+fn right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut out = digits[..first].to_string();
+    for chunk in digits.as_bytes()[first..].chunks(3) {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&String::from_utf8_lossy(chunk));
+    }
+    out
 }

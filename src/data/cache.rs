@@ -27,7 +27,11 @@ pub(super) fn create_folder(folder: &Path) -> Result<()> {
 /// Writes a file under a temporary name and renames it, so that no reader sees half of it.
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
+    let mut builder = tempfile::Builder::new();
+    // As any other file: readable by whom the umask allows, not only by its owner.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(Error::io("create a file in", folder))?;
     std::io::Write::write_all(&mut file, content).map_err(Error::io("write", path))?;
     file.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
     Ok(())

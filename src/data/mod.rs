@@ -7,6 +7,7 @@ mod cache;
 pub mod corpus;
 mod dataset;
 mod fingerprint;
+mod inspect;
 mod order;
 mod prepare;
 mod shards;
@@ -15,6 +16,7 @@ mod tokenizer;
 
 pub use cache::cache_folder;
 pub use dataset::{Dataset, Extent, Validation};
+pub use inspect::{Held, Inspection, Licence, Named, Sample};
 pub use spec::{CorpusConfig, DataConfig, DataSpec, TokenizerConfig};
 pub use tokenizer::Tokenizer;
 

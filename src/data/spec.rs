@@ -149,8 +149,7 @@ impl DataConfig {
                 problems.push(Problem::new(key, "is zero").help("leave it out for the default"));
             }
         }
-        let mut spec =
-            DataSpec { corpus, tokenizer, vocab, train_bytes: self.train_bytes, validation_bytes, fingerprint: String::new() };
+        let mut spec = DataSpec { corpus, tokenizer, vocab, train_bytes: self.train_bytes, validation_bytes, fingerprint: String::new() };
         if problems.is_empty() {
             match spec.corpus_and_tokenizer_fingerprint(cache) {
                 Ok(fingerprint) => spec.fingerprint = fingerprint,

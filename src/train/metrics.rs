@@ -28,14 +28,17 @@ use std::{
 /// The file's name in a run's folder.
 pub const FILE: &str = "metrics.jsonl";
 
+/// Takes a number out of what was measured.
+type Pick<T, V> = dyn Fn(&T) -> V + Send + Sync;
+
 /// Numbers of a training step, by the name they have in `metrics.jsonl`.
-pub(super) const TRAINING: [(&str, fn(&Measurement) -> f64); 6] = [
-    ("step", |m| m.step as f64),
-    ("loss", |m| m.loss),
-    ("gradient_norm", |m| m.gradient_norm),
-    ("learning_rate", |m| m.learning_rate),
-    ("tokens_per_second", |m| m.tokens_per_second),
-    ("step_ms", |m| m.milliseconds),
+pub(super) const TRAINING: [(&str, &Pick<Measurement, f64>); 6] = [
+    ("step", &|m| m.step as f64),
+    ("loss", &|m| m.loss),
+    ("gradient_norm", &|m| m.gradient_norm),
+    ("learning_rate", &|m| m.learning_rate),
+    ("tokens_per_second", &|m| m.tokens_per_second),
+    ("step_ms", &|m| m.milliseconds),
 ];
 
 impl Adaptor<Measurement> for Measurement {
@@ -53,7 +56,7 @@ impl Adaptor<Scores> for Scores {
 /// A number that a training step or an evaluation reports; absent where it is undefined.
 pub(super) struct Reported<T> {
     name: MetricName,
-    pick: Arc<dyn Fn(&T) -> Option<f64> + Send + Sync>,
+    pick: Arc<Pick<T, Option<f64>>>,
     current: Option<f64>,
     sum: f64,
     count: usize,

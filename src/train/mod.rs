@@ -16,6 +16,7 @@ mod step;
 mod strategy;
 
 pub use batch::{Batch, Batches};
+pub use clip::clip;
 pub use interrupt::interrupter;
 pub use run::{load_model, run, run_until, version};
 pub use spec::{

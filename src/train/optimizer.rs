@@ -89,6 +89,16 @@ pub fn build(config: &OptimizerConfig, model: &Transformer) -> ModuleOptimizer {
     }
 }
 
+/// One thread for an update that is not repeatable on more.
+///
+/// Adafactor and Muon take means and norms of whole tensors by Burn's own reductions, which on Flex add up tensors of
+/// 4,194,304 elements or more in the order in which threads finish. None where there is no such tensor.
+pub fn serial(config: &OptimizerConfig, model: &Transformer) -> Option<rayon::ThreadPool> {
+    let whole = matches!(config, OptimizerConfig::Adafactor(_) | OptimizerConfig::Muon(_));
+    let large = || parameters(model).iter().any(|(_, _, shape)| shape.iter().product::<usize>() >= 4 << 20);
+    (whole && large()).then(|| rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started"))
+}
+
 /// Everything without decay, then the decayed group with it; the last group that matches a parameter wins.
 fn split<O: optim::Optimizer + DynOptimizer>(part: impl Fn(f64) -> O, decay: f64, decayed: ParamGroup) -> ModuleOptimizer {
     ModuleOptimizer::from(part(0.0)).with_group(decayed, part(decay), None)

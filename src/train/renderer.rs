@@ -19,13 +19,14 @@ pub(super) struct Forwarder {
     sender: Sender<Tick>,
     steps: usize,
     names: HashMap<burn::train::metric::MetricId, String>,
-    loss: f64,
+    /// Loss of a step that has not been forwarded yet: evaluations report progress too.
+    loss: Option<f64>,
     speeds: VecDeque<f64>,
 }
 
 impl Forwarder {
     pub(super) fn new(sender: Sender<Tick>, steps: usize) -> Self {
-        Self { sender, steps, names: HashMap::new(), loss: f64::NAN, speeds: VecDeque::new() }
+        Self { sender, steps, names: HashMap::new(), loss: None, speeds: VecDeque::new() }
     }
 }
 
@@ -33,7 +34,7 @@ impl MetricsRendererTraining for Forwarder {
     fn update_train(&mut self, state: MetricState) {
         let MetricState::Numeric(entry, Some(value)) = state else { return };
         match self.names.get(&entry.metric_id).map(String::as_str) {
-            Some("loss") => self.loss = value.current(),
+            Some("loss") => self.loss = Some(value.current()),
             Some("tokens_per_second") => {
                 self.speeds.push_back(value.current());
                 if self.speeds.len() > RECENT {
@@ -49,9 +50,10 @@ impl MetricsRendererTraining for Forwarder {
 
 impl TrainingProgressLogger for Forwarder {
     fn update_split(&mut self, step: usize) {
+        let Some(loss) = self.loss.take() else { return };
         let tokens_per_second = self.speeds.iter().sum::<f64>() / self.speeds.len().max(1) as f64;
         // Nobody listens any more when the run is over.
-        let _ = self.sender.send(Tick { step, steps: self.steps, loss: self.loss, tokens_per_second });
+        let _ = self.sender.send(Tick { step, steps: self.steps, loss, tokens_per_second });
     }
 
     fn start(&mut self, _epochs: usize, _first: usize, _items: Option<usize>, _label: Option<&str>) {}

@@ -8,6 +8,7 @@ use super::{
     batch::Batch,
     checkpoint::{self, State},
     clip::clip,
+    optimizer,
     spec::hex,
     step::{Examination, Measurement},
 };
@@ -90,8 +91,9 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
         let TrainingComponents { event_processor, event_store, interrupter, .. } = components;
         let model = learner.model();
         drop(learner);
+        let serial = optimizer::serial(&self.spec.optimizer, &model);
         let optimizer = lock(&self.optimizer).take().expect("a strategy runs once");
-        let mut attempt = Attempt { steps: self, model: Some(model), optimizer, processor: event_processor, interrupter };
+        let mut attempt = Attempt { steps: self, model: Some(model), optimizer, serial, processor: event_processor, interrupter };
         let ended = attempt.run(&batches, &validation, &|processor| {
             // Two queues lie between the loop and the file; asking the second one for anything empties both.
             let _ = processor.flush();
@@ -113,6 +115,8 @@ struct Attempt<'a> {
     steps: &'a Steps,
     model: Option<Transformer>,
     optimizer: ModuleOptimizer,
+    /// Where updates run, if not on all threads.
+    serial: Option<rayon::ThreadPool>,
     processor: SupervisedTrainingEventProcessor<Transformer>,
     interrupter: Interrupter,
 }
@@ -215,7 +219,11 @@ impl Attempt<'_> {
             self.model = Some(model);
             return Err(reason);
         }
-        self.model = Some(self.optimizer.step(measured.learning_rate, model, grads));
+        let (optimizer, rate) = (&mut self.optimizer, measured.learning_rate);
+        self.model = Some(match &self.serial {
+            Some(pool) => pool.install(|| optimizer.step(rate, model, grads)),
+            None => optimizer.step(rate, model, grads),
+        });
         Ok(measured)
     }
 

@@ -75,6 +75,7 @@ pub fn axes() -> Vec<Axis> {
         NormConfig::Dyt(DytConfig::default()),
         NormConfig::Dyt(DytConfig { alpha: 0.8, depth_scale: true }),
         NormConfig::None(NoNormConfig {}),
+        layer(|c| c.gain = false),
     ];
     let norm_values = |set: fn(&mut ModelConfig, NormConfig), norms: &[NormConfig]| {
         let one = |norm: &NormConfig| {

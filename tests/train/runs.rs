@@ -168,6 +168,18 @@ fn a_divergence_is_a_result() {
 }
 
 #[test]
+fn a_panic_is_a_failed_run() {
+    let bench = Bench::new();
+    let mut spec = bench.spec(&["train.checkpoint_every=1"]);
+    // Tokens beyond the vocabulary: no configuration resolves to this.
+    spec.model.vocab = 20;
+    let result = bench.run(&spec, "run").unwrap();
+    assert_eq!((result.outcome, result.steps), (Outcome::Failed, 0));
+    assert!(result.reason.as_ref().unwrap().starts_with("internal error: "), "{:?}", result.reason);
+    assert_eq!(bench.run(&spec, "run").unwrap().outcome, Outcome::Failed, "it is tried again");
+}
+
+#[test]
 fn damaged_checkpoints_are_refused() {
     let bench = Bench::new();
     let spec = bench.spec(&[]);
@@ -212,7 +224,7 @@ fn damaged_checkpoints_are_refused() {
 fn losses_do_not_depend_on_threads() {
     let bench = Bench::new();
     // Embedding and head of 4 Mi elements each: Flex adds up tensors of that size in the order in which threads finish.
-    let spec = bench.spec(&[
+    let set = [
         "model.vocab=16400",
         "model.width=256",
         "model.context=8",
@@ -221,19 +233,23 @@ fn losses_do_not_depend_on_threads() {
         "train.batch=2",
         "schedule.warmup=0",
         "evaluation.batch=16",
-    ]);
-    assert!(spec.model.parameter_shapes().iter().any(|(_, shape)| shape.iter().product::<usize>() >= 4 << 20));
-    let measured: Vec<_> = [1, 2, 4, 7]
-        .into_iter()
-        .map(|threads| {
-            let name = format!("threads-{threads}");
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let result = pool.install(|| bench.run(&spec, &name)).unwrap();
-            assert_eq!((result.outcome, result.threads), (Outcome::Finished, threads));
-            (bench.column(&name, "loss"), bench.column(&name, "gradient_norm"), result.metrics)
-        })
-        .collect();
-    assert!(measured.iter().all(|other| *other == measured[0]), "{measured:?}");
+    ];
+    assert!(bench.spec(&set).model.parameter_shapes().iter().any(|(_, shape)| shape.iter().product::<usize>() >= 4 << 20));
+    for kind in ["adamw", "adafactor"] {
+        let optimizer = format!("optimizer={{ kind = \"{kind}\" }}");
+        let spec = bench.spec(&[&set[..], &[&optimizer]].concat());
+        let measured: Vec<_> = [1, 2, 4, 7]
+            .into_iter()
+            .map(|threads| {
+                let name = format!("{kind}-{threads}");
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let result = pool.install(|| bench.run(&spec, &name)).unwrap();
+                assert_eq!((result.outcome, result.threads), (Outcome::Finished, threads));
+                (bench.column(&name, "loss"), bench.column(&name, "gradient_norm"), result.metrics)
+            })
+            .collect();
+        assert!(measured.iter().all(|other| *other == measured[0]), "{kind}: {measured:?}");
+    }
 }
 
 #[test]

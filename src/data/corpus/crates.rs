@@ -201,8 +201,7 @@ mod tests {
         let two = archive(&[("two-1.0.0/src/lib.rs", b"fn one() {}\n"), ("two-1.0.0/README.md", b"# Two\n")]);
         std::fs::write(folder.path().join("one-1.0.0.crate"), &one).unwrap();
         std::fs::write(folder.path().join("two-1.0.0.crate"), &two).unwrap();
-        let manifest =
-            Manifest { version: 1, crates: vec![entry("two", &two, Split::Validation), entry("one", &one, Split::Train)] };
+        let manifest = Manifest { version: 1, crates: vec![entry("two", &two, Split::Validation), entry("one", &one, Split::Train)] };
         let folders = [folder.path().to_path_buf()];
         let corpus = manifest.read(&folders, &|_, _, _| ()).unwrap();
         assert_eq!(corpus.train.iter().map(|d| d.text.as_str()).collect::<Vec<_>>(), ["fn one() {}\n"]);

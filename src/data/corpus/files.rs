@@ -17,9 +17,9 @@ pub(in crate::data) enum Kind {
 
 /// Endings that a folder of text is searched for, `.gz` and `.zst` after them included.
 const TEXT: &[&str] = &[
-    "txt", "text", "md", "markdown", "rst", "adoc", "org", "tex", "html", "htm", "xml", "rs", "py", "c", "h", "cc", "cpp", "hpp", "cu", "go",
-    "java", "kt", "scala", "js", "ts", "jsx", "tsx", "css", "sh", "rb", "php", "pl", "lua", "jl", "r", "m", "hs", "ml", "ex", "erl", "clj",
-    "swift", "cs", "sql", "zig",
+    "txt", "text", "md", "markdown", "rst", "adoc", "org", "tex", "html", "htm", "xml", "rs", "py", "c", "h", "cc", "cpp", "hpp", "cu",
+    "go", "java", "kt", "scala", "js", "ts", "jsx", "tsx", "css", "sh", "rb", "php", "pl", "lua", "jl", "r", "m", "hs", "ml", "ex", "erl",
+    "clj", "swift", "cs", "sql", "zig",
 ];
 const JSONL: &[&str] = &["jsonl", "ndjson"];
 
@@ -56,7 +56,8 @@ pub(in crate::data) fn expand(paths: &[String], kind: Kind) -> Result<Vec<PathBu
         }
         if files.len() == before {
             let endings = if kind == Kind::Text { TEXT } else { JSONL };
-            let help = format!("a folder is searched for .{} (and .gz, .zst of them); other files can be named or matched", endings.join(" ."));
+            let help =
+                format!("a folder is searched for .{} (and .gz, .zst of them); other files can be named or matched", endings.join(" ."));
             return Err(Error::input(path, "no file matches", help));
         }
     }

@@ -62,7 +62,8 @@ impl Corpus {
     /// Drops training documents beyond `train` bytes and validation documents that do not fit into `validation` bytes.
     ///
     /// Documents stay whole: the first that would go beyond the limit of the training text ends it; of the validation
-    /// text, one that does not fit is passed over. At least one document of each part stays.
+    /// text, one that does not fit is passed over, and those that would be more than a sixteenth of it come last, so
+    /// that it is a text of many documents. At least one document of each part stays.
     pub fn limit(&mut self, train: Option<u64>, validation: u64) {
         if let Some(limit) = train {
             let mut sum = 0;
@@ -70,6 +71,7 @@ impl Corpus {
             self.train.truncate(kept.max(1));
         }
         let shortest = self.validation.iter().min_by_key(|document| (document.text.len(), document.hash)).cloned();
+        self.validation.sort_by_key(|document| (document.text.len() as u64 > validation / 16, document.hash));
         let mut sum = 0;
         self.validation.retain(|document| add_within(&mut sum, document.text.len() as u64, validation));
         if self.validation.is_empty() {

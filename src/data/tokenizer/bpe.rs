@@ -164,9 +164,7 @@ impl Bpe {
         }
         let text = |id: u32| shown(&self.pieces.texts()[id as usize - FIRST_PIECE]);
         let merges: Vec<[String; 2]> = self.ranked.iter().map(|&(left, right)| [text(left), text(right)]).collect();
-        let special = |id: u32, content: &str| {
-            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
-        };
+        let special = |id: u32, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
         let value = json!({
             "version": "1.0",
             "truncation": null,

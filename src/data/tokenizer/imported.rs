@@ -21,7 +21,8 @@ impl Imported {
         let source = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         let broken = |message: String| Error::input(path.display(), message, "name a tokenizer.json of the `tokenizers` library");
         let vocab = vocab(&source).ok_or_else(|| broken("no vocabulary found".into()))?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(source.as_bytes()).map_err(|error| broken(format!("not a tokenizer: {error}")))?;
+        let mut tokenizer =
+            tokenizers::Tokenizer::from_bytes(source.as_bytes()).map_err(|error| broken(format!("not a tokenizer: {error}")))?;
         // Text that looks like a special token is text.
         tokenizer.set_encode_special_tokens(true);
         let _ = tokenizer.with_truncation(None);

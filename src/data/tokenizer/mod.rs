@@ -36,7 +36,7 @@ enum Inner {
     Bytes(Pieces),
     Characters(Characters),
     Bpe(Bpe),
-    Imported(Imported),
+    Imported(Box<Imported>),
 }
 
 /// What the file `tokenizer.meta.json` beside `tokenizer.json` says.
@@ -63,7 +63,7 @@ impl Tokenizer {
             TokenizerConfig::Bytes {} => Inner::Bytes(Pieces::default()),
             TokenizerConfig::Characters { vocab } => Inner::Characters(train::characters(documents, *vocab)),
             TokenizerConfig::Bpe { vocab } => Inner::Bpe(train::bpe(documents, *vocab)),
-            TokenizerConfig::File { path } => Inner::Imported(Imported::read(Path::new(path))?),
+            TokenizerConfig::File { path } => Inner::Imported(Box::new(Imported::read(Path::new(path))?)),
         }))
     }
 
@@ -84,7 +84,7 @@ impl Tokenizer {
             "bytes" => Inner::Bytes(Pieces::default()),
             "characters" => Inner::Characters(Characters::new(meta.characters.chars())),
             "bpe" => Inner::Bpe(Bpe::read(&folder.join(JSON))?),
-            "file" => Inner::Imported(Imported::read(&folder.join(JSON))?),
+            "file" => Inner::Imported(Box::new(Imported::read(&folder.join(JSON))?)),
             other => return Err(broken(format!("unknown kind {other}"))),
         }))
     }

@@ -4,15 +4,16 @@ use std::sync::LazyLock;
 
 /// Text of this repository, with some other scripts.
 static SAMPLE: LazyLock<Vec<Document>> = LazyLock::new(|| {
-    let sources = [include_str!("mod.rs"), include_str!("bpe.rs"), include_str!("train.rs"), include_str!("words.rs"), include_str!("../spec.rs")];
-    let foreign = "Привет, мир! Ещё раз: привет. 日本語のテキスト、日本語。 naïve café e\u{301}te\u{301} ٣٤٥ 🙂🙂\r\n\tx = 10 ** 12;\n".repeat(20);
+    let sources =
+        [include_str!("mod.rs"), include_str!("bpe.rs"), include_str!("train.rs"), include_str!("words.rs"), include_str!("../spec.rs")];
+    let foreign =
+        "Привет, мир! Ещё раз: привет. 日本語のテキスト、日本語。 naïve café e\u{301}te\u{301} ٣٤٥ 🙂🙂\r\n\tx = 10 ** 12;\n".repeat(20);
     // Without U+2581, which only our encoder keeps apart from the space.
     let texts = sources.into_iter().map(|text| text.replace('▁', "_")).chain([foreign]);
     texts.enumerate().map(|(i, text)| Document::new(i.to_string(), text)).collect()
 });
 static BPE: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Bpe { vocab: 800 }, &SAMPLE).unwrap());
-static CHARACTERS: LazyLock<Tokenizer> =
-    LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Characters { vocab: 330 }, &SAMPLE).unwrap());
+static CHARACTERS: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Characters { vocab: 330 }, &SAMPLE).unwrap());
 static BYTES: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Bytes {}, &[]).unwrap());
 
 fn own() -> [&'static Tokenizer; 3] {
@@ -29,7 +30,26 @@ fn round_trip(text: &str) {
 
 #[test]
 fn hard_texts_come_back() {
-    for text in ["", " ", "  ", "▁", "▁▁a", " ▁", "▁ x", " leading", "\n", "\r\n", "\t", "\0\u{1}", "</s><s><unk>", "<0x41>", "a\u{301}", "e\n   ▁  ", "\u{FEFF}x", "🙂 123"] {
+    for text in [
+        "",
+        " ",
+        "  ",
+        "▁",
+        "▁▁a",
+        " ▁",
+        "▁ x",
+        " leading",
+        "\n",
+        "\r\n",
+        "\t",
+        "\0\u{1}",
+        "</s><s><unk>",
+        "<0x41>",
+        "a\u{301}",
+        "e\n   ▁  ",
+        "\u{FEFF}x",
+        "🙂 123",
+    ] {
         round_trip(text);
     }
     SAMPLE.iter().for_each(|document| round_trip(&document.text));
@@ -58,7 +78,15 @@ fn the_library_gives_the_same_ids() {
     library.set_encode_special_tokens(true);
     let texts = SAMPLE.iter().map(|document| document.text.as_str());
     let mut compared = 0;
-    for text in texts.chain(["", " lead", "   lead  ", "a    b\n\n      c 12", "</s> <s>", "========================================", "\u{200D}字x"]) {
+    for text in texts.chain([
+        "",
+        " lead",
+        "   lead  ",
+        "a    b\n\n      c 12",
+        "</s> <s>",
+        "========================================",
+        "\u{200D}字x",
+    ]) {
         let theirs = library.encode_fast(text, false).unwrap();
         assert_eq!(theirs.get_ids(), BPE.encode(text), "{text:.40}");
         assert_eq!(library.decode(theirs.get_ids(), true).unwrap(), text);
@@ -152,4 +180,15 @@ fn rare_spaces_still_round_trip() {
 fn every_document_loses_its_own_added_space() {
     let ids = [vec![1], BPE.encode("one"), vec![1], BPE.encode(" two")].concat();
     assert_eq!(BPE.decode(&ids), "one two");
+}
+
+#[test]
+fn a_text_full_of_the_sign_for_spaces_round_trips() {
+    let text = "▁a ▁a ▁▁ b▁ c\n".repeat(200);
+    let documents = [Document::new("x".into(), text.clone())];
+    let tokenizer = Tokenizer::create(&TokenizerConfig::Bpe { vocab: 300 }, &documents).unwrap();
+    assert_eq!(tokenizer.decode(&tokenizer.encode(&text)), text);
+    let folder = tempfile::tempdir().unwrap();
+    tokenizer.save(folder.path()).unwrap();
+    assert_eq!(Tokenizer::load(folder.path()).unwrap().encode(&text), tokenizer.encode(&text));
 }
