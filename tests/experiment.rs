@@ -204,6 +204,7 @@ fn what_experiments_are_refused_for() {
         (format!("metric = \"valid/accuracy\"\n{arm}"), "e.toml:4: metric"),
         (format!("metrics = [\"valid/bits_per_byte@2x\"]\n{arm}"), "evaluation.context_multiples"),
         (format!("sede = 3\n{arm}"), "seeds"),
+        (format!("set = {{ train = {{ seed = 3 }} }}\n{arm}"), "every arm runs with the experiment's seeds"),
     ] {
         let error = Bench::new(&experiment).refused();
         assert!(error.contains(expected), "{experiment}\n{error}");
@@ -371,7 +372,7 @@ fn wrong_input_is_found_before_anything_trains() {
     assert_eq!(bench.run(&["--device", "cuda:99"]).status.code(), Some(2));
     fs::write(bench.folder.path().join("corpus.txt"), "").unwrap();
     assert_eq!(bench.run(&[]).status.code(), Some(2));
-    assert!(!bench.out().join("plan.json").exists(), "nothing half-written");
+    assert!(!bench.out().exists(), "nothing half-written");
     assert_eq!(Bench::new(&format!("seeds = 0\n{arm}")).run(&[]).status.code(), Some(2));
 }
 

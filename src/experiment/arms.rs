@@ -88,6 +88,7 @@ impl Experiment {
         if !problems.is_empty() {
             return Err(document.locate(problems));
         }
+        refuse_seeds(&document, &config, overrides)?;
         let seeds = seeds(&config.seeds, overrides.seeds)?;
         let names: Vec<&str> = std::iter::once(BASE).chain(config.arms.iter().map(|arm| arm.name.as_str())).collect();
         if let Some(unknown) = overrides.only.iter().find(|name| !names.contains(&name.as_str())) {
@@ -97,6 +98,20 @@ impl Experiment {
         check_metrics(&document, &config, &arms[0].spec)?;
         Ok(Self { config, file: file.to_path_buf(), overrides: overrides.clone(), seeds, arms })
     }
+}
+
+/// Refuses a seed among the values of arms: it would have no effect.
+fn refuse_seeds(document: &Document, config: &ExperimentConfig, overrides: &Overrides) -> Result<()> {
+    const KEY: &str = "train.seed";
+    const MESSAGE: &str = "every arm runs with the experiment's seeds";
+    const HELP: &str = "remove it and use `seeds`";
+    if let Some(set) = overrides.set.iter().find(|set| set.split('=').next().is_some_and(|key| key.trim() == KEY)) {
+        return Err(Error::input(format!("--set {set}"), MESSAGE, "use --seeds"));
+    }
+    let tables = std::iter::once("set".to_string()).chain((0..config.arms.len()).map(|arm| format!("arm[{arm}].set")));
+    let sets_it = |table: &String| document.overrides(table).is_some_and(|set| set.written_keys().iter().any(|key| key == KEY));
+    let problems: Vec<Problem> = tables.filter(sets_it).map(|table| Problem::new(table, format!("{KEY}: {MESSAGE}")).help(HELP)).collect();
+    if problems.is_empty() { Ok(()) } else { Err(document.locate(problems)) }
 }
 
 fn seeds(written: &Seeds, count: Option<u64>) -> Result<Vec<u64>> {

@@ -62,8 +62,13 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     let plan = Plan::new(experiment, calibration::read(&how.device).as_ref());
     let jobs = missing(&plan, &records, &experiment.overrides.only);
     let before = store.plan()?;
-    if !jobs.is_empty() {
-        prepare_data(experiment, tell)?;
+    if !jobs.is_empty()
+        && let Err(error) = prepare_data(experiment, tell)
+    {
+        if before.is_none() && records.is_empty() {
+            store.discard();
+        }
+        return Err(error);
     }
     let file = PlanFile::update(before, plan, !records.is_empty());
     store.write_plan(&file)?;

@@ -190,11 +190,6 @@ impl ExperimentConfig {
                 add("match.tolerance".into(), "must lie between 0 and 0.5".into(), "0.005 is half a percent");
             }
         }
-        for key in self.set.keys() {
-            if forbidden(key) {
-                add(format!("set.\"{key}\""), SEED.into(), SEED_HELP);
-            }
-        }
         if self.arms.is_empty() {
             add("arm".into(), "there is no arm to compare with the base".into(), "add [[arm]] with `name` and `set`");
         }
@@ -211,21 +206,9 @@ impl ExperimentConfig {
                 let help = "name what it changes, e.g. set = { \"model.norm.kind\" = \"layer\" }; for an A/A control set `train.log_every`";
                 add(format!("arm[{i}]"), format!("arm `{}` sets nothing", arm.name), help);
             }
-            for key in arm.set.keys() {
-                if forbidden(key) {
-                    add(format!("arm[{i}].set.\"{key}\""), SEED.into(), SEED_HELP);
-                }
-            }
         }
         problems
     }
-}
-
-const SEED: &str = "every arm runs with the experiment's seeds";
-const SEED_HELP: &str = "remove it and use `seeds`";
-
-fn forbidden(key: &str) -> bool {
-    key == "train.seed"
 }
 
 /// Whether a name can be a folder on every system, and is not one of the files that lie beside it.
@@ -268,7 +251,6 @@ mod tests {
             ("seeds = []\n", "seeds"),
             ("seeds = [3, 1, 3]\n", "seeds"),
             ("alpha = 0.0\n", "alpha"),
-            ("set = { \"train.seed\" = 3 }\n", "set.\"train.seed\""),
             ("match.parameters = \"train.batch\"\n", "match.parameters"),
             ("match = { parameters = \"model.width\", tolerance = -1.0 }\n", "match.tolerance"),
         ] {

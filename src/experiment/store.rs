@@ -64,6 +64,13 @@ impl Store {
         Ok(Self { folder: folder.to_path_buf(), _lock: None })
     }
 
+    /// Takes back what [`Store::create`] made, as far as nothing else is there.
+    pub fn discard(self) {
+        // What cannot be removed does no harm.
+        let _ = fs::remove_file(self.folder.join(".lock"));
+        let _ = fs::remove_dir(&self.folder);
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -232,6 +239,18 @@ mod tests {
         assert!(error.contains("another process"), "{error}");
         drop(first);
         Store::create(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn discarding_leaves_nothing_new_and_takes_nothing_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        Store::create(&out).unwrap().discard();
+        assert!(!out.exists());
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("notes.txt"), "mine").unwrap();
+        Store::create(&out).unwrap().discard();
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
     }
 
     #[test]

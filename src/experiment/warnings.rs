@@ -11,6 +11,7 @@ const FEW_SEEDS: usize = 3;
 pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
     let finished: Vec<&Record> = runs.values().copied().filter(|record| record.result.outcome == Outcome::Finished).collect();
     let mut warnings = data_orders(plan, runs);
+    warnings.extend(controls(plan, runs));
     let mut mixed = |what: &str, effect: &str, of: fn(&Record) -> String| {
         let found: BTreeSet<String> = finished.iter().map(|record| of(record)).collect();
         if found.len() > 1 {
@@ -41,6 +42,21 @@ pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
 
 fn lost(runs: &Runs, arm: &str) -> bool {
     runs.iter().any(|((name, _), record)| *name == arm && record.result.outcome == Outcome::Diverged)
+}
+
+/// A/A controls whose losses are not those of the same run under another name.
+fn controls(plan: &Plan, runs: &Runs) -> Vec<String> {
+    let value = |arm: &str, seed: u64| {
+        let record = runs.get(&(arm, seed)).filter(|record| record.result.outcome == Outcome::Finished)?;
+        record.result.metrics.get(&plan.metric).copied()
+    };
+    let differs = |arm: &str, reference: &str| {
+        plan.seeds.iter().any(|seed| matches!((value(arm, *seed), value(reference, *seed)), (Some(a), Some(b)) if a != b))
+    };
+    let controls = plan.arms.iter().filter(|arm| arm.control).filter_map(|arm| Some((arm.name.as_str(), arm.reference.as_deref()?)));
+    let warning =
+        |(arm, reference)| format!("error: the A/A control {arm} differs from {reference}, the same run: runs are not repeatable here");
+    controls.filter(|(arm, reference)| differs(arm, reference)).map(warning).collect()
 }
 
 /// Arms of a seed that consumed other batches: no pairs at all.
@@ -76,6 +92,9 @@ mod tests {
         *,
     };
 
+    /// What is done to the records of an experiment without fault.
+    type Fault = fn(&mut Vec<Record>);
+
     fn warned(change: impl Fn(&mut Vec<Record>)) -> Vec<String> {
         let mut records = vec![];
         for seed in 0..3 {
@@ -90,7 +109,7 @@ mod tests {
     #[test]
     fn each_cause_has_its_warning_and_only_it() {
         assert_eq!(warned(|_| ()), Vec::<String>::new());
-        let cases: [(&str, fn(&mut Vec<Record>)); 7] = [
+        let cases: [(&str, Fault); 7] = [
             ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
             ("different devices (cuda:0, flex)", |records| records[3].result.device = "cuda:0".into()),
             ("different operator implementations", |records| records[3].result.path = "fused".into()),
@@ -103,5 +122,17 @@ mod tests {
             let warnings = warned(change);
             assert!(warnings.len() == 1 && warnings[0].contains(expected), "{expected}: {warnings:?}");
         }
+    }
+    #[test]
+    fn a_control_that_differs_is_an_error() {
+        let mut plan = plan(&["aa"], 2);
+        plan.arms[1].control = true;
+        let mut records: Vec<Record> =
+            ["base", "aa"].iter().flat_map(|arm| (0..2).map(|seed| record(arm, seed, Outcome::Finished, 2.0))).collect();
+        let file = PlanFile::update(None, plan, false);
+        let grave = |records: &[Record]| summary(&file, records).warnings.iter().filter(|warning| warning.starts_with("error")).count();
+        assert_eq!(grave(&records), 0);
+        records[3].result.metrics.insert("valid/bits_per_byte".into(), 2.0 + f64::EPSILON * 2.0);
+        assert_eq!(grave(&records), 1);
     }
 }
