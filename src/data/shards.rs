@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use std::{fs::File, path::Path};
 
 /// Version of the layout of the cache.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Blocks that are read to check a shard quickly, and their size.
 const BLOCKS: usize = 64;
