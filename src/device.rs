@@ -1,6 +1,9 @@
 //! Choosing a device at run time.
 
-use crate::settings::{Error, Result};
+use crate::{
+    ops,
+    settings::{Error, Result},
+};
 use burn::tensor::Device;
 use std::{fmt, str::FromStr};
 
@@ -73,14 +76,12 @@ impl DeviceName {
         Ok(self.open()?.autodiff())
     }
 
-    /// The backend and which implementation of the operators runs on it, e.g. `flex/composed`.
-    pub fn path(&self) -> String {
-        let backend = match self {
-            Self::Flex => "flex",
-            Self::Cuda(_) => "cuda",
-            Self::Wgpu(_) | Self::WgpuCpu => "wgpu",
-        };
-        format!("{backend}/composed")
+    /// Which implementation of the operators runs there, as things are chosen: `fused-flex` or `composed`.
+    pub fn path(&self) -> &'static str {
+        match (self, ops::chosen()) {
+            (Self::Flex, ops::Path::Fused) => "fused-flex",
+            _ => "composed",
+        }
     }
 }
 

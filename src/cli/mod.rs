@@ -15,7 +15,7 @@ mod schema;
 mod train;
 mod worker;
 
-use ablate::{Error, Result};
+use ablate::{Error, Result, ops};
 use clap::{Parser, Subcommand};
 use std::{io::Write, process::ExitCode};
 
@@ -23,6 +23,9 @@ use std::{io::Write, process::ExitCode};
 #[derive(Parser, Debug)]
 #[command(name = "ablate", version, about, propagate_version = true)]
 struct Cli {
+    /// Implementation of the operators: fused where the device has it, or composed everywhere.
+    #[arg(long, global = true, default_value = "fused", value_name = "PATH")]
+    ops: ops::Path,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
     allocator::tune();
     ablate::device::pin_default();
     let cli = Cli::parse();
+    ops::choose(cli.ops);
     // A worker whose parent is gone must be able to stop in order; all others end silently with the reader of a pipe.
     if !matches!(cli.verb, Verb::Worker(_)) {
         end_with_the_reader();

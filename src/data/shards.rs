@@ -1,11 +1,13 @@
 //! Token shards on disk: raw little-endian ids, readable by any tool that maps `u16` or `u32` arrays.
+//!
+//! Here they are read, not mapped: the pages of a map count as the memory of a run, which would seem to grow for as long
+//! as training finds text that it has not seen.
 
 use super::cache;
 use crate::settings::{Error, Result};
-use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{fs::File, path::Path};
+use std::{fs::File, io, path::Path};
 
 /// Version of the layout of the cache.
 pub(super) const FORMAT: u32 = 2;
@@ -50,10 +52,10 @@ pub(super) struct Part {
     pub check: String,
 }
 
-/// Ids of a file that is mapped, not read.
+/// Ids of a file.
 #[derive(Debug)]
 pub(super) struct Shard {
-    map: Mmap,
+    file: File,
     width: usize,
     tokens: usize,
 }
@@ -62,25 +64,26 @@ impl Shard {
     /// Opens a shard and compares it with its manifest; the message of an error says what differs.
     pub(super) fn open(path: &Path, part: &Part, width: usize) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("read", path))?;
-        // SAFETY: shards are written under another name, renamed, and never changed afterwards.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io("map", path))?;
         let help = "delete its folder: the shards are made again";
-        if map.len() as u64 != part.tokens * width as u64 {
+        let length = file.metadata().map_err(Error::io("read", path))?.len();
+        if length != part.tokens * width as u64 {
             return Err(Error::input(path.display(), "the file's size is not what its manifest says", help));
         }
-        if check(&map) != part.check {
+        let found = check(length, |start, block| read_at(&file, start, block)).map_err(Error::io("read", path))?;
+        if found != part.check {
             return Err(Error::input(path.display(), "the file's content is not what its manifest says", help));
         }
-        Ok(Self { map, width, tokens: part.tokens as usize })
+        Ok(Self { file, width, tokens: part.tokens as usize })
     }
 
     pub(super) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// `count` ids from `start` on; panics beyond the end.
+    /// `count` ids from `start` on; panics beyond the end, or if the disk fails.
     pub(super) fn read(&self, start: usize, count: usize) -> Vec<u32> {
-        let bytes = &self.map[start * self.width..(start + count) * self.width];
+        let mut bytes = vec![0; count * self.width];
+        read_at(&self.file, (start * self.width) as u64, &mut bytes).expect("a shard that was opened can be read");
         match self.width {
             2 => bytes.chunks_exact(2).map(|id| u32::from(u16::from_le_bytes([id[0], id[1]]))).collect(),
             _ => bytes.chunks_exact(4).map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]])).collect(),
@@ -106,22 +109,51 @@ pub(super) fn write(path: &Path, documents: &[Vec<u32>], bos: u32, bytes: u64, w
         tokens: tokens as u64,
         bytes,
         sha256: cache::hex(&Sha256::digest(&content)),
-        check: check(&content),
+        check: check(content.len() as u64, |start, block| {
+            block.copy_from_slice(&content[start as usize..][..block.len()]);
+            Ok(())
+        })
+        .expect("memory can be read"),
     })
 }
 
-fn check(content: &[u8]) -> String {
+/// SHA-256 of the length and of [`BLOCKS`] blocks, or of all there is if that is no more.
+fn check(length: u64, read: impl Fn(u64, &mut [u8]) -> io::Result<()>) -> io::Result<String> {
     let mut hash = Sha256::new();
-    hash.update((content.len() as u64).to_le_bytes());
-    if content.len() <= BLOCKS * BLOCK {
-        hash.update(content);
+    hash.update(length.to_le_bytes());
+    let mut add = |start, size| -> io::Result<()> {
+        let mut block = vec![0; size];
+        read(start, &mut block)?;
+        hash.update(&block);
+        Ok(())
+    };
+    if length <= (BLOCKS * BLOCK) as u64 {
+        add(0, length as usize)?;
     } else {
         for block in 0..BLOCKS {
-            let start = (content.len() - BLOCK) as u128 * block as u128 / (BLOCKS - 1) as u128;
-            hash.update(&content[start as usize..start as usize + BLOCK]);
+            let start = u128::from(length - BLOCK as u64) * block as u128 / (BLOCKS - 1) as u128;
+            add(start as u64, BLOCK)?;
         }
     }
-    cache::hex(&hash.finalize())
+    Ok(cache::hex(&hash.finalize()))
+}
+
+/// Fills the buffer from an offset on, without moving a position that other threads share.
+#[cfg(unix)]
+fn read_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        (offset, buffer) = (offset + count as u64, &mut buffer[count..]);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

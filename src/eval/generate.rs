@@ -2,7 +2,7 @@
 
 use crate::{
     data::Tokenizer,
-    model::{Transformer, transformer::Pass},
+    model::{Pass, Transformer},
     random::{Purpose, generator},
 };
 use burn::{

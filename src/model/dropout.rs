@@ -1,6 +1,6 @@
 //! Dropout with masks that are addressed by place and step, so that no draw depends on another.
 
-use super::{init::Scope, transformer::Pass};
+use super::{Pass, init::Scope};
 use crate::{
     ops,
     random::{Purpose, generator},

@@ -6,7 +6,7 @@ use super::{
     linear::Linear,
 };
 use crate::{
-    ops::{self, CrossEntropy, CrossEntropyOptions},
+    ops::{self, CrossEntropyOptions, MeanCrossEntropy},
     settings::Problem,
 };
 use burn::{
@@ -88,43 +88,49 @@ impl HeadConfig {
 }
 
 impl Head {
-    /// Logits before the soft cap.
+    /// Logits, after the soft cap.
     ///
     /// # Shapes
     ///
     /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, used when the head has no matrix of its own
     /// - output: `[batch, seq, vocab]`
-    pub fn raw_logits(&self, x: Tensor<3>, embedding: &Param<Tensor<2>>) -> Tensor<3> {
-        let weight = match &self.weight {
-            Some(weight) => weight.val(),
-            None => embedding.val().transpose(),
-        };
-        ops::linear(x, weight, self.bias.as_ref().map(Param::val))
-    }
-
-    /// Logits after the soft cap.
-    ///
-    /// # Shapes
-    ///
-    /// - `raw`, output: `[batch, seq, vocab]`
-    pub fn cap(&self, raw: Tensor<3>) -> Tensor<3> {
+    pub fn logits(&self, x: Tensor<3>, embedding: &Param<Tensor<2>>) -> Tensor<3> {
+        let raw = ops::linear(x, self.matrix(embedding), self.bias.as_ref().map(Param::val));
         match self.config.soft_cap {
             Some(cap) => (raw / cap).tanh() * cap,
             None => raw,
         }
     }
 
-    /// The losses of every token: what training minimises, and the cross-entropy in nats.
+    /// The mean loss of all tokens: what training minimises, and the cross-entropy in nats.
     ///
     /// # Shapes
     ///
-    /// - `raw`: `[batch, seq, vocab]`, before the soft cap, `targets`: `[batch, seq]`
-    /// - output: `[batch · seq]` each
-    pub fn losses(&self, raw: Tensor<3>, targets: Tensor<2, Int>) -> CrossEntropy {
+    /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, `targets`: `[batch, seq]`
+    pub fn mean_loss(&self, x: Tensor<3>, targets: Tensor<2, Int>, embedding: &Param<Tensor<2>>) -> MeanCrossEntropy {
+        ops::linear_cross_entropy(x, self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+    }
+
+    /// The cross-entropy of every token in nats.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, `targets`, output: `[batch, seq]`
+    pub fn token_losses(&self, x: Tensor<3>, targets: Tensor<2, Int>, embedding: &Param<Tensor<2>>) -> Tensor<2> {
+        ops::token_cross_entropy(x, self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+    }
+
+    fn options(&self) -> CrossEntropyOptions {
         let HeadConfig { soft_cap, z_loss, label_smoothing, .. } = self.config;
-        let [batch, seq, vocab] = raw.dims();
-        let (raw, targets) = (raw.reshape([batch * seq, vocab]), targets.reshape([batch * seq]));
-        ops::cross_entropy(raw, targets, CrossEntropyOptions { soft_cap, z_loss, label_smoothing })
+        CrossEntropyOptions { soft_cap, z_loss, label_smoothing }
+    }
+
+    /// `[width, vocab]`.
+    fn matrix(&self, embedding: &Param<Tensor<2>>) -> Tensor<2> {
+        match &self.weight {
+            Some(weight) => weight.val(),
+            None => embedding.val().transpose(),
+        }
     }
 }
 

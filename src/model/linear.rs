@@ -1,7 +1,10 @@
 //! A matrix, and a bias where the configuration asks for one.
 
 use super::init::{Role, Scope};
-use crate::{model::Account, ops};
+use crate::{
+    model::Account,
+    ops::{self, Affine},
+};
 use burn::{
     module::{Module, Param},
     tensor::Tensor,
@@ -20,6 +23,11 @@ impl Linear {
     /// Draws the weight by the scheme for `role`; a bias starts at 0.
     pub fn build(scope: &Scope, inputs: usize, outputs: usize, bias: bool, role: Role) -> Self {
         Self { weight: scope.matrix("weight", inputs, outputs, role), bias: bias.then(|| scope.constant("bias", [outputs], 0.0)) }
+    }
+
+    /// The matrix and the bias, for operators that take several.
+    pub fn affine(&self) -> Affine {
+        Affine { weight: self.weight.val(), bias: self.bias.as_ref().map(Param::val) }
     }
 
     /// # Shapes

@@ -13,6 +13,7 @@ pub mod init;
 pub mod linear;
 pub mod norm;
 mod parameters;
+mod pass;
 pub mod position;
 pub mod residual;
 mod spec;
@@ -20,5 +21,6 @@ pub mod transformer;
 
 pub use account::Account;
 pub use parameters::{paired_share, parameters};
+pub use pass::{Noise, Pass};
 pub use spec::{ModelConfig, ModelSpec};
-pub use transformer::{Loss, Noise, Pass, Transformer};
+pub use transformer::{Loss, Transformer};

@@ -1,7 +1,7 @@
 //! The whole model: embedding, blocks, final norm, head. It only composes.
 
 use super::{
-    Account, ModelSpec,
+    Account, ModelSpec, Pass,
     attention::Attention,
     embedding::Embedding,
     feed_forward::FeedForward,
@@ -11,6 +11,7 @@ use super::{
     position::{Position, PositionConfig},
     residual::Residual,
 };
+use crate::ops::MeanCrossEntropy;
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor},
@@ -32,24 +33,6 @@ pub struct Block {
     attention: Attention,
     feed_forward: FeedForward,
     residual: Residual,
-}
-
-/// What a forward pass needs beside the tokens.
-#[derive(Clone, Debug, Default)]
-pub struct Pass {
-    /// Set while training: addresses the dropout masks. None: evaluation, no dropout.
-    pub noise: Option<Noise>,
-}
-
-/// The address of a step's random draws.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noise {
-    /// Seed of the run.
-    pub seed: u64,
-    /// Optimizer step, from 0.
-    pub step: u64,
-    /// Micro-batch within the step, from 0.
-    pub micro: u64,
 }
 
 /// The loss of a batch, and what it is made of.
@@ -156,7 +139,7 @@ impl Transformer {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        self.head.cap(self.raw_logits(tokens, pass))
+        self.head.logits(self.hidden(tokens, pass), &self.embedding.weight)
     }
 
     /// Mean training loss over all tokens of the batch.
@@ -165,9 +148,8 @@ impl Transformer {
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let shape = targets.dims();
-        let losses = self.head.losses(self.raw_logits(tokens, pass), targets);
-        Loss { objective: mean(losses.objective.reshape(shape)), nats: mean(losses.nats.detach().reshape(shape)) }
+        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(self.hidden(tokens, pass), targets, &self.embedding.weight);
+        Loss { objective, nats }
     }
 
     /// Cross-entropy of every token in nats, without smoothing, z-loss and dropout.
@@ -177,26 +159,20 @@ impl Transformer {
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<2> {
-        let shape = targets.dims();
-        self.head.losses(self.raw_logits(tokens, &Pass::default()), targets).nats.reshape(shape)
+        self.head.token_losses(self.hidden(tokens, &Pass::default()), targets, &self.embedding.weight)
     }
 
-    fn raw_logits(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
+    /// What the head reads, `[batch, seq, width]`.
+    fn hidden(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
         let mut x = self.embedding.forward(tokens, &self.position, pass);
         for block in &self.layers {
             x = block.forward(x, &self.position, pass);
         }
-        if let Some(norm) = &self.final_norm {
-            x = norm.forward(x);
+        match &self.final_norm {
+            Some(norm) => norm.forward(x),
+            None => x,
         }
-        self.head.raw_logits(x, &self.embedding.weight)
     }
-}
-
-/// The mean in a fixed order: rows first, because one sum over millions of numbers is not repeatable on every backend.
-fn mean(losses: Tensor<2>) -> Tensor<1> {
-    let count = losses.shape().num_elements();
-    losses.sum_dim(1).sum() / count as f64
 }
 
 /// The path of a parameter without the segments of enum variants, for visitors that track containers: `true` when a

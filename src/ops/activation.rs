@@ -1,32 +1,17 @@
 //! Activations, and products gated by them.
 
+use super::{flex::gated::Activation, fused::gated, operator, path};
 use burn::{
     backend::DispatchDevice,
     tensor::{Tensor, activation},
 };
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-/// An elementwise function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// x.
-    Identity,
-    /// [`relu`].
-    Relu,
-    /// [`gelu`].
-    Gelu,
-    /// [`gelu_tanh`].
-    GeluTanh,
-    /// [`silu`].
-    Silu,
-    /// [`relu2`].
-    Relu2,
-    /// [`sigmoid`].
-    Sigmoid,
-}
-
 /// Applies `activation` to each element.
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+    if path::fused(&x) && activation != Activation::Identity {
+        return operator::call(gated::Activate(activation), vec![x.into_dispatch()], None);
+    }
     match activation {
         Activation::Identity => x,
         Activation::Relu => relu(x),
@@ -45,6 +30,9 @@ pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<
 ///
 /// - `gate`, `up`, output: the same
 pub fn gated<const D: usize>(gate: Tensor<D>, up: Tensor<D>, activation: Activation) -> Tensor<D> {
+    if path::fused(&gate) {
+        return operator::call(gated::Gated(activation), vec![gate.into_dispatch(), up.into_dispatch()], None);
+    }
     activate(gate, activation) * up
 }
 

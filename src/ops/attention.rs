@@ -1,6 +1,11 @@
 //! Causal attention with grouped heads, soft cap, window and score bias.
 
-use super::count;
+use super::{
+    count,
+    fused::attention::{Added, Attention},
+    operator, path,
+    relative_bucket::relative_bucket,
+};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 /// What is added to the scores before the softmax.
@@ -59,6 +64,12 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let dtype = FloatDType::from(q.dtype());
     let rows = heads / kv_heads * query_seq;
 
+    if path::fused(&q) {
+        count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
+        let (operator, table) = operator(options);
+        let inputs = [q, k, v].map(Tensor::into_dispatch).into_iter().chain(table.map(Tensor::into_dispatch));
+        return operator::call(operator, inputs.collect(), None);
+    }
     let mask = Mask::new(query_seq, key_seq, options.window);
     count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);
 
@@ -85,17 +96,24 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     (mixed.cast(FloatDType::F32) / sum).cast(dtype)
 }
 
-/// The bucket of a causal `distance` (T5's `_relative_position_bucket` with `bidirectional=False`): the first half of
-/// the buckets are exact, the second half logarithmic up to `max_distance`; all beyond share the last.
-pub fn relative_bucket(distance: usize, buckets: usize, max_distance: usize) -> usize {
-    let exact = buckets / 2;
-    if distance < exact {
-        return distance;
-    }
-    let share = (distance as f64 / exact as f64).ln() / (max_distance as f64 / exact as f64).ln();
-    // Distances on the edge of a bucket belong to the upper one; rounding must not push them below.
-    let bucket = exact + (share * (buckets - exact) as f64 + 1e-9) as usize;
-    bucket.min(buckets - 1)
+/// The fused operator of these options, and its table.
+pub(super) fn operator(options: &AttentionOptions) -> (Attention, Option<Tensor<2>>) {
+    assert_ne!(options.window, Some(0), "attention: a window of 0");
+    let (added, table) = match &options.bias {
+        ScoreBias::None => (Added::Nothing, None),
+        ScoreBias::Alibi(slopes) => {
+            assert!(slopes.iter().all(|s| *s > 0.0), "attention: slopes must be positive");
+            (Added::Slopes(slopes.clone()), None)
+        }
+        ScoreBias::Relative { table, max_distance } => (Added::Table { max_distance: *max_distance }, Some(table.clone())),
+    };
+    let (scale, soft_cap) = (options.scale as f32, options.soft_cap.map(|cap| cap as f32));
+    (Attention { scale, soft_cap, window: options.window, added }, table)
+}
+
+/// Pairs that see each other in one head.
+pub(super) fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
+    (key_seq - query_seq..key_seq).map(|position| (position + 1).min(window.unwrap_or(usize::MAX))).sum()
 }
 
 /// Which pairs see each other, as distances: `Some(query - key)` where visible.

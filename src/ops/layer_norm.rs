@@ -1,5 +1,6 @@
 //! Layer normalisation.
 
+use super::{flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// (x - mean) / √(var + eps) · gain + bias over the last dimension, var without Bessel's correction (Ba et al. 2016,
@@ -10,6 +11,11 @@ use burn::tensor::{FloatDType, Tensor};
 /// - `x`: `[..., width]`, `gain`, `bias`: `[width]`
 /// - output: as `x`
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
+    if path::fused(&x) {
+        let norm = Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain: gain.is_some(), bias: bias.is_some() };
+        let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
+        return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);
+    }
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);
     let centred = x.clone() - x.mean_dim(D - 1);

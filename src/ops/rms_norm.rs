@@ -1,5 +1,6 @@
 //! Root mean square normalisation.
 
+use super::{flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// The learned gain of [`rms_norm`].
@@ -20,6 +21,15 @@ pub enum RmsGain {
 /// - `x`: `[..., width]`, gain: `[width]`
 /// - output: as `x`
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor<D> {
+    if path::fused(&x) {
+        let (gain, offset) = match gain {
+            RmsGain::None => (None, 0.0),
+            RmsGain::AfterCast(w) => (Some(w), 0.0),
+            RmsGain::UnitOffset(w) => (Some(w), 1.0),
+        };
+        let norm = Norm { kind: Kind::Rms, offset, eps: eps as f32, gain: gain.is_some(), bias: false };
+        return operator::call(norm, std::iter::once(x.into_dispatch()).chain(gain.map(Tensor::into_dispatch)).collect(), None);
+    }
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);
     let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);

@@ -1,5 +1,6 @@
 //! Sum of squares, the same bits for any number of threads.
 
+use super::{fused, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// Elements of a partial sum. A full reduction of 4,194,304 elements or more on Flex adds up in the order in which
@@ -13,6 +14,9 @@ const BLOCK: usize = 4096;
 /// - `x`: any
 /// - output: `[1]`
 pub fn square_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    if path::fused(&x) {
+        return operator::call(fused::square_norm::SquareNorm, vec![x.into_dispatch()], None);
+    }
     let count = x.shape().num_elements();
     let x = x.cast(FloatDType::F32).reshape([count]);
     sum(x.clone() * x)

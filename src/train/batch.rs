@@ -1,6 +1,6 @@
 //! Batches: which sequences a step reads, and their way to the device.
 
-use crate::{data::Dataset, model::transformer::Noise};
+use crate::{data::Dataset, model::Noise};
 use burn::{
     data::dataloader::{DataLoader, DataLoaderIterator, Progress},
     data::dataset::DatasetError,

@@ -3,7 +3,7 @@
 use super::{Batch, RunConfig, clip::clip, optimizer, run::median, step};
 use crate::{
     device::DeviceName,
-    model::{ModelSpec, transformer::Noise},
+    model::{ModelSpec, Noise},
     random::{Purpose, generator},
     settings::{Problem, Result},
 };
@@ -112,7 +112,7 @@ pub fn step(config: &RunConfig, spec: &ModelSpec, device: &DeviceName, steps: us
         },
         tokens_per_second,
         peak_rss_bytes: peak_memory().unwrap_or(0),
-        path: device.path(),
+        path: device.path().into(),
         flops_per_second: spec.account(spec.context).flops_per_token * tokens_per_second,
     })
 }

@@ -44,11 +44,7 @@ pub fn write(device: &DeviceName, flops_per_second: f64) -> Result<()> {
     files::write(&file, &serde_json::to_vec_pretty(&all).expect("a calibration is plain data"))
 }
 
-/// Device and implementation: `flex/composed`, `cuda:1/composed`.
+/// Device and implementation: `flex/fused-flex`, `cuda:1/composed`.
 fn key(device: &DeviceName) -> String {
-    let path = device.path();
-    match path.split_once('/') {
-        Some((_, implementation)) => format!("{device}/{implementation}"),
-        None => path,
-    }
+    format!("{device}/{}", device.path())
 }

@@ -1,5 +1,6 @@
 //! One run, from a resolved specification to its result. It does not know which arm it is.
 
+mod adamw;
 mod batch;
 pub mod bench;
 pub mod calibration;
@@ -7,6 +8,7 @@ pub mod checkpoint;
 mod clip;
 mod files;
 mod interrupt;
+mod memory;
 mod metrics;
 pub mod optimizer;
 mod renderer;

@@ -1,6 +1,9 @@
 //! From settings to Burn's optimizers, with parameter groups.
 
-use super::spec::{DecayRule, OptimizerConfig};
+use super::{
+    adamw::AdamW,
+    spec::{DecayRule, OptimizerConfig},
+};
 use crate::model::{Transformer, parameters};
 use burn::{
     module::ParamGroup,
@@ -104,9 +107,8 @@ fn split<O: optim::Optimizer + DynOptimizer>(part: impl Fn(f64) -> O, decay: f64
     ModuleOptimizer::from(part(0.0)).with_group(decayed, part(decay), None)
 }
 
-fn adamw(beta1: f64, beta2: f64, eps: f64, decay: f64) -> optim::AdamW {
-    let config = optim::AdamWConfig::new().with_beta_1(beta1 as f32).with_beta_2(beta2 as f32);
-    config.with_epsilon(eps as f32).with_weight_decay(decay as f32).build()
+fn adamw(beta1: f64, beta2: f64, eps: f64, weight_decay: f64) -> AdamW {
+    AdamW { beta1, beta2, eps, weight_decay }
 }
 
 /// PyTorch's momentum: no dampening.

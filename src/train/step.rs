@@ -4,10 +4,7 @@ use super::batch::Batch;
 use crate::{
     data::Dataset,
     eval::{Evaluation, Scores, evaluate},
-    model::{
-        Transformer,
-        transformer::{Loss, Pass},
-    },
+    model::{Loss, Pass, Transformer},
 };
 use burn::{
     module::Module,

@@ -8,11 +8,11 @@ use super::{
     batch::Batch,
     checkpoint::{self, State},
     clip::clip,
-    optimizer,
-    spec::hex,
+    memory, optimizer,
     step::{Examination, Measurement},
 };
 use crate::{
+    data::hex,
     eval::Scores,
     model::Transformer,
     settings::{Error, Result},
@@ -229,7 +229,9 @@ impl Attempt<'_> {
 
     fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> Scores {
         let model = self.model.as_ref().expect("the model is put back after each step").valid();
-        Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect())
+        let scores = Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect());
+        memory::give_back();
+        scores
     }
 
     /// Sends the scores first: they belong to the line of the step that follows.
@@ -311,7 +313,7 @@ mod tests {
 
     #[test]
     fn the_data_hash_depends_on_every_token_and_not_on_the_cut_into_micro_batches() {
-        let noise = crate::model::transformer::Noise { seed: 0, step: 0, micro: 0 };
+        let noise = crate::model::Noise { seed: 0, step: 0, micro: 0 };
         let batch = |tokens: &[u32]| Batch { tokens: tokens.to_vec(), context: 1, noise, share: 1.0 };
         let whole = chain("x", &[batch(&[1, 2, 3, 4])]);
         assert_eq!(whole, chain("x", &[batch(&[1, 2]), batch(&[3, 4])]));

@@ -3,6 +3,7 @@
 use crate::{
     device::DeviceName,
     experiment::{Job, Record, clock},
+    ops,
     settings::{Error, Result},
     train::{Outcome, RunResult, Tick},
 };
@@ -51,7 +52,9 @@ impl Worker<'_> {
             .arg("--out")
             .arg(&folder)
             .arg("--device")
-            .arg(self.device.to_string());
+            .arg(self.device.to_string())
+            .arg("--ops")
+            .arg(ops::chosen().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         if let Some(threads) = self.threads {
             command.env("RAYON_NUM_THREADS", threads.to_string());

@@ -108,6 +108,17 @@ impl Attention {
     pub fn forward(&self, x: Tensor<3>, position: &Position) -> Tensor<3> {
         let [batch, seq, _] = x.dims();
         let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
+        let options = AttentionOptions {
+            scale: self.spec.scale,
+            soft_cap: self.spec.soft_cap,
+            window: self.spec.window_at(self.layer),
+            bias: position.bias(self.layer),
+        };
+        if matches!(self.spec.qk_norm, QkNormConfig::None {}) {
+            let projections = [&self.query, &self.key, &self.value].map(Linear::affine);
+            let rotation = position.rotation(self.layer, seq);
+            return self.output.forward(ops::self_attention(x, projections, head_dim, rotation.as_ref(), &options));
+        }
         let (_, whole) = qk_norm(&self.spec.qk_norm);
         let split = |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, head_dim]);
         let normed = |x: Tensor<3>, norm: &Norm, heads: usize| {
@@ -118,12 +129,6 @@ impl Attention {
         let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads).swap_dims(1, 2);
         let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
         let (q, k) = position.rotate(q, k, self.layer);
-        let options = AttentionOptions {
-            scale: self.spec.scale,
-            soft_cap: self.spec.soft_cap,
-            window: self.spec.window_at(self.layer),
-            bias: position.bias(self.layer),
-        };
         let mixed = ops::attention(q, k, v, &options);
         self.output.forward(mixed.swap_dims(1, 2).reshape([batch, seq, heads * head_dim]))
     }

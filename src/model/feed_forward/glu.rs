@@ -35,7 +35,7 @@ impl Glu {
     ///
     /// - `x`, output: `[batch, seq, width]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(ops::gated(self.gate.forward(x.clone()), self.up.forward(x), self.activation))
+        self.down.forward(ops::gated_linear(x, self.gate.affine(), self.up.affine(), self.activation))
     }
 
     /// The activation and the product are recomputed in the backward pass, so only the outputs of the matrices are kept.

@@ -18,7 +18,7 @@ pub use t5::{RelativeBias, T5Config};
 
 use crate::{
     model::{Account, ModelSpec, init::Scope},
-    ops::ScoreBias,
+    ops::{Rotation, ScoreBias},
     settings::Problem,
 };
 use burn::{module::Module, tensor::Tensor};
@@ -157,6 +157,14 @@ impl Position {
         match self {
             Self::Rope(rope) => rope.rotate(q, k, layer),
             _ => (q, k),
+        }
+    }
+
+    /// The rotation of queries and keys of `layer`, from 0, at positions from 0 to `seq`.
+    pub fn rotation(&self, layer: usize, seq: usize) -> Option<Rotation> {
+        match self {
+            Self::Rope(rope) => rope.rotation_of(layer, seq),
+            _ => None,
         }
     }
 

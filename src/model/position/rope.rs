@@ -5,10 +5,7 @@ use crate::{
     ops::{self, Rotation},
     settings::Problem,
 };
-use burn::{
-    module::Module,
-    tensor::{Device, Tensor},
-};
+use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -127,13 +124,18 @@ impl Rope {
             return (q, k);
         }
         let ([_, _, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
-        let all = self.rotation(0, keys, &k.device());
-        let q = if queries == keys { ops::rotary(q, &all) } else { ops::rotary(q, &self.rotation(keys - queries, keys, &k.device())) };
+        let all = self.rotation(0, keys);
+        let q = if queries == keys { ops::rotary(q, &all) } else { ops::rotary(q, &self.rotation(keys - queries, keys)) };
         (q, ops::rotary(k, &all))
     }
 
+    /// The rotation of `layer` at positions from 0 to `seq`, if its pattern says so.
+    pub fn rotation_of(&self, layer: usize, seq: usize) -> Option<Rotation> {
+        Use::at(&self.pattern, layer).then(|| self.rotation(0, seq))
+    }
+
     /// Positions `start` to `end`, without the last.
-    fn rotation(&self, start: usize, end: usize, device: &Device) -> Rotation {
+    fn rotation(&self, start: usize, end: usize) -> Rotation {
         let pairs = self.frequencies.len();
         let rows = start * pairs..end * pairs;
         let longer;
@@ -144,6 +146,6 @@ impl Rope {
             &longer
         };
         let interleaved = self.pairing == Pairing::Interleaved;
-        Rotation::new(&table.cos[rows.clone()], &table.sin[rows], pairs, self.head_dim, interleaved, device)
+        Rotation::new(&table.cos[rows.clone()], &table.sin[rows], pairs, self.head_dim, interleaved)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::{
+    Noise,
     init::InitConfig,
     norm::{NoNormConfig, RmsNormConfig},
-    transformer::Noise,
 };
 use burn::tensor::{Device, Tolerance};
 

@@ -1,0 +1,264 @@
+//! Rotary position embedding (Su et al., "RoFormer", 2021): turns pairs of channels of each head by an angle that grows with
+//! the position, and on the way brings [batch, heads, seq, head_dim] to [batch, seq, heads, head_dim].
+
+use super::{simd, view::View};
+use pulp::{Simd, WithSimd, bytemuck, c32};
+use rayon::prelude::*;
+
+/// Elements in one parallel task, about.
+const BLOCK: usize = 1 << 14;
+
+/// Pairs whose cosines and sines are laid out side by side at a time.
+const PAIRS: usize = 64;
+
+/// The sizes of [batch, heads, seq, head_dim].
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Batch entries.
+    pub batch: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Positions.
+    pub seq: usize,
+    /// Channels of a head.
+    pub head_dim: usize,
+}
+
+/// Turns each pair (a, b) into (a·cos - b·sin, b·cos + a·sin), or back again where `inverse`, which is the backward.
+///
+/// `cos` and `sin` are [seq, pairs]. Pair p is the channels (2p, 2p + 1) where `interleaved`, and (p, p + pairs) otherwise;
+/// the channels beyond the pairs are copied. y is [batch, seq, heads, head_dim].
+///
+/// Panics unless 2·pairs <= head_dim, the tables and y have these sizes and the view lies within its data.
+#[allow(clippy::too_many_arguments)]
+pub fn rotate(x: View, shape: Shape, cos: &[f32], sin: &[f32], pairs: usize, interleaved: bool, inverse: bool, y: &mut [f32]) {
+    let Shape { batch, heads, seq, head_dim } = shape;
+    assert!(2 * pairs <= head_dim, "{pairs} pairs do not fit into {head_dim} channels");
+    assert!(cos.len() == seq * pairs && sin.len() == seq * pairs);
+    assert_eq!(y.len(), batch * heads * seq * head_dim);
+    let position = heads * head_dim;
+    if y.is_empty() {
+        return;
+    }
+    let positions = (BLOCK / position).max(1);
+    let block = |(i, y)| simd::run(Rotate { x, shape, cos, sin, pairs, interleaved, inverse, first: i * positions, y });
+    if batch * seq <= positions {
+        return block((0, y));
+    }
+    y.par_chunks_mut(positions * position).enumerate().for_each(block);
+}
+
+/// Some consecutive positions, counted through the batch entries.
+struct Rotate<'a> {
+    x: View<'a>,
+    shape: Shape,
+    cos: &'a [f32],
+    sin: &'a [f32],
+    pairs: usize,
+    interleaved: bool,
+    inverse: bool,
+    first: usize,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Rotate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Shape { heads, seq, head_dim, .. } = self.shape;
+        let (x, pairs) = (self.x, self.pairs);
+        let position = heads * head_dim;
+        for r in 0..self.y.len() / position {
+            let (b, s) = ((self.first + r) / seq, (self.first + r) % seq);
+            let y = &mut self.y[r * position..(r + 1) * position];
+            let (cos, sin) = (&self.cos[s * pairs..(s + 1) * pairs], &self.sin[s * pairs..(s + 1) * pairs]);
+            let start = b * x.batch + s * x.seq;
+            if self.interleaved {
+                let mut from = 0;
+                while from < pairs {
+                    let to = (from + PAIRS).min(pairs);
+                    let mut turns = [c32::new(0.0, 0.0); PAIRS];
+                    let turns = &mut turns[..to - from];
+                    side_by_side(&cos[from..to], &sin[from..to], self.inverse, turns);
+                    for h in 0..heads {
+                        let x = &x.data[start + h * x.head..][2 * from..2 * to];
+                        multiply(simd, x, turns, &mut y[h * head_dim..][2 * from..2 * to]);
+                    }
+                    from = to;
+                }
+            } else {
+                for h in 0..heads {
+                    let x = &x.data[start + h * x.head..][..2 * pairs];
+                    turn_halves(simd, x, cos, sin, self.inverse, &mut y[h * head_dim..][..2 * pairs]);
+                }
+            }
+            if 2 * pairs < head_dim {
+                for h in 0..heads {
+                    y[h * head_dim..][2 * pairs..head_dim].copy_from_slice(&x.data[start + h * x.head..][2 * pairs..head_dim]);
+                }
+            }
+        }
+    }
+}
+
+/// cos + i·sin, or its conjugate.
+#[inline(always)]
+fn side_by_side(cos: &[f32], sin: &[f32], conjugate: bool, turns: &mut [c32]) {
+    let n = turns.len();
+    let (cos, sin) = (&cos[..n], &sin[..n]);
+    let sign = if conjugate { -1.0 } else { 1.0 };
+    for i in 0..n {
+        turns[i] = c32::new(cos[i], sign * sin[i]);
+    }
+}
+
+/// Interleaved pairs are complex numbers, and turning them is a product.
+#[inline(always)]
+fn multiply<S: Simd>(simd: S, x: &[f32], turns: &[c32], y: &mut [f32]) {
+    let (y, y_tail) = S::as_mut_simd_c32s(bytemuck::cast_slice_mut(y));
+    let (x, x_tail) = S::as_simd_c32s(bytemuck::cast_slice(x));
+    let (turns, turns_tail) = S::as_simd_c32s(turns);
+    let n = y.len();
+    assert!(x_tail.len() == y_tail.len() && turns_tail.len() == y_tail.len());
+    let (x, turns) = (&x[..n], &turns[..n]);
+    for i in 0..n {
+        y[i] = simd.mul_c32s(turns[i], x[i]);
+    }
+    if !y_tail.is_empty() {
+        let mask = simd.mask_between_m32s(0, 2 * y_tail.len() as u32);
+        // SAFETY: the three tails have one length, and the mask covers just their floats, of which each complex number has two.
+        // (The safe partial loads want complex numbers at multiples of 8 bytes, which slices of f32 need not be.)
+        unsafe {
+            let (turns, x) = (simd.mask_load_ptr_c32s(mask, turns_tail.as_ptr()), simd.mask_load_ptr_c32s(mask, x_tail.as_ptr()));
+            simd.mask_store_ptr_c32s(mask, y_tail.as_mut_ptr(), simd.mul_c32s(turns, x));
+        }
+    }
+}
+
+/// One vector of pairs.
+#[inline(always)]
+fn turn<S: Simd>(simd: S, a: S::f32s, b: S::f32s, cos: S::f32s, sin: S::f32s) -> (S::f32s, S::f32s) {
+    let first = simd.mul_add_e_f32s(a, cos, simd.neg_f32s(simd.mul_f32s(b, sin)));
+    (first, simd.mul_add_e_f32s(b, cos, simd.mul_f32s(a, sin)))
+}
+
+/// Pairs whose first channels lie before all second ones.
+#[inline(always)]
+fn turn_halves<S: Simd>(simd: S, x: &[f32], cos: &[f32], sin: &[f32], inverse: bool, y: &mut [f32]) {
+    let sign = simd.splat_f32s(if inverse { -1.0 } else { 1.0 });
+    let (a, b) = x.split_at(cos.len());
+    let (y_a, y_b) = y.split_at_mut(cos.len());
+    let ((y_a, y_a_tail), (y_b, y_b_tail)) = (S::as_mut_simd_f32s(y_a), S::as_mut_simd_f32s(y_b));
+    let ((a, a_tail), (b, b_tail)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let ((cos, cos_tail), (sin, sin_tail)) = (S::as_simd_f32s(cos), S::as_simd_f32s(sin));
+    let n = y_a.len();
+    let (a, b, cos, sin, y_b) = (&a[..n], &b[..n], &cos[..n], &sin[..n], &mut y_b[..n]);
+    for i in 0..n {
+        (y_a[i], y_b[i]) = turn(simd, a[i], b[i], cos[i], simd.mul_f32s(sign, sin[i]));
+    }
+    if !y_a_tail.is_empty() {
+        let (a, b) = (simd.partial_load_f32s(a_tail), simd.partial_load_f32s(b_tail));
+        let (cos, sin) = (simd.partial_load_f32s(cos_tail), simd.partial_load_f32s(sin_tail));
+        let (a, b) = turn(simd, a, b, cos, simd.mul_f32s(sign, sin));
+        simd.partial_store_f32s(y_a_tail, a);
+        simd.partial_store_f32s(y_b_tail, b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random(n: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
+        };
+        (0..n).map(|_| 2.0 * (next() + next() + next())).collect()
+    }
+
+    fn close(got: &[f32], want: &[f64], tolerance: f64) {
+        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
+        let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
+        assert!(error <= tolerance * norm, "relative error {:e}", error / norm);
+    }
+
+    fn tables(seq: usize, pairs: usize) -> (Vec<f32>, Vec<f32>) {
+        let angle = |i: usize| (i / pairs.max(1)) as f64 * 1e4f64.powf(-((i % pairs.max(1)) as f64) / pairs as f64);
+        (0..seq * pairs).map(|i| (angle(i).cos() as f32, angle(i).sin() as f32)).unzip()
+    }
+
+    /// The three orders of a view: as it should be, as a projection leaves it, and with gaps.
+    fn views(data: &[f32], shape: Shape) -> [View<'_>; 3] {
+        let Shape { heads, seq, head_dim, .. } = shape;
+        [
+            View { data, batch: heads * seq * head_dim, head: seq * head_dim, seq: head_dim },
+            View { data, batch: seq * heads * head_dim, head: head_dim, seq: heads * head_dim },
+            View { data: &data[5..], batch: 3 * seq * heads * head_dim + 1, head: head_dim, seq: 3 * heads * head_dim },
+        ]
+    }
+
+    #[test]
+    fn agrees_with_f64_and_turns_back() {
+        for (batch, heads, seq, head_dim) in
+            [(1, 1, 1, 3), (2, 3, 5, 16), (1, 2, 3, 17), (2, 4, 300, 64), (1, 1, 5, 100), (1, 2, 4, 300), (1, 2, 2, 1)]
+        {
+            let shape = Shape { batch, heads, seq, head_dim };
+            let n = batch * heads * seq * head_dim;
+            let data = random(3 * n + 5 + batch, n as u64);
+            for pairs in [0, 1, head_dim / 4, head_dim / 2] {
+                let pairs = pairs.min(head_dim / 2);
+                let (cos, sin) = tables(seq, pairs);
+                for (case, view) in views(&data, shape).into_iter().enumerate() {
+                    for interleaved in [false, true] {
+                        for inverse in [false, true] {
+                            let mut y = vec![f32::NAN; n];
+                            rotate(view, shape, &cos, &sin, pairs, interleaved, inverse, &mut y);
+                            let exact = |i: usize| {
+                                let (d, h, s, b) =
+                                    (i % head_dim, i / head_dim % heads, i / head_dim / heads % seq, i / head_dim / heads / seq);
+                                let x = |d: usize| f64::from(view.data[b * view.batch + h * view.head + s * view.seq + d]);
+                                let (p, second) = if interleaved { (d / 2, d % 2 == 1) } else { (d % pairs.max(1), d >= pairs) };
+                                if d >= 2 * pairs {
+                                    return x(d);
+                                }
+                                let (c, t) = (f64::from(cos[s * pairs + p]), f64::from(sin[s * pairs + p]));
+                                let t = if inverse { -t } else { t };
+                                let step = if interleaved { 1 } else { pairs };
+                                if second { x(d) * c + x(d - step) * t } else { x(d) * c - x(d + step) * t }
+                            };
+                            let want: Vec<f64> = (0..n).map(exact).collect();
+                            close(&y, &want, 1e-6);
+                            if case == 1 {
+                                let mut back = vec![f32::NAN; n];
+                                let y = View { data: &y, ..view };
+                                rotate(y, shape, &cos, &sin, pairs, interleaved, !inverse, &mut back);
+                                let x: Vec<f64> = data[..n].iter().map(|&x| f64::from(x)).collect();
+                                close(&back, &x, 1e-6);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_threads() {
+        let shape = Shape { batch: 3, heads: 4, seq: 300, head_dim: 32 };
+        let n = 3 * 4 * 300 * 32;
+        let data = random(3 * n + 8, 1);
+        let (cos, sin) = tables(300, 16);
+        for interleaved in [false, true] {
+            let run = |threads| {
+                let mut y = vec![f32::NAN; n];
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| rotate(views(&data, shape)[2], shape, &cos, &sin, 16, interleaved, false, &mut y));
+                y.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+            };
+            let one = run(1);
+            assert!([2, 3, 7].into_iter().all(|threads| run(threads) == one));
+        }
+    }
+}

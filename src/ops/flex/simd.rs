@@ -1,0 +1,93 @@
+//! Elementary functions on vectors of f32, for whatever instruction set [`pulp`] chose at run time.
+//!
+//! Everything here is `#[inline(always)]`, so that it is compiled with the instructions of the kernel around it.
+
+use pulp::Simd;
+
+/// Runs a kernel with the widest instruction set of this processor: AVX-512, AVX2 with FMA, or what the build targets.
+pub fn run<K: pulp::WithSimd>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+/// c[0] + x·(c[1] + x·(c[2] + …)).
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, c: [f32; N]) -> S::f32s {
+    let mut y = simd.splat_f32s(c[N - 1]);
+    let mut i = N - 1;
+    while i > 0 {
+        i -= 1;
+        y = simd.mul_add_e_f32s(y, x, simd.splat_f32s(c[i]));
+    }
+    y
+}
+
+/// The larger of each pair; the second where one is no number.
+#[inline(always)]
+pub fn max<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.greater_than_f32s(a, b), a, b)
+}
+
+/// The smaller of each pair; the second where one is no number.
+#[inline(always)]
+pub fn min<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.less_than_f32s(a, b), a, b)
+}
+
+/// eˣ, to about 1 unit in the last place; 0 below -87.3, where f32 turns subnormal; e⁸⁸ above 88.
+///
+/// x = n·ln 2 + r with |r| <= ln 2 / 2, and eʳ by its Taylor series.
+#[inline(always)]
+pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    // ln 2 in two parts: the first has zeros at its end, so that n·LN2_HIGH is exact.
+    const LN2_HIGH: f32 = 0.693_359_4;
+    const LN2_LOW: f32 = -2.121_944_4e-4;
+    // Adding 1.5·2²³ rounds to an integer and leaves it in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let tiny = simd.less_than_f32s(x, simd.splat_f32s(-87.3));
+    let x = min(simd, simd.splat_f32s(88.0), max(simd, simd.splat_f32s(-87.3), x));
+    let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(LOG2_E), simd.splat_f32s(ROUND));
+    let n = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN2_HIGH), x);
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN2_LOW), r);
+    let y = polynomial(simd, r, [1.0, 1.0, 0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5040.0]);
+    // 2ⁿ from its exponent; the low 8 bits of `shifted` hold n.
+    let bits = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));
+    let power = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23)));
+    simd.select_f32s(tiny, simd.splat_f32s(0.0), simd.mul_f32s(y, power))
+}
+
+/// 1/(1 + e⁻ˣ).
+#[inline(always)]
+pub fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    simd.div_f32s(one, simd.add_f32s(one, exp(simd, simd.neg_f32s(x))))
+}
+
+/// tanh x, to some units in the last place: a rational function of degree 13 over 6 (that of Eigen), clamped where it
+/// reaches ±1.
+#[inline(always)]
+pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let x = min(simd, simd.splat_f32s(7.905_311), max(simd, simd.splat_f32s(-7.905_311), x));
+    let square = simd.mul_f32s(x, x);
+    let above = polynomial(
+        simd,
+        square,
+        [4.893_525e-3, 6.372_619e-4, 1.485_722_4e-5, 5.122_297e-8, -8.604_672e-11, 2.000_188e-13, -2.760_768_5e-16],
+    );
+    let below = polynomial(simd, square, [4.893_525e-3, 2.268_434_6e-3, 1.185_347_1e-4, 1.198_258_4e-6]);
+    simd.div_f32s(simd.mul_f32s(x, above), below)
+}
+
+/// erf x, with an absolute error of at most 4e-7: a rational function of degree 9 over 12 (that of Eigen), clamped where
+/// it reaches ±1.
+#[inline(always)]
+pub fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let x = min(simd, simd.splat_f32s(3.832_507), max(simd, simd.splat_f32s(-3.832_507), x));
+    let square = simd.mul_f32s(x, x);
+    let above = polynomial(simd, square, [std::f32::consts::FRAC_2_SQRT_PI, 0.185_208_32, 5.095_569_5e-2, 3.408_291e-3, 2.290_506_5e-4]);
+    let below = polynomial(simd, square, [1.0, 0.497_469_25, 0.110_985_05, 1.407_047e-2, 1.017_962_5e-3, 2.354_796_6e-5, -1.179_160_3e-7]);
+    // The quotient may round to a little beyond ±1.
+    let y = simd.div_f32s(simd.mul_f32s(x, above), below);
+    min(simd, simd.splat_f32s(1.0), max(simd, simd.splat_f32s(-1.0), y))
+}

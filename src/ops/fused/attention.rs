@@ -1,0 +1,103 @@
+//! Attention by tiles: inputs, output and one number per row are kept (Dao et al. 2022).
+
+use super::{
+    room,
+    rotary::{dims, rows, view},
+    slice, tensor,
+};
+use crate::ops::{
+    flex::attention::{self, Bias, Problem},
+    operator::{Kept, Operator},
+    relative_bucket::relative_bucket,
+};
+use burn::backend::flex::FlexTensor;
+
+/// What is added to the scores; the table of a relative bias is the fourth input.
+#[derive(Clone, Debug)]
+pub enum Added {
+    /// Nothing.
+    Nothing,
+    /// -slope · distance, a slope per query head.
+    Slopes(Vec<f32>),
+    /// A learned number per bucket of distance; distances beyond this one share the last bucket.
+    Table {
+        /// Distance from which all share the last bucket.
+        max_distance: usize,
+    },
+}
+
+/// Inputs: q `[batch, heads, query_seq, head_dim]`, k and v `[batch, kv_heads, key_seq, head_dim]`, and the table of a
+/// relative bias `[buckets, heads]`. The output lies as `[batch, query_seq, heads, head_dim]` in memory.
+#[derive(Debug)]
+pub struct Attention {
+    /// Factor on the scores.
+    pub scale: f32,
+    /// Scores s become c·tanh(s/c).
+    pub soft_cap: Option<f32>,
+    /// Keys that a query sees, itself included.
+    pub window: Option<usize>,
+    /// Added to the scores.
+    pub added: Added,
+}
+
+impl Attention {
+    /// Runs `body` with the problem that q, k and the table make.
+    fn with<T>(&self, q: &FlexTensor, k: &FlexTensor, table: Option<&FlexTensor>, body: impl FnOnce(&Problem) -> T) -> T {
+        let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(q), dims(k));
+        let table = table.map(FlexTensor::to_contiguous);
+        let buckets = table.as_ref().map_or(0, |table| table.layout().shape()[0]);
+        let of_distance: Vec<u32> = match self.added {
+            Added::Table { max_distance } => (0..keys).map(|distance| relative_bucket(distance, buckets, max_distance) as u32).collect(),
+            _ => vec![],
+        };
+        let bias = match (&self.added, &table) {
+            (Added::Slopes(slopes), _) => Bias::Alibi(slopes),
+            (Added::Table { .. }, Some(table)) => Bias::Relative { table: slice(table), buckets, of_distance: &of_distance },
+            _ => Bias::None,
+        };
+        let &Self { scale, soft_cap, window, .. } = self;
+        body(&Problem { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts: None, bias })
+    }
+}
+
+impl Operator for Attention {
+    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
+        let [q, k, v] = [0, 1, 2].map(|i| rows(&inputs[i]));
+        let [batch, heads, queries, head_dim] = dims(&q);
+        let (mut out, mut log_sum) = (room(batch * heads * queries * head_dim), room(batch * heads * queries));
+        self.with(&q, &k, inputs.get(3), |problem| attention::forward(problem, view(&q), view(&k), view(&v), &mut out, &mut log_sum));
+        let out = tensor(out, [batch, queries, heads, head_dim]).transpose(1, 2);
+        vec![out.clone(), out, tensor(log_sum, [batch, heads, queries])]
+    }
+
+    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let [q, k, v] = [0, 1, 2].map(|i| rows(&kept.inputs[i]));
+        let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(&q), dims(&k));
+        let gradient = rows(&gradient);
+        let mut dq = room(batch * queries * heads * head_dim);
+        let [mut dk, mut dv] = [(); 2].map(|()| room(batch * keys * kv_heads * head_dim));
+        let table = kept.inputs.get(3);
+        let mut dtable = table.map(|table| room(table.layout().num_elements()));
+        let (out, log_sum) = (&kept.saved[0], &kept.saved[1]);
+        self.with(&q, &k, table, |problem| {
+            let (log_sum, dtable) = (slice(log_sum), dtable.as_deref_mut());
+            attention::backward(
+                problem,
+                view(&q),
+                view(&k),
+                view(&v),
+                view(out),
+                log_sum,
+                view(&gradient),
+                &mut dq,
+                &mut dk,
+                &mut dv,
+                dtable,
+            );
+        });
+        let dq = tensor(dq, [batch, queries, heads, head_dim]).transpose(1, 2);
+        let [dk, dv] = [dk, dv].map(|values| tensor(values, [batch, keys, kv_heads, head_dim]).transpose(1, 2));
+        let dtable = dtable.zip(table).map(|(values, table)| tensor(values, table.layout().shape().clone()));
+        [dq, dk, dv].into_iter().chain(dtable).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+}

@@ -1,0 +1,57 @@
+//! Rotation of channel pairs; the backward turns back. Nothing is kept but the tables.
+
+use super::{room, tensor};
+use crate::ops::{
+    flex::{
+        rotary::{Shape, rotate},
+        view::View,
+    },
+    operator::{Kept, Operator},
+    rotation::Rotation,
+};
+use burn::backend::flex::FlexTensor;
+
+/// Input: x `[batch, heads, seq, head_dim]` in any layout with contiguous heads. The output lies as
+/// `[batch, seq, heads, head_dim]` in memory.
+#[derive(Debug)]
+pub struct Rotary(pub Rotation);
+
+impl Rotary {
+    pub(super) fn turn(&self, x: &FlexTensor, inverse: bool) -> FlexTensor {
+        let x = rows(x);
+        let [batch, heads, seq, head_dim] = dims(&x);
+        let mut y = room(batch * seq * heads * head_dim);
+        let Rotation { cos, sin, pairs, interleaved, .. } = &self.0;
+        rotate(view(&x), Shape { batch, heads, seq, head_dim }, cos, sin, *pairs, *interleaved, inverse, &mut y);
+        tensor(y, [batch, seq, heads, head_dim]).transpose(1, 2)
+    }
+}
+
+impl Operator for Rotary {
+    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
+        vec![self.turn(&inputs[0], false)]
+    }
+
+    fn backward(&self, _: Kept, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+        vec![Some(self.turn(&gradient, true))]
+    }
+}
+
+/// The tensor, with the numbers of a row one after the other.
+pub(super) fn rows(x: &FlexTensor) -> FlexTensor {
+    let strides = x.layout().strides();
+    if strides[3] == 1 && strides.iter().all(|stride| *stride >= 0) { x.clone() } else { x.to_contiguous() }
+}
+
+/// The sizes of four dimensions.
+pub(super) fn dims(x: &FlexTensor) -> [usize; 4] {
+    let shape = x.layout().shape();
+    [shape[0], shape[1], shape[2], shape[3]]
+}
+
+/// A tensor of four dimensions as it lies in memory.
+pub(super) fn view(x: &FlexTensor) -> View<'_> {
+    let strides = x.layout().strides();
+    let stride = |i: usize| strides[i] as usize;
+    View { data: &x.storage()[x.layout().start_offset()..], batch: stride(0), head: stride(1), seq: stride(2) }
+}

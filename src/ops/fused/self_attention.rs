@@ -1,0 +1,89 @@
+//! Three projections of one input, rotation and attention in one: kept are the input, what the projections gave (rotated)
+//! and what attention keeps.
+
+use super::{
+    attention::Attention,
+    linear::{self, Shared},
+    rotary::Rotary,
+    tensor,
+};
+use crate::ops::operator::{Kept, Operator};
+use burn::backend::flex::FlexTensor;
+
+/// Inputs: x `[batch, seq, width]`, the weights of queries, keys and values `[width, heads · head_dim]`, their biases if
+/// there are any, and the table of a relative bias. Result: `[batch, seq, heads · head_dim]`.
+#[derive(Debug)]
+pub struct SelfAttention {
+    /// What follows the projections.
+    pub attention: Attention,
+    /// The rotation of queries and keys.
+    pub rotation: Option<Rotary>,
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Which projections have a bias.
+    pub biases: [bool; 3],
+}
+
+impl SelfAttention {
+    fn rotated(&self, x: FlexTensor, inverse: bool) -> FlexTensor {
+        self.rotation.as_ref().map_or_else(|| x.clone(), |rotation| rotation.turn(&x, inverse))
+    }
+
+    /// The table of a relative bias, behind x, the weights and the biases.
+    fn table<'a>(&self, inputs: &'a [FlexTensor]) -> Option<&'a FlexTensor> {
+        inputs.get(4 + self.biases.iter().filter(|bias| **bias).count())
+    }
+}
+
+/// `[batch, seq, heads · head_dim]` as `[batch, heads, seq, head_dim]`.
+fn by_head(x: &FlexTensor, head_dim: usize) -> FlexTensor {
+    let shape = x.layout().shape();
+    x.reshape([shape[0], shape[1], shape[2] / head_dim, head_dim].into()).transpose(1, 2)
+}
+
+/// The way back.
+fn joined(x: &FlexTensor) -> FlexTensor {
+    let x = x.transpose(1, 2);
+    let shape = x.layout().shape();
+    let joined = [shape[0], shape[1], shape[2] * shape[3]];
+    x.reshape(joined.into())
+}
+
+impl Operator for SelfAttention {
+    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
+        let shared = Shared::new(&inputs, &self.biases);
+        let [q, k, v] = [0, 1, 2].map(|i| {
+            let shape = [inputs[0].layout().shape()[0], inputs[0].layout().shape()[1], shared.outputs(i)];
+            by_head(&tensor(shared.forward(i), shape), self.head_dim)
+        });
+        let mut parts = vec![self.rotated(q, false), self.rotated(k, false), v];
+        parts.extend(self.table(&inputs).cloned());
+        let mut found = self.attention.forward(parts.clone(), None, tracked);
+        let statistics = found.split_off(2).swap_remove(0);
+        let out = found.swap_remove(0);
+        parts.truncate(3);
+        let mut all = vec![joined(&out)];
+        if tracked {
+            all.extend(parts);
+            all.extend([out, statistics]);
+        }
+        all
+    }
+
+    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+        let Kept { inputs, mut saved, .. } = kept;
+        let statistics = saved.split_off(3);
+        saved.extend(self.table(&inputs).cloned());
+        let all = vec![true; saved.len()];
+        let inner = Kept { inputs: saved, indices: None, saved: statistics };
+        let gradient = by_head(&gradient.to_contiguous(), self.head_dim);
+        let mut found = self.attention.backward(inner, gradient, &all).into_iter().flatten();
+        let mut next = || found.next().expect("attention gives all gradients");
+        let (dq, dk, dv) = (next(), next(), next());
+        let outputs = [self.rotated(dq, true), self.rotated(dk, true), dv].map(|x| joined(&x));
+        let shared = Shared::new(&inputs, &self.biases);
+        let mut gradients = linear::backward_of_shared(&shared, &outputs, wanted);
+        gradients.extend(found.map(Some));
+        gradients
+    }
+}

@@ -1,0 +1,23 @@
+//! Sum of squares in one pass.
+
+use super::{slice, tensor};
+use crate::ops::{
+    flex::adamw::square_norm,
+    operator::{Kept, Operator},
+};
+use burn::backend::flex::FlexTensor;
+
+/// Input: any shape. Result: `[1]`.
+#[derive(Debug)]
+pub struct SquareNorm;
+
+impl Operator for SquareNorm {
+    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
+        let x = inputs[0].to_contiguous();
+        vec![tensor(vec![square_norm(slice(&x)) as f32], [1])]
+    }
+
+    fn backward(&self, _: Kept, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+        unreachable!("norms of gradients have no gradients")
+    }
+}

@@ -1,0 +1,269 @@
+//! Operators with a backward of their own, behind one extension of Burn's backends.
+//!
+//! ```text
+//! call ─► Autodiff: keeps inputs and outputs ─► Flex ─► Operator::forward
+//!         backward() ─────────────────────────► Flex ─► Operator::backward ─► gradients of the inputs
+//! ```
+//!
+//! An operator is one type that implements [`Operator`]; dispatch and automatic differentiation are here, once for all.
+
+use burn::{
+    backend::{
+        Backend, Dispatch, ExtensionType, Flex,
+        autodiff::{
+            Autodiff,
+            checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+            grads::Gradients,
+            ops::{Backward, NodeGuard, Ops, OpsKind},
+        },
+        backend_extension,
+        flex::FlexTensor,
+        tensor::{FloatTensor, IntTensor},
+    },
+    tensor::{Int, Tensor},
+};
+use std::{fmt::Debug, sync::Arc};
+
+/// A function of one to eight tensors with a backward written by hand, on the CPU.
+pub trait Operator: Debug + Send + Sync + 'static {
+    /// The result, and behind it what only [`Operator::backward`] needs.
+    ///
+    /// Inputs are owned: one that nobody else holds may be changed in place. Unless `tracked`, no backward pass follows.
+    fn forward(&self, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor>;
+
+    /// The gradient of each input; none is needed where `wanted` is false.
+    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>>;
+}
+
+/// What a forward pass leaves to its backward pass.
+#[derive(Debug)]
+pub struct Kept {
+    /// The inputs of the forward pass.
+    pub inputs: Vec<FlexTensor>,
+    /// The indices of the forward pass.
+    pub indices: Option<FlexTensor>,
+    /// What the forward pass gave behind its result.
+    pub saved: Vec<FlexTensor>,
+}
+
+/// Runs an operator on tensors of the CPU; its first output, with gradients if an input has them.
+///
+/// # Panics
+///
+/// Without an input, with more than eight, or on another device.
+pub fn call<const D: usize>(
+    operator: impl Operator,
+    inputs: Vec<burn::tensor::DispatchTensor>,
+    indices: Option<Tensor<1, Int>>,
+) -> Tensor<D> {
+    let indices = indices.map_or(Indices::None, |indices| Indices::Some(indices.into_dispatch()));
+    let mut outputs = <Dispatch as Extension>::forward(Arc::new(operator), Tensors::from(inputs), indices, false);
+    Tensor::from_dispatch(outputs.swap_remove(0))
+}
+
+/// All outputs of an operator, without gradients.
+///
+/// # Panics
+///
+/// As [`call`].
+pub fn call_all(operator: impl Operator, inputs: Vec<burn::tensor::DispatchTensor>) -> Vec<burn::tensor::DispatchTensor> {
+    <Dispatch as Extension>::forward(Arc::new(operator), Tensors::from(inputs), Indices::None, false)
+}
+
+/// A list of tensors, in a form that crosses the border between dispatch and backend.
+#[derive(ExtensionType)]
+pub enum Tensors<B: Backend> {
+    /// None.
+    Zero,
+    /// A tensor.
+    One(FloatTensor<B>),
+    /// Two tensors.
+    Two(FloatTensor<B>, FloatTensor<B>),
+    /// Three tensors.
+    Three(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    /// Four tensors.
+    Four(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    /// Five tensors.
+    Five(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    /// Six tensors.
+    Six(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    /// Seven tensors.
+    Seven(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+    /// Eight tensors.
+    Eight(FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>, FloatTensor<B>),
+}
+
+/// Conversions of lists and the choice of a tape entry, by the number of tensors.
+macro_rules! tensors {
+    ($($variant:ident: $count:literal: $($name:ident)+),+) => {
+        impl<B: Backend> Tensors<B> {
+            fn from(list: Vec<FloatTensor<B>>) -> Self {
+                let count = list.len();
+                let mut list = list.into_iter();
+                match count {
+                    0 => Self::Zero,
+                    $($count => {
+                        $(let $name = list.next().expect("as many as counted");)+
+                        Self::$variant($($name),+)
+                    })+
+                    _ => panic!("an operator of {count} tensors"),
+                }
+            }
+
+            fn into_vec(self) -> Vec<FloatTensor<B>> {
+                match self {
+                    Self::Zero => vec![],
+                    $(Self::$variant($($name),+) => vec![$($name),+],)+
+                }
+            }
+        }
+
+        /// Records a call on the tape, for any number of inputs.
+        fn record<B: Extension, C: CheckpointStrategy>(
+            operator: Arc<dyn Operator>,
+            inputs: Vec<FloatTensor<Autodiff<B, C>>>,
+            indices: Indices<B>,
+        ) -> Vec<FloatTensor<Autodiff<B, C>>> {
+            match inputs.len() {
+                $($count => record_of::<B, C, $count>(operator, inputs, indices),)+
+                count => panic!("an operator of {count} tensors"),
+            }
+        }
+    };
+}
+
+tensors!(
+    One: 1: a,
+    Two: 2: a b,
+    Three: 3: a b c,
+    Four: 4: a b c d,
+    Five: 5: a b c d e,
+    Six: 6: a b c d e f,
+    Seven: 7: a b c d e f g,
+    Eight: 8: a b c d e f g h
+);
+
+/// Indices, if an operator has some.
+#[derive(ExtensionType)]
+pub enum Indices<B: Backend> {
+    /// None.
+    None,
+    /// Any number.
+    Some(IntTensor<B>),
+}
+
+impl<B: Backend> Indices<B> {
+    fn into_option(self) -> Option<IntTensor<B>> {
+        match self {
+            Self::None => None,
+            Self::Some(indices) => Some(indices),
+        }
+    }
+
+    fn of(indices: Option<IntTensor<B>>) -> Self {
+        indices.map_or(Self::None, Self::Some)
+    }
+}
+
+/// What backends offer beyond Burn's own operations: to run any [`Operator`].
+#[backend_extension(Autodiff, Flex)]
+pub trait Extension: Backend {
+    /// [`Operator::forward`].
+    fn forward(
+        operator: Arc<dyn Operator>,
+        #[extension_type] inputs: Tensors<Self>,
+        #[extension_type] indices: Indices<Self>,
+        tracked: bool,
+    ) -> Vec<FloatTensor<Self>>;
+
+    /// [`Operator::backward`].
+    fn backward(
+        operator: Arc<dyn Operator>,
+        #[extension_type] inputs: Tensors<Self>,
+        #[extension_type] indices: Indices<Self>,
+        #[extension_type] saved: Tensors<Self>,
+        gradient: FloatTensor<Self>,
+        wanted: Vec<bool>,
+    ) -> Vec<Option<FloatTensor<Self>>>;
+}
+
+impl Extension for Flex {
+    fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, tracked: bool) -> Vec<FlexTensor> {
+        operator.forward(inputs.into_vec(), indices.into_option(), tracked)
+    }
+
+    fn backward(
+        operator: Arc<dyn Operator>,
+        inputs: Tensors<Self>,
+        indices: Indices<Self>,
+        saved: Tensors<Self>,
+        gradient: FlexTensor,
+        wanted: Vec<bool>,
+    ) -> Vec<Option<FlexTensor>> {
+        let kept = Kept { inputs: inputs.into_vec(), indices: indices.into_option(), saved: saved.into_vec() };
+        operator.backward(kept, gradient, &wanted)
+    }
+}
+
+impl<B: Extension, C: CheckpointStrategy> Extension for Autodiff<B, C> {
+    fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {
+        record::<B, C>(operator, inputs.into_vec(), Indices::of(indices.into_option()))
+    }
+
+    fn backward(
+        _: Arc<dyn Operator>,
+        _: Tensors<Self>,
+        _: Indices<Self>,
+        _: Tensors<Self>,
+        _: FloatTensor<Self>,
+        _: Vec<bool>,
+    ) -> Vec<Option<FloatTensor<Self>>> {
+        unreachable!("gradients have no gradients")
+    }
+}
+
+/// The step of the tape that belongs to a call.
+#[derive(Debug)]
+struct Wired(Arc<dyn Operator>);
+
+/// Tensors for the way back: inputs, indices, saved.
+type State<B> = (Vec<FloatTensor<B>>, Option<IntTensor<B>>, Vec<FloatTensor<B>>);
+
+impl<B: Extension, const N: usize> Backward<B, N> for Wired {
+    type State = State<B>;
+
+    fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradients.consume::<B>(&ops.node);
+        let (inputs, indices, saved) = ops.state;
+        let wanted = ops.parents.iter().map(Option::is_some).collect();
+        let found = B::backward(self.0, Tensors::from(inputs), Indices::of(indices), Tensors::from(saved), gradient, wanted);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(parent) = parent {
+                gradients.register::<B>(parent.id, gradient.expect("an operator gives every gradient that is wanted"));
+            }
+        }
+    }
+}
+
+fn record_of<B: Extension, C: CheckpointStrategy, const N: usize>(
+    operator: Arc<dyn Operator>,
+    inputs: Vec<FloatTensor<Autodiff<B, C>>>,
+    indices: Indices<B>,
+) -> Vec<FloatTensor<Autodiff<B, C>>> {
+    let nodes: Vec<NodeGuard> = inputs.iter().map(|input| input.node()).collect();
+    let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else { unreachable!("counted by the caller") };
+    let inputs: Vec<FloatTensor<B>> = inputs.into_iter().map(|input| input.into_primitive()).collect();
+    let run = |inputs, indices, tracked| B::forward(operator.clone(), Tensors::from(inputs), Indices::of(indices), tracked);
+    match Backward::<B, N>::prepare::<C>(Wired(operator.clone()), nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => {
+            let indices = indices.into_option();
+            let mut result = run(inputs.clone(), indices.clone(), true);
+            let saved = result.split_off(1);
+            vec![prepared.finish((inputs, indices, saved), result.swap_remove(0))]
+        }
+        OpsKind::UnTracked(prepared) => {
+            let mut result = run(inputs, indices.into_option(), false);
+            vec![prepared.finish(result.swap_remove(0))]
+        }
+    }
+}
