@@ -12,7 +12,7 @@ mod cases;
 mod trajectory;
 mod weights;
 
-use ablate::{device::DeviceName, model::transformer::Pass};
+use ablate::{device::DeviceName, model::Pass, ops};
 use burn::tensor::Device;
 use cases::{Case, cases, file};
 use safetensors::SafeTensors;
@@ -70,6 +70,16 @@ fn cases_are_current() {
 
 #[test]
 fn losses_and_gradients_agree_with_pytorch() {
+    compare();
+}
+
+/// The other implementation of the operators, on the CPU.
+#[test]
+fn composed_operators_agree_with_pytorch() {
+    ops::with(ops::Path::Composed, compare);
+}
+
+fn compare() {
     let (device, expected) = (device(), expected());
     let sampled = chosen_device().is_some();
     let mut failures = vec![];

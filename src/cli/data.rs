@@ -2,7 +2,7 @@
 
 use ablate::{
     Error, Result,
-    data::{CorpusConfig, DataConfig, DataSpec, Inspection, TokenizerConfig, cache_folder},
+    data::{CorpusConfig, DataConfig, DataSpec, Inspection, PATH_KEYS, TokenizerConfig, cache_folder},
     settings::Document,
     train::RunConfig,
 };
@@ -65,7 +65,7 @@ fn resolve(args: &Inspect) -> Result<DataSpec> {
     let configured = args.corpus.ends_with(".toml");
     if configured {
         document = Document::load(Path::new(&args.corpus))?;
-        document.make_paths_absolute(&["data.corpus.paths", "data.tokenizer.path"])?;
+        document.make_paths_absolute(&PATH_KEYS)?;
         config = document.parse::<RunConfig>()?.data;
     } else if args.corpus != "crates" {
         let paths = vec![args.corpus.clone()];

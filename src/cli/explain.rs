@@ -1,6 +1,6 @@
 //! `ablate explain`: say what a configuration key means.
 
-use ablate::{Result, settings, train::RunConfig};
+use ablate::{Result, experiment::ExperimentConfig, settings, train::RunConfig};
 use std::process::ExitCode;
 
 /// Say what a configuration key means.
@@ -16,10 +16,21 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
     let text = match args.key {
-        _ if args.all => settings::keys::<RunConfig>().join("\n") + "\n",
+        _ if args.all => [settings::keys::<RunConfig>(), settings::keys::<ExperimentConfig>()].concat().join("\n") + "\n",
+        Some(key) if of_experiments(&key) => settings::explain::<ExperimentConfig>(&key)?,
         Some(key) => settings::explain::<RunConfig>(&key)?,
-        None => format!("Keys of a run, explained by `ablate explain KEY`:\n\n{}", settings::sections::<RunConfig>()),
+        None => format!(
+            "Keys of a run, explained by `ablate explain KEY`:\n\n{}\nKeys of an experiment:\n\n{}",
+            settings::sections::<RunConfig>(),
+            settings::sections::<ExperimentConfig>()
+        ),
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a key begins as those of experiments do; runs and experiments share no section.
+fn of_experiments(key: &str) -> bool {
+    let first = key.split(['.', '[']).next().unwrap_or(key);
+    settings::keys::<ExperimentConfig>().iter().any(|known| known == first)
 }

@@ -2,7 +2,7 @@
 
 use ablate::{
     Result,
-    data::{Dataset, cache_folder},
+    data::{Dataset, PATH_KEYS, cache_folder},
     device::DeviceName,
     settings::{Document, Error},
     train::{self, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration},
@@ -14,9 +14,6 @@ use std::{
     process::ExitCode,
     sync::atomic::Ordering,
 };
-
-/// Keys that hold paths, relative to the file that names them.
-pub(super) const PATHS: [&str; 2] = ["data.corpus.paths", "data.tokenizer.path"];
 
 /// Train one configuration.
 #[derive(clap::Args, Debug)]
@@ -83,7 +80,7 @@ pub(super) fn configuration(path: &Path, set: &[String]) -> Result<(Document, Ru
     for assignment in set {
         document.set(assignment, "--set")?;
     }
-    document.make_paths_absolute(&PATHS)?;
+    document.make_paths_absolute(&PATH_KEYS)?;
     let config = document.parse()?;
     Ok((document, config))
 }

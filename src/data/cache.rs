@@ -1,7 +1,11 @@
 //! Where prepared data lives, and files that appear whole or not at all.
 
 use crate::settings::{Error, Result};
-use std::path::{Path, PathBuf};
+use sha2::{Digest, Sha256};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 /// The folder for everything that can be made again: `$ABLATE_CACHE`, else `$XDG_CACHE_HOME/ablate`, else `~/.cache/ablate`.
 ///
@@ -38,6 +42,18 @@ pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 /// Lower-case hexadecimal digits of some bytes.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of a file in hexadecimal digits, read in pieces: a corpus or a model need not be in memory at once.
+pub(crate) fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            count => hash.update(&buffer[..count]),
+        }
+    }
 }

@@ -14,6 +14,9 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+/// Version of what turns files into documents: raised whenever the same files may give other text or another split.
+const SELECTION: u32 = 1;
+
 /// What is known of a file: valid while size and time stay.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
@@ -23,17 +26,19 @@ struct Known {
     sha256: String,
 }
 
-/// SHA-256 of the content of a corpus: of the manifest, or of the names (without folders) and contents of its files.
+/// SHA-256 of the content of a corpus: of the manifest, or of the names (without folders) and contents of its files, and of
+/// the version of what selects documents from them.
 ///
 /// # Errors
 ///
 /// Missing or unreadable files.
 pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
-    match config {
-        CorpusConfig::Crates {} => Ok(crates_fingerprint()),
-        CorpusConfig::Text { paths } => files(&expand(paths, Kind::Text)?, cache),
-        CorpusConfig::Jsonl { paths, .. } => files(&expand(paths, Kind::Jsonl)?, cache),
-    }
+    let content = match config {
+        CorpusConfig::Crates {} => crates_fingerprint(),
+        CorpusConfig::Text { paths } => files(&expand(paths, Kind::Text)?, cache)?,
+        CorpusConfig::Jsonl { paths, .. } => files(&expand(paths, Kind::Jsonl)?, cache)?,
+    };
+    Ok(cache::hex(&Sha256::digest(format!("{SELECTION} {content}"))))
 }
 
 /// SHA-256 of the file of an imported tokenizer.
@@ -77,17 +82,8 @@ fn look(path: &Path, known: Option<&Known>) -> Result<(Known, bool)> {
     match known {
         Some(known) if modified != 0 && known.bytes == bytes && known.modified == modified => Ok((known.clone(), false)),
         _ => {
-            let mut file = std::fs::File::open(path).map_err(Error::io("read", path))?;
-            let mut hash = Sha256::new();
-            let mut buffer = vec![0; 1 << 16];
-            loop {
-                let count = std::io::Read::read(&mut file, &mut buffer).map_err(Error::io("read", path))?;
-                if count == 0 {
-                    break;
-                }
-                hash.update(&buffer[..count]);
-            }
-            Ok((Known { bytes, modified, sha256: cache::hex(&hash.finalize()) }, true))
+            let sha256 = cache::sha256(path).map_err(Error::io("read", path))?;
+            Ok((Known { bytes, modified, sha256 }, true))
         }
     }
 }

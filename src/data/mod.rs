@@ -15,9 +15,10 @@ mod spec;
 mod tokenizer;
 
 pub use cache::cache_folder;
+pub(crate) use cache::{hex, sha256};
 pub use dataset::{Dataset, Extent, Validation};
 pub use inspect::{Held, Inspection, Licence, Named, Sample};
-pub use spec::{CorpusConfig, DataConfig, DataSpec, TokenizerConfig};
+pub use spec::{CorpusConfig, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};
 pub use tokenizer::Tokenizer;
 
 /// Told what a long preparation is doing: a phase, how far it is, and the whole.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
+/// Keys that hold paths, relative to the file that names them. They say where text lies; what it is, the fingerprint says.
+pub const PATH_KEYS: [&str; 2] = ["data.corpus.paths", "data.tokenizer.path"];
+
 /// Bytes of validation text if none are named.
 const VALIDATION_BYTES: u64 = 262_144;
 

@@ -8,6 +8,7 @@ use super::{
     tree,
 };
 use crate::{
+    data::PATH_KEYS,
     model::paired_share,
     settings::{Document, Error, Problem, Result},
     train::{RunConfig, RunSpec, is_numerical},
@@ -189,7 +190,7 @@ impl Arms<'_> {
                 layers.overlay(&set);
             }
         }
-        layers.make_paths_absolute(&["data.corpus.paths", "data.tokenizer.path"])?;
+        layers.make_paths_absolute(&PATH_KEYS)?;
         Ok(layers)
     }
 

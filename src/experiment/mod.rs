@@ -13,6 +13,7 @@ mod matching;
 mod plan;
 mod proof;
 mod record;
+mod runs;
 mod spec;
 mod store;
 mod summary;

@@ -13,6 +13,8 @@ use std::{
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Folders that were not there before, the innermost first.
+    made: Vec<PathBuf>,
     /// Held while the process writes; none for readers.
     _lock: Option<File>,
 }
@@ -31,6 +33,8 @@ impl Store {
                 "choose another folder with --out, or mend its permissions",
             )
         };
+        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = folder.ancestors().take_while(absent).map(Path::to_path_buf).collect();
         fs::create_dir_all(folder).map_err(wrong)?;
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock")).map_err(wrong)?;
         match lock.try_lock() {
@@ -45,7 +49,7 @@ impl Store {
             // A file system without locks: nothing to hold, and nothing to wait for.
             Err(TryLockError::Error(_)) => {}
         }
-        Ok(Self { folder: folder.to_path_buf(), _lock: Some(lock) })
+        Ok(Self { folder: folder.to_path_buf(), made, _lock: Some(lock) })
     }
 
     /// Opens the folder for reading.
@@ -61,14 +65,14 @@ impl Store {
                 "name the folder that `ablate run` wrote, e.g. runs/quickstart",
             ));
         }
-        Ok(Self { folder: folder.to_path_buf(), _lock: None })
+        Ok(Self { folder: folder.to_path_buf(), made: vec![], _lock: None })
     }
 
     /// Takes back what [`Store::create`] made, as far as nothing else is there.
     pub fn discard(self) {
         // What cannot be removed does no harm.
         let _ = fs::remove_file(self.folder.join(".lock"));
-        let _ = fs::remove_dir(&self.folder);
+        self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 
     /// The folder.

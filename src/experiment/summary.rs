@@ -145,6 +145,7 @@ pub enum Verdict {
     /// The difference is real and in the bad direction.
     Worse,
     /// None found with this many seeds.
+    #[serde(rename = "no difference found")]
     NoDifference,
     /// Fewer than two pairs of finished runs.
     Undecided,

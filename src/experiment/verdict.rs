@@ -3,6 +3,7 @@
 use super::{
     ArmSummary, Comparison, MetricSummary, PlanFile, Record, Summary, Verdict,
     plan::{Plan, PlannedArm},
+    runs::{Runs, runs, value},
     warnings::warnings,
 };
 use crate::{
@@ -10,9 +11,6 @@ use crate::{
     train::Outcome,
 };
 use std::collections::BTreeMap;
-
-/// The records that count: for every run of the plan, the last one of its arm, seed and hash.
-pub(super) type Runs<'a> = BTreeMap<(&'a str, u64), &'a Record>;
 
 /// What the records say about the plan.
 pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
@@ -37,25 +35,6 @@ pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
         tokens_per_parameter: plan.tokens_per_parameter,
         version: env!("CARGO_PKG_VERSION").into(),
     }
-}
-
-fn runs<'a>(plan: &'a Plan, records: &'a [Record]) -> Runs<'a> {
-    let mut runs = Runs::new();
-    for arm in &plan.arms {
-        for (seed, id) in &arm.runs {
-            let same = |record: &&Record| record.arm == arm.name && record.seed == *seed && record.result.id == *id;
-            if let Some(record) = records.iter().rev().find(same) {
-                runs.insert((&arm.name, *seed), record);
-            }
-        }
-    }
-    runs
-}
-
-/// A metric of a finished run.
-fn value(runs: &Runs, arm: &str, seed: u64, metric: &str) -> Option<f64> {
-    let record = runs.get(&(arm, seed)).filter(|record| record.result.outcome == Outcome::Finished)?;
-    record.result.metrics.get(metric).copied().filter(|value| value.is_finite())
 }
 
 /// Differences of two arms over the seeds that finished in both.

@@ -1,6 +1,6 @@
 //! What a reader must know before believing the numbers.
 
-use super::{Record, plan::Plan, verdict::Runs};
+use super::{Record, plan::Plan, runs::Runs};
 use crate::train::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 

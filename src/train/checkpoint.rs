@@ -4,9 +4,9 @@
 //! last, `COMMIT` with the SHA-256 of every other file. A new one is written beside the old one and takes its place by
 //! renaming; at any moment at least one committed folder exists.
 
-use super::{files, spec::hex};
+use super::files;
 use crate::{
-    data::Tokenizer,
+    data::{Tokenizer, hex, sha256},
     settings::{Error, Result},
 };
 use burn::{
@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fs,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -226,21 +225,9 @@ fn hashes(folder: &Path) -> Result<BTreeMap<String, String>> {
             if path.is_dir() {
                 queue.push((path, format!("{name}/")));
             } else if name != COMMIT {
-                found.insert(name, hash(&path).map_err(Error::io("read", &path))?);
+                found.insert(name, sha256(&path).map_err(Error::io("read", &path))?);
             }
         }
     }
     Ok(found)
-}
-
-/// SHA-256 of a file, read in pieces: a model need not be in memory once more.
-fn hash(path: &Path) -> std::io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            count => hash.update(&buffer[..count]),
-        }
-    }
 }

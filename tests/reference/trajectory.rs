@@ -5,7 +5,7 @@ use super::{
     device, weights,
 };
 use ablate::{
-    model::transformer::Pass,
+    model::Pass,
     train::{AdamWConfig, DecayRule, OptimizerConfig, ScheduleConfig, clip, optimizer},
 };
 use burn::optim::GradientsParams;

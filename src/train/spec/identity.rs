@@ -1,11 +1,12 @@
 //! What makes two runs the same run.
 
 use super::RunSpec;
+use crate::data::{PATH_KEYS, hex};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Version of the numerics: raised whenever the same specification may give other bits.
-pub const NUMERICS: u32 = 1;
+pub const NUMERICS: u32 = 2;
 
 /// Keys that change no bit of a run's result. An arm that sets only these is an A/A control.
 pub const NON_NUMERICAL_KEYS: [&str; 2] = ["train.log_every", "train.checkpoint_every"];
@@ -17,10 +18,11 @@ pub fn is_numerical(key: &str) -> bool {
 
 impl RunSpec {
     /// Hash (16 hexadecimal digits) of everything that can change a bit of the result: the specification without
-    /// [`NON_NUMERICAL_KEYS`], and [`NUMERICS`].
+    /// [`NON_NUMERICAL_KEYS`] and paths, and [`NUMERICS`].
     pub fn id(&self) -> String {
         let mut value = serde_json::to_value(self).expect("a specification is plain data");
-        for key in NON_NUMERICAL_KEYS {
+        // What the text is, the fingerprint says: a run is the same run on another machine.
+        for key in NON_NUMERICAL_KEYS.iter().chain(&PATH_KEYS) {
             remove(&mut value, key);
         }
         let mut hash = Sha256::new();
@@ -28,11 +30,6 @@ impl RunSpec {
         hash.update(sorted(value).to_string());
         hex(&hash.finalize())[..16].to_owned()
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn remove(value: &mut Value, key: &str) {

@@ -7,7 +7,6 @@ mod schedule;
 mod training;
 
 pub use evaluation::{EvaluationConfig, EvaluationSpec};
-pub(super) use identity::hex;
 pub use identity::{NON_NUMERICAL_KEYS, NUMERICS, is_numerical};
 pub use optimizer::{AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, LionConfig, MuonConfig, OptimizerConfig, SgdConfig};
 pub use schedule::{ScheduleConfig, ScheduleSpec};
