@@ -311,7 +311,7 @@ fn an_experiment_from_start_to_post_hoc() {
     let summary = json(&first);
     let control = &summary["arms"][1];
     assert_eq!((&control["name"], &control["delta"], &control["p"]), (&"aa".into(), &0.0.into(), &1.0.into()));
-    assert_eq!((&control["delta_ci95"], &control["verdict"]), (&serde_json::json!([0.0, 0.0]), &"no_difference".into()));
+    assert_eq!((&control["delta_ci95"], &control["verdict"]), (&serde_json::json!([0.0, 0.0]), &"no difference found".into()));
     assert_eq!(summary["post_hoc"], serde_json::json!([]));
     assert_eq!(summary["arms"][2]["seeds"], 2);
     for file in ["plan.json", "records.jsonl", "summary.json", "summary.csv", "report.html", "rms/seed-1/metrics.jsonl"] {

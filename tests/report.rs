@@ -65,7 +65,7 @@ fn the_summary_file_holds_every_field_and_reads_back() {
     ] {
         assert!(json["arms"][1].get(field).is_some(), "{field}");
     }
-    assert_eq!(json["arms"][2]["verdict"], "no_difference");
+    assert_eq!(json["arms"][2]["verdict"], "no difference found");
     let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["report.html", "summary.csv", "summary.json"], "nothing temporary stays behind");

@@ -502,6 +502,15 @@ fn the_verbs_for_reference_print_and_refuse() {
     let text = |arguments: &[&str]| String::from_utf8(program(here, arguments).stdout).unwrap();
     assert!(text(&["explain"]).contains("schedule"));
     assert!(text(&["explain", "model.norm.eps"]).contains("mean square"));
+    assert!(text(&["explain", "match.tolerance"]).contains("0.005"));
+    assert!(text(&["explain", "arm.set"]).contains("model.norm.kind"));
+    for key in ["model.norm.kind", "design.kind", "arm.name"] {
+        assert!(text(&["explain", "--all"]).lines().any(|line| line == key), "{key}");
+    }
+    let experiments: serde_json::Value = serde_json::from_str(&text(&["schema"])).unwrap();
+    for key in ["question", "arm", "match", "design", "extends"] {
+        assert!(experiments["properties"].get(key).is_some(), "{key}");
+    }
     assert!(serde_json::from_str::<serde_json::Value>(&text(&["schema", "run"])).unwrap().get("$defs").is_some());
     assert!(text(&["completions", "zsh"]).contains("#compdef ablate"));
     let wrong = program(here, &["explain", "model.nrom"]);

@@ -90,7 +90,7 @@ fn bench_prints_its_measurements_as_json() {
     let mut command = ablate(folder.path());
     command.args(["bench", "step", "--steps", "2", "--json", "--set", "model.layers=1", "--set", "train.batch=2", "--config"]);
     let output: Value = serde_json::from_str(&done(&command.arg(config).output().unwrap())).unwrap();
-    assert_eq!(output["path"], "flex/composed");
+    assert_eq!(output["path"], "fused-flex");
     let ms = |key: &str| output["ms_per_step"][key].as_f64().unwrap();
     assert!(ms("min") > 0.0 && ms("min") <= ms("median"));
     assert!(ms("forward") + ms("backward") + ms("optimizer") <= 1.5 * ms("median"));
@@ -112,12 +112,16 @@ fn bench_shapes_are_what_they_say() {
     }
 }
 
-/// The short variant; the long one compares steps 200 and 2,000.
+/// The short variant; the long one compares steps 200 and 2,000. What may be added is what a small process touches late:
+/// pages of code, stacks of threads. A fault of a page per step would be 2 MiB.
 #[test]
 #[cfg(target_os = "linux")]
 fn resident_memory_does_not_grow_with_steps() {
     let folder = tempfile::tempdir().unwrap();
     small(folder.path());
+    // More text than the steps can read: what of it has been read must not stay.
+    let corpus = folder.path().join("corpus.txt");
+    std::fs::write(&corpus, std::fs::read_to_string(&corpus).unwrap().repeat(150)).unwrap();
     let spec = super::spec(folder.path(), &["train.steps=700", "evaluation.every=100"]);
     std::fs::write(folder.path().join("spec.toml"), toml::to_string(&spec).unwrap()).unwrap();
     let mut command = ablate(folder.path());
@@ -137,5 +141,5 @@ fn resident_memory_does_not_grow_with_steps() {
     }
     assert!(child.wait().unwrap().success());
     assert_eq!(sizes.len(), 2);
-    assert!(sizes[1] <= 1.02 * sizes[0], "{sizes:?} KiB");
+    assert!(sizes[1] <= 1.02 * sizes[0] + 1024.0, "{sizes:?} KiB");
 }

@@ -71,6 +71,10 @@ fn only_numerical_keys_make_another_run() {
     let id = bench.spec(&[]).id();
     assert_eq!(id.len(), 16);
     assert_eq!(id, bench.spec(&["train.log_every=3", "train.checkpoint_every=7"]).id());
+    // The same text elsewhere is the same run.
+    let elsewhere = tempfile::tempdir().unwrap();
+    super::write_corpus(elsewhere.path());
+    assert_eq!(id, spec(elsewhere.path(), &[]).id());
     for other in ["train.seed=1", "model.norm.eps=0.1", "optimizer.beta1=0.8", "data.train_bytes=20000", "evaluation.batch=2"] {
         assert_ne!(id, bench.spec(&[other]).id(), "{other}");
     }
