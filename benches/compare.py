@@ -42,12 +42,13 @@ def main():
     parser.add_argument("--threads", type=int, default=CORES)
     parser.add_argument("--ablate", default=str(ROOT / "target/release/ablate"), help="the binary")
     parser.add_argument("--device", default="flex", help="of ablate; the peer runs on the CPU, or on CUDA with it")
+    parser.add_argument("--ops", choices=("fused", "composed"), default="fused", help="operators of ablate")
     parser.add_argument("--json", action="store_true", help="every measurement as one JSON object")
     parser.add_argument("peer", nargs="*", help="options of the peer, after --")
     options = parser.parse_args()
 
     steps = ["--steps", str(options.steps), "--json"]
-    ablate = [options.ablate, "bench", "step", "--config", f"configs/bench-{options.config}.toml", "--device", options.device, *steps]
+    ablate = [options.ablate, "bench", "step", "--config", f"configs/bench-{options.config}.toml", "--device", options.device, "--ops", options.ops, *steps]
     peer = [sys.executable, str(ROOT / "benches/peers/torch_step.py"), "--config", options.config, *steps, *options.peer]
     if options.device.startswith("cuda") and "--device" not in options.peer:
         peer += ["--device", options.device]
