@@ -39,6 +39,30 @@ pub fn close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
+/// Numbers in [-3, 3), most of them near 0, repeatable by `seed`.
+pub fn random(count: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
+    };
+    (0..count).map(|_| 2.0 * (next() + next() + next())).collect()
+}
+
+/// The same numbers in float64.
+pub fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Norm-wise comparison: |got - want|₂ <= tolerance · |want|₂ + floor; the floor is for what cancels in `want`.
+#[track_caller]
+pub fn near(what: &str, got: &[f32], want: &[f64], tolerance: f64, floor: f64) {
+    assert_eq!(got.len(), want.len(), "{what}: lengths");
+    let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
+    let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
+    assert!(error <= tolerance * norm + floor, "{what}: error {error:e} of {norm:e}, {} elements", got.len());
+}
+
 /// Derivative of `f` by each element of `x`, by central differences in float64.
 pub fn differences(x: &[f64], f: impl Fn(&[f64]) -> f64) -> Vec<f64> {
     let step = 1e-5;

@@ -29,7 +29,7 @@ pub fn linear_cross_entropy(
     options: CrossEntropyOptions,
 ) -> MeanCrossEntropy {
     if path::fused(&x) {
-        let means: Tensor<1> = fused(MeanLoss(options), x, weight, bias, targets);
+        let means = fused(MeanLoss(options), x, weight, bias, targets);
         return MeanCrossEntropy { objective: means.clone().slice(0..1), nats: means.detach().slice(1..2) };
     }
     let (shape, losses) = composed(x, weight, bias, targets, options);
@@ -52,19 +52,18 @@ pub fn token_cross_entropy(
 ) -> Tensor<2> {
     let shape = targets.dims();
     if path::fused(&x) && !x.device().is_autodiff() {
-        let losses: Tensor<2> = fused(TokenLosses(options), x, weight, bias, targets);
-        return losses.slice(1..2).reshape(shape);
+        return fused(TokenLosses(options), x, weight, bias, targets).reshape(shape);
     }
     composed(x, weight, bias, targets, options).1.nats.reshape(shape)
 }
 
-fn fused<const D: usize>(
+fn fused(
     operator: impl operator::Operator,
     x: Tensor<3>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<2, Int>,
-) -> Tensor<D> {
+) -> Tensor<1> {
     let ([batch, seq, width], [_, vocab]) = (x.dims(), weight.dims());
     count::report(|| 2 * (batch * seq * width * vocab) as u64);
     let x: Tensor<2> = x.reshape([batch * seq, width]);

@@ -120,11 +120,8 @@ impl Rope {
     /// - `q`: `[batch, heads, query_seq, head_dim]`, `k`: `[batch, kv_heads, key_seq, head_dim]`
     /// - output: the same
     pub fn rotate(&self, q: Tensor<4>, k: Tensor<4>, layer: usize) -> (Tensor<4>, Tensor<4>) {
-        if !Use::at(&self.pattern, layer) {
-            return (q, k);
-        }
         let ([_, _, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
-        let all = self.rotation(0, keys);
+        let Some(all) = self.rotation_of(layer, keys) else { return (q, k) };
         let q = if queries == keys { ops::rotary(q, &all) } else { ops::rotary(q, &self.rotation(keys - queries, keys)) };
         (q, ops::rotary(k, &all))
     }

@@ -143,21 +143,7 @@ impl WithSimd for Squares<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn random(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
-        };
-        (0..n).map(|_| 2.0 * (next() + next() + next())).collect()
-    }
-
-    fn close(got: &[f32], want: &[f64], tolerance: f64) {
-        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
-        let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
-        assert!(error <= tolerance * norm, "relative error {:e}", error / norm);
-    }
+    use crate::ops::check::{near, random, wide};
 
     const SETTINGS: AdamW = AdamW { lr: 3e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1, step: 1 };
 
@@ -175,7 +161,7 @@ mod tests {
     #[test]
     fn agrees_with_f64() {
         for n in [1, 3, 16, 17, 64, 100, 300, BLOCK + 1] {
-            let mut want = [random(n, 1).iter().map(|&x| f64::from(x)).collect::<Vec<f64>>(), vec![0.0; n], vec![0.0; n]];
+            let mut want = [wide(&random(n, 1)), vec![0.0; n], vec![0.0; n]];
             let [lr, b1, b2, eps, decay] =
                 [SETTINGS.lr, SETTINGS.beta1, SETTINGS.beta2, SETTINGS.eps, SETTINGS.weight_decay].map(f64::from);
             let count = if n > BLOCK { 2 } else { 20 };
@@ -191,7 +177,7 @@ mod tests {
                 }
             }
             for (got, want) in steps(n, count).iter().zip(&want) {
-                close(got, want, 1e-6);
+                near("step", got, want, 1e-6, 0.0);
             }
         }
     }

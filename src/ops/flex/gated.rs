@@ -314,6 +314,12 @@ impl<const K: u8> WithSimd for GatedBackward<'_, K> {
 mod tests {
     use super::Activation::*;
     use super::*;
+    use crate::ops::check::{self, near};
+
+    /// To where the activations are flat.
+    fn random(n: usize, seed: u64) -> Vec<f32> {
+        check::random(n, seed).iter().map(|x| 2.0 * x).collect()
+    }
 
     const KINDS: [Activation; 7] = [Identity, Relu, Relu2, Gelu, GeluTanh, Silu, Sigmoid];
 
@@ -339,21 +345,6 @@ mod tests {
         }
     }
 
-    fn random(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
-        };
-        (0..n).map(|_| 4.0 * (next() + next() + next())).collect()
-    }
-
-    fn close(got: &[f32], want: &[f64], tolerance: f64) {
-        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
-        let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
-        assert!(error <= tolerance * norm, "relative error {:e}", error / norm);
-    }
-
     type Outputs = [Vec<f32>; 5];
 
     fn all(kind: Activation, x: &[f32], up: &[f32], dy: &[f32]) -> Outputs {
@@ -366,26 +357,26 @@ mod tests {
         out
     }
 
-    fn check(kind: Activation, x: &[f32], up: &[f32], dy: &[f32]) {
+    fn agree(kind: Activation, x: &[f32], up: &[f32], dy: &[f32]) {
         let want = |f: &dyn Fn(f64, f64, f64) -> f64| -> Vec<f64> {
             (0..x.len()).map(|i| f(f64::from(x[i]), f64::from(up[i]), f64::from(dy[i]))).collect()
         };
         let [y, dx, z, dgate, dup] = all(kind, x, up, dy);
-        close(&y, &want(&|x, _, _| exact(kind, x)), 1e-6);
-        close(&dx, &want(&|x, _, dy| slope(kind, x) * dy), 1e-6);
-        close(&z, &want(&|x, up, _| exact(kind, x) * up), 1e-6);
-        close(&dgate, &want(&|x, up, dy| slope(kind, x) * up * dy), 1e-6);
-        close(&dup, &want(&|x, _, dy| exact(kind, x) * dy), 1e-6);
+        near("y", &y, &want(&|x, _, _| exact(kind, x)), 1e-6, 0.0);
+        near("dx", &dx, &want(&|x, _, dy| slope(kind, x) * dy), 1e-6, 0.0);
+        near("z", &z, &want(&|x, up, _| exact(kind, x) * up), 1e-6, 0.0);
+        near("dgate", &dgate, &want(&|x, up, dy| slope(kind, x) * up * dy), 1e-6, 0.0);
+        near("dup", &dup, &want(&|x, _, dy| exact(kind, x) * dy), 1e-6, 0.0);
     }
 
     #[test]
     fn agrees_with_f64() {
         for kind in KINDS {
             for n in [0, 1, 3, 16, 17, 64, 100, 300, BLOCK + 5] {
-                check(kind, &random(n, 1), &random(n, 2), &random(n, 3));
+                agree(kind, &random(n, 1), &random(n, 2), &random(n, 3));
             }
             let grid: Vec<f32> = (-6000..6000).map(|i| i as f32 * 2e-3).collect();
-            check(kind, &grid, &random(grid.len(), 4), &random(grid.len(), 5));
+            agree(kind, &grid, &random(grid.len(), 4), &random(grid.len(), 5));
         }
     }
 

@@ -431,26 +431,7 @@ fn capped_slope<S: Simd>(simd: S, z: S::f32s, top: S::f32s, factor: S::f32s, con
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn random(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
-        };
-        (0..n).map(|_| 2.0 * (next() + next() + next())).collect()
-    }
-
-    fn wide(x: &[f32]) -> Vec<f64> {
-        x.iter().map(|&x| f64::from(x)).collect()
-    }
-
-    /// `floor` is the norm of what cancels in `want`.
-    fn close(what: &str, got: &[f32], want: &[f64], floor: f64) {
-        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
-        let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
-        assert!(error <= 1e-5 * norm + 1e-6 * floor, "{what}: error {error:e} of {norm:e}, {} elements", got.len());
-    }
+    use crate::ops::check::{near, random, wide};
 
     struct Case {
         n: usize,
@@ -578,7 +559,7 @@ mod tests {
             // Losses near 0 are differences of logits of size about 1.
             let floors = [(c.n as f64).sqrt(), (c.n as f64).sqrt(), floors[0], floors[1], floors[2]];
             for i in 0..5 {
-                close(names[i], &got[i], &want[i], floors[i]);
+                near(names[i], &got[i], &want[i], 1e-5, 1e-6 * floors[i]);
             }
         }
     }
@@ -664,7 +645,7 @@ mod tests {
         let got = run(&ruled_out, false);
         let want = exact(&without).0;
         for i in 0..3 {
-            close("ruled out", &got[i], &want[i], 1.0);
+            near("ruled out", &got[i], &want[i], 1e-5, 1e-6);
         }
         assert!(got[4][16] == 0.0);
     }

@@ -168,21 +168,7 @@ fn turn_halves<S: Simd>(simd: S, x: &[f32], cos: &[f32], sin: &[f32], inverse: b
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn random(n: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) as f64 / (1u64 << 31) as f64 - 0.5) as f32
-        };
-        (0..n).map(|_| 2.0 * (next() + next() + next())).collect()
-    }
-
-    fn close(got: &[f32], want: &[f64], tolerance: f64) {
-        let norm = want.iter().map(|w| w * w).sum::<f64>().sqrt();
-        let error = got.iter().zip(want).map(|(g, w)| (f64::from(*g) - w).powi(2)).sum::<f64>().sqrt();
-        assert!(error <= tolerance * norm, "relative error {:e}", error / norm);
-    }
+    use crate::ops::check::{near, random, wide};
 
     fn tables(seq: usize, pairs: usize) -> (Vec<f32>, Vec<f32>) {
         let angle = |i: usize| (i / pairs.max(1)) as f64 * 1e4f64.powf(-((i % pairs.max(1)) as f64) / pairs as f64);
@@ -229,13 +215,12 @@ mod tests {
                                 if second { x(d) * c + x(d - step) * t } else { x(d) * c - x(d + step) * t }
                             };
                             let want: Vec<f64> = (0..n).map(exact).collect();
-                            close(&y, &want, 1e-6);
+                            near("rotated", &y, &want, 1e-6, 0.0);
                             if case == 1 {
                                 let mut back = vec![f32::NAN; n];
                                 let y = View { data: &y, ..view };
                                 rotate(y, shape, &cos, &sin, pairs, interleaved, !inverse, &mut back);
-                                let x: Vec<f64> = data[..n].iter().map(|&x| f64::from(x)).collect();
-                                close(&back, &x, 1e-6);
+                                near("turned back", &back, &wide(&data[..n]), 1e-6, 0.0);
                             }
                         }
                     }

@@ -15,7 +15,7 @@ use burn::backend::flex::FlexTensor;
 #[derive(Debug)]
 pub struct MeanLoss(pub CrossEntropyOptions);
 
-/// The same inputs. Result: `[2, n]`, objective and cross-entropy of each token, without gradients.
+/// The same inputs. Result: `[n]`, the cross-entropy of each token, without gradients.
 #[derive(Debug)]
 pub struct TokenLosses(pub CrossEntropyOptions);
 
@@ -85,10 +85,9 @@ fn scaled(mut x: FlexTensor, factor: f32) -> FlexTensor {
 
 impl Operator for TokenLosses {
     fn forward(&self, inputs: Vec<FlexTensor>, targets: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
-        let [mut objective, nats] = losses(&inputs, targets, &self.0, None);
+        let [_, nats] = losses(&inputs, targets, &self.0, None);
         let n = nats.len();
-        objective.extend(nats);
-        vec![tensor(objective, [2, n])]
+        vec![tensor(nats, [n])]
     }
 
     fn backward(&self, _: Kept, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {

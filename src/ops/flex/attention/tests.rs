@@ -1,4 +1,5 @@
 use super::*;
+use crate::ops::check::noise;
 
 /// Everything a case needs, owned.
 #[derive(Clone)]
@@ -54,16 +55,6 @@ struct Inputs {
     of_distance: Vec<u32>,
 }
 
-/// Values in [-1, 1), by a linear congruence.
-fn noise(len: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 8_388_608.0 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 impl Case {
     /// Elements from one position to the next of an array of so many heads.
     fn seq_stride(&self, heads: usize) -> usize {
@@ -72,7 +63,7 @@ impl Case {
 
     fn array(&self, heads: usize, seq: usize, seed: u32) -> Vec<f32> {
         let len = if self.interleaved { self.seq_stride(heads) * seq } else { heads * seq * self.head_dim };
-        if self.equal { vec![0.5; self.batch * len] } else { noise(self.batch * len, seed) }
+        if self.equal { vec![0.5; self.batch * len] } else { noise(&seed.to_string(), self.batch * len) }
     }
 
     fn view<'a>(&self, data: &'a [f32], heads: usize, seq: usize) -> View<'a> {
@@ -92,7 +83,7 @@ impl Case {
             v: self.array(kv, self.keys, 3),
             dout: self.array(h, self.queries, 4),
             slopes: (0..h).map(|h| 0.5 / (h + 1) as f32).collect(),
-            table: noise(BUCKETS * h, 5),
+            table: noise("5", BUCKETS * h),
             of_distance: (0..self.keys as u32).map(|d| if d < 5 { d } else { (5 + d / 16).min(BUCKETS as u32 - 1) }).collect(),
         }
     }
