@@ -1,11 +1,12 @@
 //! Operators with a backward of their own, behind one extension of Burn's backends.
 //!
 //! ```text
-//! call ─► Autodiff: keeps inputs and outputs ─► Flex ─► Operator::forward
-//!         backward() ─────────────────────────► Flex ─► Operator::backward ─► gradients of the inputs
+//! call ─► Autodiff: keeps inputs and outputs ─► Flex or Cube ─► Kernels::forward
+//!         backward() ─────────────────────────► Flex or Cube ─► Kernels::backward ─► gradients of the inputs
 //! ```
 //!
-//! An operator is one type that implements [`Operator`]; dispatch and automatic differentiation are here, once for all.
+//! An operator is one type that implements [`Kernels`] for every backend; dispatch and automatic differentiation are
+//! here, once for all.
 
 use burn::{
     backend::{
@@ -17,40 +18,53 @@ use burn::{
             ops::{Backward, NodeGuard, Ops, OpsKind},
         },
         backend_extension,
-        flex::FlexTensor,
         tensor::{FloatTensor, IntTensor},
     },
     tensor::{Int, Tensor},
 };
 use std::{fmt::Debug, sync::Arc};
 
-/// A function of one to eight tensors with a backward written by hand, on the CPU.
-pub trait Operator: Debug + Send + Sync + 'static {
-    /// The result, and behind it what only [`Operator::backward`] needs.
+/// A function of one to eight tensors with a backward written by hand, on the backend `B`.
+pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
+    /// The result, and behind it what only [`Kernels::backward`] needs.
     ///
     /// Inputs are owned: one that nobody else holds may be changed in place. Unless `tracked`, no backward pass follows.
-    fn forward(&self, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor>;
+    fn forward(&self, inputs: Vec<FloatTensor<B>>, indices: Option<IntTensor<B>>, tracked: bool) -> Vec<FloatTensor<B>>;
 
     /// The gradient of each input; none is needed where `wanted` is false.
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>>;
+    fn backward(&self, kept: Kept<B>, gradient: FloatTensor<B>, wanted: &[bool]) -> Vec<Option<FloatTensor<B>>>;
 }
+
+/// Kernels for every backend that this build has.
+#[cfg(not(feature = "cube"))]
+pub trait Operator: Kernels<Flex> {}
+
+#[cfg(not(feature = "cube"))]
+impl<T: Kernels<Flex>> Operator for T {}
+
+/// Kernels for every backend that this build has.
+#[cfg(feature = "cube")]
+pub trait Operator: Kernels<Flex> + super::cube::Described {}
+
+#[cfg(feature = "cube")]
+impl<T: Kernels<Flex> + super::cube::Described> Operator for T {}
 
 /// What a forward pass leaves to its backward pass.
 #[derive(Debug)]
-pub struct Kept {
+pub struct Kept<B: Backend> {
     /// The inputs of the forward pass.
-    pub inputs: Vec<FlexTensor>,
+    pub inputs: Vec<FloatTensor<B>>,
     /// The indices of the forward pass.
-    pub indices: Option<FlexTensor>,
+    pub indices: Option<IntTensor<B>>,
     /// What the forward pass gave behind its result.
-    pub saved: Vec<FlexTensor>,
+    pub saved: Vec<FloatTensor<B>>,
 }
 
-/// Runs an operator on tensors of the CPU; its first output, with gradients if an input has them.
+/// Runs an operator; its first output, with gradients if an input has them.
 ///
 /// # Panics
 ///
-/// Without an input, with more than eight, or on another device.
+/// Without an input, with more than eight, or on a backend without kernels.
 pub fn call<const D: usize>(
     operator: impl Operator,
     inputs: Vec<burn::tensor::DispatchTensor>,
@@ -97,7 +111,7 @@ pub enum Tensors<B: Backend> {
 macro_rules! tensors {
     ($($variant:ident: $count:literal: $($name:ident)+),+) => {
         impl<B: Backend> Tensors<B> {
-            fn from(list: Vec<FloatTensor<B>>) -> Self {
+            pub(super) fn from(list: Vec<FloatTensor<B>>) -> Self {
                 let count = list.len();
                 let mut list = list.into_iter();
                 match count {
@@ -110,7 +124,7 @@ macro_rules! tensors {
                 }
             }
 
-            fn into_vec(self) -> Vec<FloatTensor<B>> {
+            pub(super) fn into_vec(self) -> Vec<FloatTensor<B>> {
                 match self {
                     Self::Zero => vec![],
                     $(Self::$variant($($name),+) => vec![$($name),+],)+
@@ -153,22 +167,22 @@ pub enum Indices<B: Backend> {
 }
 
 impl<B: Backend> Indices<B> {
-    fn into_option(self) -> Option<IntTensor<B>> {
+    pub(super) fn into_option(self) -> Option<IntTensor<B>> {
         match self {
             Self::None => None,
             Self::Some(indices) => Some(indices),
         }
     }
 
-    fn of(indices: Option<IntTensor<B>>) -> Self {
+    pub(super) fn of(indices: Option<IntTensor<B>>) -> Self {
         indices.map_or(Self::None, Self::Some)
     }
 }
 
 /// What backends offer beyond Burn's own operations: to run any [`Operator`].
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "cube"))]
 pub trait Extension: Backend {
-    /// [`Operator::forward`].
+    /// [`Kernels::forward`].
     fn forward(
         operator: Arc<dyn Operator>,
         #[extension_type] inputs: Tensors<Self>,
@@ -176,7 +190,7 @@ pub trait Extension: Backend {
         tracked: bool,
     ) -> Vec<FloatTensor<Self>>;
 
-    /// [`Operator::backward`].
+    /// [`Kernels::backward`].
     fn backward(
         operator: Arc<dyn Operator>,
         #[extension_type] inputs: Tensors<Self>,
@@ -187,23 +201,37 @@ pub trait Extension: Backend {
     ) -> Vec<Option<FloatTensor<Self>>>;
 }
 
-impl Extension for Flex {
-    fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, tracked: bool) -> Vec<FlexTensor> {
-        operator.forward(inputs.into_vec(), indices.into_option(), tracked)
-    }
+/// The extension of a backend that runs kernels itself.
+macro_rules! runs_kernels {
+    ($backend:ty) => {
+        impl Extension for $backend {
+            fn forward(
+                operator: Arc<dyn Operator>,
+                inputs: Tensors<Self>,
+                indices: Indices<Self>,
+                tracked: bool,
+            ) -> Vec<FloatTensor<Self>> {
+                Kernels::<Self>::forward(&*operator, inputs.into_vec(), indices.into_option(), tracked)
+            }
 
-    fn backward(
-        operator: Arc<dyn Operator>,
-        inputs: Tensors<Self>,
-        indices: Indices<Self>,
-        saved: Tensors<Self>,
-        gradient: FlexTensor,
-        wanted: Vec<bool>,
-    ) -> Vec<Option<FlexTensor>> {
-        let kept = Kept { inputs: inputs.into_vec(), indices: indices.into_option(), saved: saved.into_vec() };
-        operator.backward(kept, gradient, &wanted)
-    }
+            fn backward(
+                operator: Arc<dyn Operator>,
+                inputs: Tensors<Self>,
+                indices: Indices<Self>,
+                saved: Tensors<Self>,
+                gradient: FloatTensor<Self>,
+                wanted: Vec<bool>,
+            ) -> Vec<Option<FloatTensor<Self>>> {
+                let kept = Kept { inputs: inputs.into_vec(), indices: indices.into_option(), saved: saved.into_vec() };
+                Kernels::<Self>::backward(&*operator, kept, gradient, &wanted)
+            }
+        }
+    };
 }
+
+runs_kernels!(Flex);
+#[cfg(feature = "cube")]
+runs_kernels!(burn_cubecl::CubeBackend);
 
 impl<B: Extension, C: CheckpointStrategy> Extension for Autodiff<B, C> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {

@@ -3,9 +3,9 @@
 use super::{slice, tensor};
 use crate::ops::{
     flex::adamw,
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: parameter, gradient and both moments, of one shape. Results: parameter and both moments.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ fn owned(x: FlexTensor) -> FlexTensor {
     }
 }
 
-impl Operator for Step {
+impl Kernels<Flex> for Step {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let mut inputs = inputs.into_iter();
         let mut next = || inputs.next().expect("four inputs");
@@ -31,7 +31,7 @@ impl Operator for Step {
         vec![p, m, v]
     }
 
-    fn backward(&self, _: Kept, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, _: Kept<Flex>, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         unreachable!("updates have no gradients")
     }
 }

@@ -7,10 +7,10 @@ use super::{
 };
 use crate::ops::{
     flex::attention::{self, Bias, Problem},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
     relative_bucket::relative_bucket,
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// What is added to the scores; the table of a relative bias is the fourth input.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl Attention {
     }
 }
 
-impl Operator for Attention {
+impl Kernels<Flex> for Attention {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let [q, k, v] = [0, 1, 2].map(|i| rows(&inputs[i]));
         let [batch, heads, queries, head_dim] = dims(&q);
@@ -70,7 +70,7 @@ impl Operator for Attention {
         vec![out.clone(), out, tensor(log_sum, [batch, heads, queries])]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let [q, k, v] = [0, 1, 2].map(|i| rows(&kept.inputs[i]));
         let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(&q), dims(&k));
         let gradient = rows(&gradient);

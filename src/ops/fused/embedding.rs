@@ -1,8 +1,8 @@
 //! Rows of a matrix by index; the backward touches only rows that were read.
 
 use super::{room, slice, tensor, width};
-use crate::ops::operator::{Kept, Operator};
-use burn::backend::flex::FlexTensor;
+use crate::ops::operator::{Kept, Kernels};
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: `[vocab, width]`; indices: `[n]`. Result: `[n, width]`.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ fn ids(indices: &Option<FlexTensor>) -> Vec<usize> {
     indices.as_slice::<i32>().expect("tokens are i32").iter().map(|id| *id as usize).collect()
 }
 
-impl Operator for Embedding {
+impl Kernels<Flex> for Embedding {
     fn forward(&self, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let table = inputs[0].to_contiguous();
         let (ids, width) = (ids(&indices), width(&table));
@@ -24,7 +24,7 @@ impl Operator for Embedding {
         vec![tensor(rows, [ids.len(), width])]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         let (table, gradient) = (&kept.inputs[0], gradient.to_contiguous());
         let width = width(table);
         let mut sums = vec![0.0; table.layout().num_elements()];

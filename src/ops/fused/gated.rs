@@ -3,15 +3,15 @@
 use super::{room, slice, tensor};
 use crate::ops::{
     flex::gated::{self, Activation},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: x of any shape.
 #[derive(Debug)]
 pub struct Activate(pub Activation);
 
-impl Operator for Activate {
+impl Kernels<Flex> for Activate {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let x = inputs[0].to_contiguous();
         let mut y = room(slice(&x).len());
@@ -19,7 +19,7 @@ impl Operator for Activate {
         vec![tensor(y, x.layout().shape().clone())]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         let (x, gradient) = (kept.inputs[0].to_contiguous(), gradient.to_contiguous());
         let mut dx = room(slice(&x).len());
         gated::activate_backward(self.0, slice(&x), slice(&gradient), &mut dx);
@@ -31,7 +31,7 @@ impl Operator for Activate {
 #[derive(Debug)]
 pub struct Gated(pub Activation);
 
-impl Operator for Gated {
+impl Kernels<Flex> for Gated {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let (gate, up) = (inputs[0].to_contiguous(), inputs[1].to_contiguous());
         let mut y = room(slice(&gate).len());
@@ -39,7 +39,7 @@ impl Operator for Gated {
         vec![tensor(y, gate.layout().shape().clone())]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let (gate, up, gradient) = (kept.inputs[0].to_contiguous(), kept.inputs[1].to_contiguous(), gradient.to_contiguous());
         let (mut dgate, mut dup) = (room(slice(&gate).len()), room(slice(&gate).len()));
         gated::gated_backward(self.0, slice(&gate), slice(&up), slice(&gradient), &mut dgate, &mut dup);

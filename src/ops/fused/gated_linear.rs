@@ -7,9 +7,9 @@ use super::{
 };
 use crate::ops::{
     flex::gated::{self, Activation},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[batch, seq, width]`, the weights of gate and up `[width, hidden]`, and their biases if there are any.
 /// Result: `[batch, seq, hidden]`.
@@ -21,7 +21,7 @@ pub struct GatedLinear {
     pub biases: [bool; 2],
 }
 
-impl Operator for GatedLinear {
+impl Kernels<Flex> for GatedLinear {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let shared = Shared::new(&inputs, &self.biases);
         let [gate, up] = [0, 1].map(|i| shared.forward(i));
@@ -35,7 +35,7 @@ impl Operator for GatedLinear {
         all
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let Kept { inputs, saved, .. } = kept;
         let gradient = gradient.to_contiguous();
         let (gate, up) = (slice(&saved[0]), slice(&saved[1]));

@@ -3,9 +3,9 @@
 use super::{matrix, room, slice, tensor, width};
 use crate::ops::{
     flex::product::{Matrix, product},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[…, inputs]`, W `[inputs, outputs]` in any layout, and b `[outputs]` if there is one.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Linear {
     pub bias: bool,
 }
 
-impl Operator for Linear {
+impl Kernels<Flex> for Linear {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let shared = Shared::new(&inputs, &[self.bias]);
         let mut shape = inputs[0].layout().shape().clone();
@@ -23,7 +23,7 @@ impl Operator for Linear {
         vec![tensor(shared.forward(0), shape)]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         backward_of_shared(&Shared::new(&kept.inputs, &[self.bias]), &[gradient.to_contiguous()], wanted)
     }
 }

@@ -4,9 +4,9 @@ use super::{room, slice, tensor, width};
 use crate::ops::{
     cross_entropy::CrossEntropyOptions,
     flex::loss::{Gradients, Options, linear_cross_entropy},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[n, width]`, W `[width, vocab]` in any layout, the bias `[vocab]` or not; indices: targets `[n]`.
 ///
@@ -46,7 +46,7 @@ fn mean(losses: &[f32]) -> f32 {
     (losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32
 }
 
-impl Operator for MeanLoss {
+impl Kernels<Flex> for MeanLoss {
     fn forward(&self, inputs: Vec<FlexTensor>, targets: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let (n, width, vocab) = (inputs[0].layout().shape()[0], width(&inputs[0]), inputs[1].layout().shape()[1]);
         let strides = inputs[1].layout().strides().to_vec();
@@ -68,7 +68,7 @@ impl Operator for MeanLoss {
         all
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let factor = slice(&gradient.to_contiguous())[0];
         drop(kept.inputs);
         kept.saved.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| scaled(gradient, factor))).collect()
@@ -83,14 +83,14 @@ fn scaled(mut x: FlexTensor, factor: f32) -> FlexTensor {
     x
 }
 
-impl Operator for TokenLosses {
+impl Kernels<Flex> for TokenLosses {
     fn forward(&self, inputs: Vec<FlexTensor>, targets: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let [_, nats] = losses(&inputs, targets, &self.0, None);
         let n = nats.len();
         vec![tensor(nats, [n])]
     }
 
-    fn backward(&self, _: Kept, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, _: Kept<Flex>, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         unreachable!("only called without gradients")
     }
 }

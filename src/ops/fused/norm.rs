@@ -3,9 +3,9 @@
 use super::{room, slice, tensor, width};
 use crate::ops::{
     flex::norm::{self, Kind},
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[…, width]`, then the gain and the bias `[width]` that there are.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Norm {
     }
 }
 
-impl Operator for Norm {
+impl Kernels<Flex> for Norm {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let x = inputs[0].to_contiguous();
         let (width, count) = (width(&x), slice(&x).len());
@@ -41,7 +41,7 @@ impl Operator for Norm {
         vec![tensor(y, x.layout().shape().clone()), tensor(statistics, [count / width, 2])]
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let (x, gradient) = (kept.inputs[0].to_contiguous(), gradient.to_contiguous());
         let width = width(&x);
         let (gain, _) = self.gain_and_bias(&kept.inputs);

@@ -6,10 +6,10 @@ use crate::ops::{
         rotary::{Shape, rotate},
         view::View,
     },
-    operator::{Kept, Operator},
+    operator::{Kept, Kernels},
     rotation::Rotation,
 };
-use burn::backend::flex::FlexTensor;
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: x `[batch, heads, seq, head_dim]` in any layout with contiguous heads. The output lies as
 /// `[batch, seq, heads, head_dim]` in memory.
@@ -27,12 +27,12 @@ impl Rotary {
     }
 }
 
-impl Operator for Rotary {
+impl Kernels<Flex> for Rotary {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         vec![self.turn(&inputs[0], false)]
     }
 
-    fn backward(&self, _: Kept, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, _: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         vec![Some(self.turn(&gradient, true))]
     }
 }

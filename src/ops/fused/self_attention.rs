@@ -7,8 +7,8 @@ use super::{
     rotary::Rotary,
     tensor,
 };
-use crate::ops::operator::{Kept, Operator};
-use burn::backend::flex::FlexTensor;
+use crate::ops::operator::{Kept, Kernels};
+use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[batch, seq, width]`, the weights of queries, keys and values `[width, heads · head_dim]`, their biases if
 /// there are any, and the table of a relative bias. Result: `[batch, seq, heads · head_dim]`.
@@ -49,7 +49,7 @@ fn joined(x: &FlexTensor) -> FlexTensor {
     x.reshape(joined.into())
 }
 
-impl Operator for SelfAttention {
+impl Kernels<Flex> for SelfAttention {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let shared = Shared::new(&inputs, &self.biases);
         let [q, k, v] = [0, 1, 2].map(|i| {
@@ -70,7 +70,7 @@ impl Operator for SelfAttention {
         all
     }
 
-    fn backward(&self, kept: Kept, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
+    fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let Kept { inputs, mut saved, .. } = kept;
         let statistics = saved.split_off(3);
         saved.extend(self.table(&inputs).cloned());
