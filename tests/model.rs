@@ -116,7 +116,10 @@ fn check(case: &str, config: &ModelConfig) {
     assert!(worst < 1e-5, "{case}: the future leaks by {worst}");
 
     let noise = Some(Noise { seed: 1, step: 3, micro: 0 });
-    let loss = model.loss(inputs, targets, &Pass { noise });
+    // Documents of three tokens; only attention that keeps documents apart looks at them.
+    let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|index| (index % CONTEXT / 3 * 3) as i32).collect();
+    let starts = Some(Tensor::from_data(TensorData::new(starts, [BATCH, CONTEXT]), &device));
+    let loss = model.loss(inputs, targets, &Pass { noise, starts });
     let (objective, nats): (f32, f32) = (loss.objective.clone().into_scalar(), loss.nats.into_scalar());
     assert!(objective.is_finite() && nats.is_finite(), "{case}: {objective} {nats}");
     let gradients = loss.objective.backward();
@@ -300,7 +303,7 @@ fn the_loss_is_the_mean_of_the_token_losses() {
     let (inputs, targets) = (tokens(17, 0, &device), tokens(17, 5, &device));
     let loss = model.loss(inputs.clone(), targets.clone(), &Pass::default());
     let (objective, nats): (f32, f32) = (loss.objective.into_scalar(), loss.nats.into_scalar());
-    let each = model.token_losses(inputs.clone(), targets.clone()).into_data().try_to_vec::<f32>().unwrap();
+    let each = model.token_losses(inputs.clone(), targets.clone(), &Pass::default()).into_data().try_to_vec::<f32>().unwrap();
     assert!((nats - each.iter().sum::<f32>() / each.len() as f32).abs() < 1e-5);
     // log Z of nearly equal logits is ln 17, so the z-loss is near 0.1 · (ln 17)².
     assert!((objective - nats - 0.1 * 17f32.ln().powi(2)).abs() < 0.1, "{objective} {nats}");

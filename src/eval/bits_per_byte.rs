@@ -1,6 +1,9 @@
 //! Validation loss in bits per byte of text, so that tokenizers can be compared.
 
-use crate::{data::Dataset, model::Transformer};
+use crate::{
+    data::Dataset,
+    model::{Pass, Transformer, document_starts},
+};
 use burn::{
     module::Module,
     tensor::{Int, Tensor, TensorData},
@@ -22,6 +25,8 @@ pub struct Evaluation {
     pub context_multiples: Vec<usize>,
     /// The longest context that the model's positions are defined for, if there is one.
     pub context_limit: Option<usize>,
+    /// Whether the model keeps documents apart.
+    pub document_mask: bool,
 }
 
 /// Inputs `start .. start + length` of a token stream, of whose predictions the last `scored` count.
@@ -64,7 +69,8 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
     let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
     let context = evaluation.context;
     let mut scores = Scores::default();
-    let all = score(model, tokens, special, &windows(tokens.len(), context, 1, 1), evaluation.batch);
+    let score = |windows: &[Window], batch| score(model, tokens, special, evaluation.document_mask, windows, batch);
+    let all = score(&windows(tokens.len(), context, 1, 1), evaluation.batch);
     if all.targets == 0 || validation.bytes == 0 {
         return scores;
     }
@@ -76,7 +82,7 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
             continue;
         }
         let windows = windows(tokens.len(), context, multiple, largest);
-        let part = score(model, tokens, special, &windows, (evaluation.batch / multiple).max(1));
+        let part = score(&windows, (evaluation.batch / multiple).max(1));
         if part.targets > 0 {
             scores.0.insert(format!("valid/bits_per_byte@{multiple}x"), part.nats / (LN_2 * bytes_per_target * part.targets as f64));
         }
@@ -91,7 +97,7 @@ struct Sum {
 }
 
 /// Sums the losses of the windows' scored targets, in order and in f64.
-fn score(model: &Transformer, tokens: &[u32], special: u32, windows: &[Window], batch: usize) -> Sum {
+fn score(model: &Transformer, tokens: &[u32], special: u32, document_mask: bool, windows: &[Window], batch: usize) -> Sum {
     let device = &model.devices()[0];
     let mut sum = Sum::default();
     // Only the last window may be shorter; it is a batch of its own.
@@ -105,7 +111,9 @@ fn score(model: &Transformer, tokens: &[u32], special: u32, windows: &[Window], 
                     .collect();
                 Tensor::from_data(TensorData::new(values, shape), device)
             };
-            let losses = model.token_losses(part(0), part(1)).into_data().convert::<f32>();
+            let inputs = || group.iter().map(|window| &tokens[window.start..][..window.length]);
+            let starts = document_mask.then(|| document_starts(inputs(), special, device));
+            let losses = model.token_losses(part(0), part(1), &Pass { noise: None, starts }).into_data().convert::<f32>();
             let losses = losses.as_slice::<f32>().expect("losses were converted to f32");
             for (window, losses) in group.iter().zip(losses.chunks_exact(shape[1])) {
                 let skipped = window.length - window.scored;

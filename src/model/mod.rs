@@ -21,6 +21,6 @@ pub mod transformer;
 
 pub use account::Account;
 pub use parameters::{paired_share, parameters};
-pub use pass::{Noise, Pass};
+pub use pass::{Noise, Pass, document_starts};
 pub use spec::{ModelConfig, ModelSpec};
 pub use transformer::{Loss, Transformer};

@@ -127,7 +127,7 @@ impl Block {
     ///
     /// - `x`, output: `[batch, seq, width]`
     fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
-        self.residual.forward(x, |x| self.attention.forward(x, position), |x| self.feed_forward.forward(x), pass)
+        self.residual.forward(x, |x| self.attention.forward(x, position, pass), |x| self.feed_forward.forward(x), pass)
     }
 }
 
@@ -152,14 +152,14 @@ impl Transformer {
         Loss { objective, nats }
     }
 
-    /// Cross-entropy of every token in nats, without smoothing, z-loss and dropout.
+    /// Cross-entropy of every token in nats, without smoothing and z-loss.
     ///
     /// # Shapes
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
-    pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>) -> Tensor<2> {
-        self.head.token_losses(self.hidden(tokens, &Pass::default()), targets, &self.embedding.weight)
+    pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Tensor<2> {
+        self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight)
     }
 
     /// What the head reads, `[batch, seq, width]`.

@@ -36,6 +36,9 @@ pub struct AttentionOptions {
     pub soft_cap: Option<f64>,
     /// Keys that a query sees, itself included; all earlier ones by default.
     pub window: Option<usize>,
+    /// `[batch, key_seq]`: the position at which the document of each position starts, non-decreasing; a query sees no
+    /// key before the start of its own document. One document per sequence by default.
+    pub starts: Option<Tensor<2, Int>>,
     /// Added to the scores.
     pub bias: ScoreBias,
 }
@@ -54,7 +57,7 @@ pub struct AttentionOptions {
 ///
 /// # Panics
 ///
-/// If the shapes disagree, the window is 0, or a slope is not positive.
+/// If the shapes disagree, the window is 0, a slope is not positive, or starts decrease.
 pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOptions) -> Tensor<4> {
     let [batch, heads, query_seq, head_dim] = q.dims();
     let [_, kv_heads, key_seq, _] = k.dims();
@@ -68,7 +71,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
         let inputs = [q, k, v].map(Tensor::into_dispatch).into_iter().chain(table.map(Tensor::into_dispatch));
-        return operator::call(operator, inputs.collect(), None);
+        return operator::call(operator, inputs.collect(), flat_starts(options));
     }
     let mask = Mask::new(query_seq, key_seq, options.window);
     count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);
@@ -84,6 +87,16 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     };
     let scores = match mask.additive(&options.bias, &scores.device()) {
         Some(mask) => scores + mask,
+        None => scores,
+    };
+    let scores = match &options.starts {
+        Some(starts) => {
+            let device = scores.device();
+            let of_query = starts.clone().slice([0..batch, key_seq - query_seq..key_seq]).reshape([batch, 1, query_seq, 1]);
+            let keys = Tensor::<1, Int>::arange(0..key_seq as i64, &device).reshape([1, 1, 1, key_seq]);
+            let before = keys.expand([batch, 1, query_seq, key_seq]).lower(of_query.expand([batch, 1, query_seq, key_seq]));
+            scores.mask_fill(before.expand([batch, heads, query_seq, key_seq]), f32::NEG_INFINITY)
+        }
         None => scores,
     };
 
@@ -111,7 +124,12 @@ pub(super) fn operator(options: &AttentionOptions) -> (Attention, Option<Tensor<
     (Attention { scale, soft_cap, window: options.window, added }, table)
 }
 
-/// Pairs that see each other in one head.
+/// The starts of documents as one list, as the fused operator takes them.
+pub(super) fn flat_starts(options: &AttentionOptions) -> Option<Tensor<1, Int>> {
+    options.starts.as_ref().map(|starts| starts.clone().reshape([starts.shape().num_elements()]))
+}
+
+/// Pairs that see each other in one head, documents aside.
 pub(super) fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
     (key_seq - query_seq..key_seq).map(|position| (position + 1).min(window.unwrap_or(usize::MAX))).sum()
 }

@@ -43,7 +43,7 @@ pub fn self_attention(
         let vectors = vectors.into_iter().flatten().map(Tensor::into_dispatch);
         let inputs = std::iter::once(x.into_dispatch()).chain(weights).chain(vectors).chain(table.map(Tensor::into_dispatch));
         let operator = fused::self_attention::SelfAttention { attention: operator, rotation, head_dim, biases };
-        return operator::call(operator, inputs.collect(), None);
+        return operator::call(operator, inputs.collect(), super::attention::flat_starts(options));
     }
     let [q, k, v] = projections.map(|Affine { weight, bias }| {
         let heads = weight.dims()[1] / head_dim;

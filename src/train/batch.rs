@@ -1,6 +1,9 @@
 //! Batches: which sequences a step reads, and their way to the device.
 
-use crate::{data::Dataset, model::Noise};
+use crate::{
+    data::Dataset,
+    model::{Noise, document_starts},
+};
 use burn::{
     data::dataloader::{DataLoader, DataLoaderIterator, Progress},
     data::dataset::DatasetError,
@@ -15,6 +18,8 @@ pub struct Batch {
     pub tokens: Vec<u32>,
     /// Tokens of a row that are inputs.
     pub context: usize,
+    /// The token that opens documents, where the model keeps documents apart.
+    pub opening: Option<u32>,
     /// Address of the micro-batch's random draws.
     pub noise: Noise,
     /// Share of the step's batch: the factor on the loss whose gradients are summed.
@@ -35,6 +40,12 @@ impl Batch {
         };
         (part(0), part(1))
     }
+
+    /// Where the documents of the inputs start, `[rows, context]`, where the model keeps documents apart.
+    pub fn starts(&self, device: &Device) -> Option<Tensor<2, Int>> {
+        let rows = || self.tokens.chunks_exact(self.context + 1).map(|row| &row[..self.context]);
+        self.opening.map(|opening| document_starts(rows(), opening, device))
+    }
 }
 
 /// The micro-batches of a run, in order, from some step to the last.
@@ -48,6 +59,8 @@ pub struct Batches {
     pub seed: u64,
     /// Tokens of a sequence.
     pub context: usize,
+    /// The token that opens documents, where the model keeps documents apart.
+    pub opening: Option<u32>,
     /// Sequences per step.
     pub batch: usize,
     /// Micro-batches per step.
@@ -66,6 +79,7 @@ impl Batches {
         Batch {
             tokens: (first..first + rows as u64).flat_map(|index| self.dataset.sequence(self.seed, index, self.context)).collect(),
             context: self.context,
+            opening: self.opening,
             noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
             share: 1.0 / self.accumulation as f64,
         }

@@ -65,7 +65,7 @@ mod tests {
 
     fn gradients(model: &Transformer) -> GradientsParams {
         let noise = Noise { seed: 0, step: 0, micro: 0 };
-        let batch = Batch { tokens: (0..18).map(|i| i * 7 % 32).collect(), context: 8, noise, share: 1.0 };
+        let batch = Batch { tokens: (0..18).map(|i| i * 7 % 32).collect(), context: 8, opening: None, noise, share: 1.0 };
         step::backward(model, step::forward(model, &batch).objective, 1.0)
     }
 

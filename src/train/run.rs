@@ -139,6 +139,7 @@ fn train(
         dataset: data.clone(),
         seed: spec.train.seed,
         context: spec.model.context,
+        opening: spec.model.attention.document_mask.then(|| data.tokenizer().bos()),
         batch: spec.train.batch,
         accumulation: spec.train.accumulation,
         steps,
@@ -149,6 +150,7 @@ fn train(
         batch: spec.evaluation.batch,
         context_multiples: spec.evaluation.context_multiples.clone(),
         context_limit: spec.model.context_limit(),
+        document_mask: spec.model.attention.document_mask,
     };
     let examination = Examination { dataset: data.clone(), evaluation };
     let write_failure = Arc::default();

@@ -55,8 +55,9 @@ pub struct Examination {
 
 /// Forward pass of a micro-batch on the model's device.
 pub(super) fn forward(model: &Transformer, batch: &Batch) -> Loss {
-    let (tokens, targets) = batch.tensors(&model.devices()[0]);
-    model.loss(tokens, targets, &Pass { noise: Some(batch.noise) })
+    let device = &model.devices()[0];
+    let (tokens, targets) = batch.tensors(device);
+    model.loss(tokens, targets, &Pass { noise: Some(batch.noise), starts: batch.starts(device) })
 }
 
 /// Gradients of `share` of the objective.

@@ -94,6 +94,7 @@ pub fn axes() -> Vec<Axis> {
             PositionConfig::None(NoPositionConfig {}),
         ),
         axis!("residual.kind", |m| m.residual.kind => Pre, Post, Sandwich, Output, ParallelShared, Parallel),
+        axis!("document_mask", |m| m.attention.document_mask => false, true),
         axis!("width", |m| m.width => 16, 8),
         axis!("heads", |m| (m.attention.heads, m.attention.kv_heads) => (2, None), (4, None), (4, Some(2)), (4, Some(1))),
         axis!("head_dim", |m| m.attention.head_dim => None, Some(8), Some(12)),

@@ -23,6 +23,8 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 
 
+OPENING = 8  # the token that opens documents, where the attention keeps them apart
+
 # --- weights and tokens by formula -----------------------------------------------------------------------------------
 
 
@@ -233,6 +235,8 @@ def attention(p, path, spec, layer, x):
                 first = 0
                 if config["spans"][layer] == "window":
                     first = max(0, i - config["window"] + 1)
+                if "openings" in spec:
+                    first = max([first] + [j for j in range(i + 1) if spec["openings"][b, j]])
                 scores = soft_cap(config["scale"] * (kh[first : i + 1] @ qh[i]), config["soft_cap"])
                 distances = [i - j for j in range(first, i + 1)]
                 if position["kind"] == "alibi" and active(position, layer):
@@ -292,6 +296,8 @@ def block(p, spec, layer, x):
 def logits(p, spec, inputs):
     width, position, embedding = spec["width"], spec["position"], spec["embedding"]
     length = inputs.shape[1]
+    if spec["attention"].get("document_mask"):
+        spec = spec | {"openings": inputs == OPENING}
     x = p("embedding.weight")[inputs]
     if embedding["scale"]:
         x = x * math.sqrt(width)

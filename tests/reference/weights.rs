@@ -1,6 +1,6 @@
 //! Weights and tokens by formula, the same on both sides: none are stored. See `noise` and `weight` in `reference.py`.
 
-use ablate::model::{Transformer, transformer::is_variant};
+use ablate::model::{Transformer, document_starts, transformer::is_variant};
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
@@ -32,6 +32,13 @@ pub fn tokens(key: &str, batch: usize, seq: usize, vocab: usize, device: &Device
         Tensor::from_data(TensorData::new(values, [batch, seq]), device)
     };
     (part(0), part(1))
+}
+
+/// Where the documents of `[batch, seq]` tokens start.
+pub fn starts(tokens: &Tensor<2, Int>, opening: u32) -> Tensor<2, Int> {
+    let [_, seq] = tokens.dims();
+    let values: Vec<u32> = tokens.clone().into_data().iter::<i64>().map(|token| token as u32).collect();
+    document_starts(values.chunks(seq), opening, &tokens.device())
 }
 
 /// The model with every parameter replaced by the formula's.

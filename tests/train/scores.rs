@@ -4,7 +4,7 @@ use super::Bench;
 use ablate::{
     device::DeviceName,
     eval::{Evaluation, evaluate},
-    model::Transformer,
+    model::{Pass, Transformer},
     train::RunSpec,
 };
 use burn::tensor::{Int, Tensor, TensorData};
@@ -15,14 +15,19 @@ fn nats(model: &Transformer, tokens: &[u32], target: usize, inputs: usize) -> f6
         let values: Vec<i32> = tokens[from..from + inputs].iter().map(|&token| token as i32).collect();
         Tensor::from_data(TensorData::new(values, [1, inputs]), &DeviceName::Flex.open().unwrap())
     };
-    let losses = model.token_losses(row(target - inputs), row(target - inputs + 1));
+    let losses = model.token_losses(row(target - inputs), row(target - inputs + 1), &Pass::default());
     f64::from(losses.into_data().as_slice::<f32>().unwrap()[inputs - 1])
 }
 
 fn scored(bench: &Bench, spec: &RunSpec, batch: usize, multiples: &[usize]) -> ablate::eval::Scores {
     let model = spec.model.build(5, &DeviceName::Flex.open().unwrap());
-    let evaluation =
-        Evaluation { context: spec.model.context, batch, context_multiples: multiples.to_vec(), context_limit: spec.model.context_limit() };
+    let evaluation = Evaluation {
+        context: spec.model.context,
+        batch,
+        context_multiples: multiples.to_vec(),
+        context_limit: spec.model.context_limit(),
+        document_mask: spec.model.attention.document_mask,
+    };
     evaluate(&model, &bench.data, &evaluation)
 }
 

@@ -29,6 +29,9 @@ pub struct AttentionConfig {
     pub window: Option<usize>,
     /// Which layers see the whole context and which a window, repeated over the layers. Gemma 2: `["window", "full"]`.
     pub pattern: Vec<Span>,
+    /// Whether tokens see only their own document where a sequence holds several (Llama 3, Grattafiori et al. 2024,
+    /// section 3.2; "intra-document causal masking", Zhao et al. 2024). Documents are told apart by the token that opens them.
+    pub document_mask: bool,
     /// Biases of the projections: `true`, `false`, or one switch each.
     pub bias: BiasConfig,
 }
@@ -44,6 +47,7 @@ impl Default for AttentionConfig {
             soft_cap: None,
             window: None,
             pattern: vec![Span::Full],
+            document_mask: false,
             bias: BiasConfig::All(false),
         }
     }
@@ -129,6 +133,10 @@ pub struct AttentionSpec {
     pub window: Option<usize>,
     /// One entry per layer.
     pub spans: Vec<Span>,
+    /// Whether tokens see only their own document.
+    // Left out where off, so that runs from before there was a choice keep their identity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub document_mask: bool,
     /// Biases of the projections.
     pub bias: AttentionBias,
 }

@@ -3,7 +3,7 @@
 use super::{AttentionSpec, QkNormConfig};
 use crate::{
     model::{
-        Account,
+        Account, Pass,
         init::{Role, Scope},
         linear::Linear,
         norm::{NoNormConfig, Norm, NormConfig},
@@ -105,13 +105,14 @@ impl Attention {
     /// # Shapes
     ///
     /// - `x`, output: `[batch, seq, width]`
-    pub fn forward(&self, x: Tensor<3>, position: &Position) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
         let [batch, seq, _] = x.dims();
         let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
         let options = AttentionOptions {
             scale: self.spec.scale,
             soft_cap: self.spec.soft_cap,
             window: self.spec.window_at(self.layer),
+            starts: pass.starts.clone().filter(|_| self.spec.document_mask),
             bias: position.bias(self.layer),
         };
         if matches!(self.spec.qk_norm, QkNormConfig::None {}) {

@@ -85,6 +85,7 @@ impl AttentionConfig {
             // A window that no layer reaches makes no difference, and so must not make another run of it.
             window: self.window.filter(|_| spans.contains(&Span::Window)),
             spans,
+            document_mask: self.document_mask,
             bias: match self.bias {
                 BiasConfig::All(on) => AttentionBias { query: on, key: on, value: on, output: on },
                 BiasConfig::Each(bias) => bias,

@@ -5,7 +5,7 @@ use crate::ops::{
 };
 
 fn plain(scale: f64) -> AttentionOptions {
-    AttentionOptions { scale, soft_cap: None, window: None, bias: ScoreBias::None }
+    AttentionOptions { scale, soft_cap: None, window: None, starts: None, bias: ScoreBias::None }
 }
 
 /// Sizes: batch, heads, kv heads, queries, keys, channels.
@@ -14,6 +14,8 @@ type Sizes = (usize, usize, usize, usize, usize, usize);
 /// Attention by loops. `bias(head, distance)` is added to the scores.
 fn reference(sizes: Sizes, q: &[f64], k: &[f64], v: &[f64], o: &AttentionOptions, bias: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let (batch, heads, kv_heads, queries, keys, channels) = sizes;
+    let starts: Option<Vec<i64>> = o.starts.clone().map(|starts| starts.into_data().iter::<i64>().collect());
+    let start = |b: usize, position: usize| starts.as_ref().map_or(0, |starts| starts[b * keys + position] as usize);
     let mut out = vec![0.0; q.len()];
     for b in 0..batch {
         for h in 0..heads {
@@ -22,7 +24,7 @@ fn reference(sizes: Sizes, q: &[f64], k: &[f64], v: &[f64], o: &AttentionOptions
                 let at = ((b * heads + h) * queries + i) * channels;
                 let row = |j: usize| ((b * kv_heads + group) * keys + j) * channels;
                 let position = keys - queries + i;
-                let first = o.window.map_or(0, |w| (position + 1).saturating_sub(w));
+                let first = o.window.map_or(0, |w| (position + 1).saturating_sub(w)).max(start(b, position));
                 let weights: Vec<f64> = (first..=position)
                     .map(|j| {
                         let s = o.scale * (0..channels).map(|c| q[at + c] * k[row(j) + c]).sum::<f64>();
@@ -78,7 +80,7 @@ fn agrees_with_loops_for_every_option() {
         compare("window", (1, 2, 2, 6, 6, 3), &AttentionOptions { window: Some(window), ..plain(1.0) }, |_, _| 0.0);
     }
     let slopes = vec![0.5f32, 0.125];
-    let alibi = AttentionOptions { bias: ScoreBias::Alibi(slopes.clone()), window: Some(4), soft_cap: Some(2.0), scale: 1.0 };
+    let alibi = AttentionOptions { bias: ScoreBias::Alibi(slopes.clone()), window: Some(4), soft_cap: Some(2.0), ..plain(1.0) };
     compare("alibi", (2, 2, 1, 4, 6, 3), &alibi, |h, d| -f64::from(slopes[h]) * d as f64);
 }
 
@@ -175,4 +177,22 @@ fn softmax_is_in_f32_for_bf16() {
     let v = leaf(vec![1.0; keys], [1, 1, keys, 1]).cast(FloatDType::BF16);
     let y = attention(zeros(1), zeros(keys), v, &plain(1.0)).cast(FloatDType::F32);
     close("mean of ones", &values(y), &[1.0], 1.0 / 256.0);
+}
+
+#[test]
+fn documents_do_not_see_each_other_on_either_path() {
+    let device = crate::ops::check::autodiff(&burn::tensor::Device::flex());
+    // Documents of 1, 3 and 2 tokens; of 4 and 2.
+    let starts = Tensor::<2, Int>::from_data([[0, 1, 1, 1, 4, 4], [0, 0, 0, 0, 4, 4]], &device);
+    for path in [crate::ops::Path::Fused, crate::ops::Path::Composed] {
+        crate::ops::with(path, || {
+            let options = AttentionOptions { starts: Some(starts.clone()), ..plain(0.9) };
+            compare("documents", (2, 2, 1, 6, 6, 3), &options, |_, _| 0.0);
+            compare("late queries", (2, 2, 2, 3, 6, 3), &options, |_, _| 0.0);
+            compare("and a window", (2, 4, 2, 6, 6, 3), &AttentionOptions { window: Some(2), ..options.clone() }, |_, _| 0.0);
+            let slopes = vec![0.5f32, 0.125];
+            let alibi = AttentionOptions { bias: ScoreBias::Alibi(slopes.clone()), soft_cap: Some(2.0), ..options };
+            compare("and a bias", (2, 2, 1, 6, 6, 3), &alibi, |h, d| -f64::from(slopes[h]) * d as f64);
+        });
+    }
 }

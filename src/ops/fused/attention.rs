@@ -27,7 +27,8 @@ pub enum Added {
 }
 
 /// Inputs: q `[batch, heads, query_seq, head_dim]`, k and v `[batch, kv_heads, key_seq, head_dim]`, and the table of a
-/// relative bias `[buckets, heads]`. The output lies as `[batch, query_seq, heads, head_dim]` in memory.
+/// relative bias `[buckets, heads]`; indices: where the document of each position starts, `[batch · key_seq]`, if sequences
+/// hold several. The output lies as `[batch, query_seq, heads, head_dim]` in memory.
 #[derive(Debug)]
 pub struct Attention {
     /// Factor on the scores.
@@ -41,8 +42,15 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Runs `body` with the problem that q, k and the table make.
-    fn with<T>(&self, q: &FlexTensor, k: &FlexTensor, table: Option<&FlexTensor>, body: impl FnOnce(&Problem) -> T) -> T {
+    /// Runs `body` with the problem that q, k, the table and the starts of documents make.
+    fn with<T>(
+        &self,
+        q: &FlexTensor,
+        k: &FlexTensor,
+        table: Option<&FlexTensor>,
+        starts: Option<&FlexTensor>,
+        body: impl FnOnce(&Problem) -> T,
+    ) -> T {
         let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(q), dims(k));
         let table = table.map(FlexTensor::to_contiguous);
         let buckets = table.as_ref().map_or(0, |table| table.layout().shape()[0]);
@@ -55,17 +63,23 @@ impl Attention {
             (Added::Table { .. }, Some(table)) => Bias::Relative { table: slice(table), buckets, of_distance: &of_distance },
             _ => Bias::None,
         };
-        let &Self { scale, soft_cap, window, .. } = self;
-        body(&Problem { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts: None, bias })
+        let starts: Option<Vec<u32>> = starts.map(|starts| {
+            let starts = starts.to_contiguous();
+            starts.as_slice::<i32>().expect("starts are i32").iter().map(|start| *start as u32).collect()
+        });
+        let (&Self { scale, soft_cap, window, .. }, starts) = (self, starts.as_deref());
+        body(&Problem { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts, bias })
     }
 }
 
 impl Kernels<Flex> for Attention {
-    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
+    fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let [q, k, v] = [0, 1, 2].map(|i| rows(&inputs[i]));
         let [batch, heads, queries, head_dim] = dims(&q);
         let (mut out, mut log_sum) = (room(batch * heads * queries * head_dim), room(batch * heads * queries));
-        self.with(&q, &k, inputs.get(3), |problem| attention::forward(problem, view(&q), view(&k), view(&v), &mut out, &mut log_sum));
+        self.with(&q, &k, inputs.get(3), starts.as_ref(), |problem| {
+            attention::forward(problem, view(&q), view(&k), view(&v), &mut out, &mut log_sum);
+        });
         let out = tensor(out, [batch, queries, heads, head_dim]).transpose(1, 2);
         vec![out.clone(), out, tensor(log_sum, [batch, heads, queries])]
     }
@@ -79,7 +93,7 @@ impl Kernels<Flex> for Attention {
         let table = kept.inputs.get(3);
         let mut dtable = table.map(|table| room(table.layout().num_elements()));
         let (out, log_sum) = (&kept.saved[0], &kept.saved[1]);
-        self.with(&q, &k, table, |problem| {
+        self.with(&q, &k, table, kept.indices.as_ref(), |problem| {
             let (log_sum, dtable) = (slice(log_sum), dtable.as_deref_mut());
             attention::backward(
                 problem,

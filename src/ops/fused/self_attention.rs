@@ -11,7 +11,7 @@ use crate::ops::operator::{Kept, Kernels};
 use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[batch, seq, width]`, the weights of queries, keys and values `[width, heads · head_dim]`, their biases if
-/// there are any, and the table of a relative bias. Result: `[batch, seq, heads · head_dim]`.
+/// there are any, and the table of a relative bias; indices: those of [`Attention`]. Result: `[batch, seq, heads · head_dim]`.
 #[derive(Debug)]
 pub struct SelfAttention {
     /// What follows the projections.
@@ -50,7 +50,7 @@ fn joined(x: &FlexTensor) -> FlexTensor {
 }
 
 impl Kernels<Flex> for SelfAttention {
-    fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
+    fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let shared = Shared::new(&inputs, &self.biases);
         let [q, k, v] = [0, 1, 2].map(|i| {
             let shape = [inputs[0].layout().shape()[0], inputs[0].layout().shape()[1], shared.outputs(i)];
@@ -58,7 +58,7 @@ impl Kernels<Flex> for SelfAttention {
         });
         let mut parts = vec![self.rotated(q, false), self.rotated(k, false), v];
         parts.extend(self.table(&inputs).cloned());
-        let mut found = self.attention.forward(parts.clone(), None, tracked);
+        let mut found = self.attention.forward(parts.clone(), starts, tracked);
         let statistics = found.split_off(2).swap_remove(0);
         let out = found.swap_remove(0);
         parts.truncate(3);
@@ -71,11 +71,11 @@ impl Kernels<Flex> for SelfAttention {
     }
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let Kept { inputs, mut saved, .. } = kept;
+        let Kept { inputs, indices, mut saved } = kept;
         let statistics = saved.split_off(3);
         saved.extend(self.table(&inputs).cloned());
         let all = vec![true; saved.len()];
-        let inner = Kept { inputs: saved, indices: None, saved: statistics };
+        let inner = Kept { inputs: saved, indices, saved: statistics };
         let gradient = by_head(&gradient.to_contiguous(), self.head_dim);
         let mut found = self.attention.backward(inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");

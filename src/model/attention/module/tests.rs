@@ -162,7 +162,7 @@ fn every_form_agrees_with_loops() {
             let attention = disturbed(config.resolve(WIDTH, 2, SEQ).unwrap().build(&scope(layer), WIDTH));
             let x = noisy("x", [2, SEQ, WIDTH]);
             let x64 = values(x.clone());
-            let y = values(attention.forward(x, &none()));
+            let y = values(attention.forward(x, &none(), &Pass::default()));
             let expected: Vec<f64> = x64.chunks(SEQ * WIDTH).flat_map(|sequence| reference(&attention, sequence)).collect();
             close(&format!("{config:?} layer {layer}"), &y, &expected, 2e-6);
         }
@@ -174,7 +174,7 @@ fn the_gradient_of_the_input_is_the_slope_of_the_reference() {
     for config in configs() {
         let attention = disturbed(config.resolve(WIDTH, 2, SEQ).unwrap().build(&scope(0), WIDTH));
         let x = noisy("x", [1, 4, WIDTH]);
-        let gradient = values(x.grad(&weighted_sum(attention.forward(x.clone(), &none())).backward()).unwrap());
+        let gradient = values(x.grad(&weighted_sum(attention.forward(x.clone(), &none(), &Pass::default())).backward()).unwrap());
         let slope = crate::ops::check::differences(&values(x), |x| crate::ops::check::weighted(&reference(&attention, x)));
         close(&format!("{config:?}"), &gradient, &slope, 1e-5);
     }
@@ -190,7 +190,7 @@ fn accounts_equal_parameters_and_counted_products() {
             assert_eq!(account.parameters, attention.num_params() as u64, "{config:?}");
             // Position information runs no counted products.
             let position = Position::Alibi(AlibiConfig::default().build(spec.heads));
-            let (_, counted) = count_flops(|| attention.forward(noisy("x", [2, SEQ, WIDTH]), &position));
+            let (_, counted) = count_flops(|| attention.forward(noisy("x", [2, SEQ, WIDTH]), &position, &Pass::default()));
             let expected = account.flops_per_token / 3.0 * (2 * SEQ) as f64;
             assert!((counted as f64 - expected).abs() < 1e-9 * expected, "{config:?}: counted {counted}, accounted {expected}");
         }
@@ -254,7 +254,7 @@ fn weights_do_not_depend_on_heads_or_norms() {
 fn t5_bias_learns_through_attention() {
     let position = Position::T5(T5Config { buckets: 4, max_distance: 6, ..Default::default() }.build(&scope(0).child("position"), 4));
     let attention = AttentionConfig::default().resolve(WIDTH, 1, SEQ).unwrap().build(&scope(0), WIDTH);
-    let gradients = weighted_sum(attention.forward(noisy("x", [1, SEQ, WIDTH]), &position)).backward();
+    let gradients = weighted_sum(attention.forward(noisy("x", [1, SEQ, WIDTH]), &position, &Pass::default())).backward();
     let Position::T5(bias) = position else { unreachable!() };
     let gradient = values(bias.table.val().grad(&gradients).unwrap());
     assert!(gradient.iter().all(|g| g.is_finite() && *g != 0.0), "{gradient:?}");
