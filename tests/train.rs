@@ -1,5 +1,6 @@
 //! Tests of `train` and `eval` from outside: whole runs on small text.
 
+mod paths;
 mod programs;
 mod runs;
 mod scores;
