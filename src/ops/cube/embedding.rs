@@ -60,7 +60,7 @@ fn chain(ids: &[i32], next: &mut [i32], first: &mut [i32], tokens: usize, #[comp
         let id = ids[ABSOLUTE_POS];
         let start = ABSOLUTE_POS / chunk * chunk;
         let end = min(start + chunk, tokens);
-        let mut found = -1i32;
+        let mut found = comptime!(-1i32).runtime();
         let mut i = ABSOLUTE_POS + 1;
         while i < end {
             if ids[i] == id {

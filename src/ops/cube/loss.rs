@@ -70,7 +70,7 @@ fn token_losses<F: Float>(
     let unit = UNIT_POS as usize;
     let first = row * vocab;
     let target = min(targets[start + row] as usize, comptime!(vocab - 1));
-    let mut top = f32::NEG_INFINITY;
+    let mut top = comptime!(f32::MIN).runtime();
     let mut i = unit;
     while i < vocab {
         top = max(top, logit::<F>(logits[first + i], bias, i, cap, has_bias, has_cap));

@@ -7,7 +7,7 @@ use super::{
     tensor::{described, dims, reshape, swap},
 };
 use crate::ops::{
-    fused::self_attention::SelfAttention,
+    fused::{attention::Added, self_attention::SelfAttention},
     operator::{Kept, Kernels},
 };
 use burn::backend::fusion::custom::TensorSpec;
@@ -21,9 +21,14 @@ impl SelfAttention {
         }
     }
 
-    /// Where the table of a relative bias is among the inputs, if there is one.
-    fn table_at(&self) -> usize {
+    /// Tensors before the table of a relative bias: x, the weights and the biases.
+    fn before_table(&self) -> usize {
         4 + self.biases.iter().filter(|bias| **bias).count()
+    }
+
+    /// The table of a relative bias, if there is one.
+    fn table_in<'a, T>(&self, inputs: &'a [T]) -> Option<&'a T> {
+        matches!(self.attention.added, Added::Table { .. }).then(|| &inputs[self.before_table()])
     }
 }
 
@@ -40,12 +45,12 @@ fn joined(x: CubeTensor) -> CubeTensor {
 }
 
 impl Kernels<CubeBackend> for SelfAttention {
-    fn forward(&self, inputs: Vec<CubeTensor>, _: Option<CubeTensor>, tracked: bool) -> Vec<CubeTensor> {
+    fn forward(&self, inputs: Vec<CubeTensor>, starts: Option<CubeTensor>, tracked: bool) -> Vec<CubeTensor> {
         let shared = Shared::new(&inputs, &self.biases);
         let [q, k, v] = [0, 1, 2].map(|i| by_head(shared.forward(i), self.head_dim));
         let mut parts = vec![self.turned(q, false), self.turned(k, false), v];
-        parts.extend(inputs.get(self.table_at()).cloned());
-        let mut found = Kernels::<CubeBackend>::forward(&self.attention, parts.clone(), None, tracked);
+        parts.extend(self.table_in(&inputs).cloned());
+        let mut found = Kernels::<CubeBackend>::forward(&self.attention, parts.clone(), starts, tracked);
         let statistics = found.split_off(1);
         parts.truncate(3);
         let mut all = vec![joined(found.swap_remove(0))];
@@ -57,18 +62,18 @@ impl Kernels<CubeBackend> for SelfAttention {
     }
 
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
-        let Kept { inputs, mut saved, .. } = kept;
+        let Kept { inputs, indices, mut saved } = kept;
         let statistics = saved.split_off(3);
-        saved.extend(inputs.get(self.table_at()).cloned());
+        saved.extend(self.table_in(&inputs).cloned());
         let all = vec![true; saved.len()];
-        let inner = Kept { inputs: saved, indices: None, saved: statistics };
+        let inner = Kept { inputs: saved, indices, saved: statistics };
         let gradient = by_head(gradient, self.head_dim);
         let mut found = Kernels::<CubeBackend>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
         let (dq, dk, dv) = (next(), next(), next());
         let outputs = [self.turned(dq, true), self.turned(dk, true), dv].map(joined);
         let shared = Shared::new(&inputs, &self.biases);
-        let mut gradients = linear::backward_of_shared(&shared, &outputs, &wanted[..self.table_at()]);
+        let mut gradients = linear::backward_of_shared(&shared, &outputs, &wanted[..self.before_table()]);
         gradients.extend(found.map(Some));
         gradients
     }
@@ -82,7 +87,7 @@ impl Described for SelfAttention {
             let mut parts: Vec<TensorSpec> =
                 (0..3).map(|i| described([batch, inputs[1 + i].shape[1] / self.head_dim, seq, self.head_dim], &inputs[0])).collect();
             all.extend_from_slice(&parts);
-            parts.extend(inputs.get(self.table_at()).cloned());
+            parts.extend(self.table_in(inputs).cloned());
             all.extend(self.attention.outputs(&parts, true).into_iter().skip(1));
         }
         all

@@ -12,7 +12,10 @@ use crate::ops::{
     operator::{Kept, Kernels},
     relative_bucket::relative_bucket,
 };
-use burn::{backend::fusion::custom::TensorSpec, tensor::DType};
+use burn::{
+    backend::{fusion::custom::TensorSpec, ops::IntTensorOps},
+    tensor::{DType, IntDType},
+};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -51,6 +54,7 @@ fn added(numbers: &[f32], head: usize, distance: usize, #[comptime] heads: usize
 fn softmax<F: Float>(
     products: &[F],
     numbers: &[f32],
+    starts: &[i32],
     weights: &mut [F],
     log_sum: &mut [f32],
     rows: usize,
@@ -61,18 +65,24 @@ fn softmax<F: Float>(
     cap: f32,
     #[comptime] heads: usize,
     #[comptime] has_cap: bool,
+    #[comptime] has_starts: bool,
     #[comptime] kind: u8,
     #[comptime] units: usize,
     #[define(F)] _elem: ElemType,
 ) {
+    // Cubes beyond the last row do it once more: a barrier must be met by all units.
     let row = min(CUBE_POS, rows - 1);
     let unit = UNIT_POS as usize;
     let start = row * keys;
     let position = row % queries + keys - queries;
     let head = row / queries % heads;
     let end = position + 1;
-    let first = end - min(window, end);
-    let mut top = f32::NEG_INFINITY;
+    let mut first = end - min(window, end);
+    if comptime!(has_starts) {
+        let entry = row / queries / heads;
+        first = max(first, starts[entry * keys + position] as usize);
+    }
+    let mut top = comptime!(f32::MIN).runtime();
     let mut key = first + unit;
     while key < end {
         let score = capped(f32::cast_from(products[start + key]), scale, cap, has_cap);
@@ -200,16 +210,16 @@ struct Problem {
     kv_heads: usize,
     queries: usize,
     keys: usize,
-    head_dim: usize,
     kind: u8,
     numbers: CubeTensor,
+    starts: Option<CubeTensor>,
     bucket_of: Option<CubeTensor>,
 }
 
 impl Problem {
-    fn new(attention: &Attention, inputs: &[CubeTensor]) -> Self {
+    fn new(attention: &Attention, inputs: &[CubeTensor], starts: Option<CubeTensor>) -> Self {
         let (q, k) = (&inputs[0], &inputs[1]);
-        let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(q), dims(k));
+        let ([batch, heads, queries, _], [_, kv_heads, keys, _]) = (dims(q), dims(k));
         let upload = |bytes: &[u8], count: usize, dtype| {
             let handle = q.client.create_from_slice(bytes);
             CubeTensor::new_contiguous(q.client.clone(), q.device.clone(), [count].into(), handle, dtype)
@@ -228,7 +238,8 @@ impl Problem {
                 (TABLE, numbers, Some(bucket_of))
             }
         };
-        Self { batch, heads, kv_heads, queries, keys, head_dim, kind, numbers, bucket_of }
+        let starts = starts.map(|starts| dense(&CubeBackend::int_cast(starts, IntDType::I32)));
+        Self { batch, heads, kv_heads, queries, keys, kind, numbers, starts, bucket_of }
     }
 
     fn rows(&self) -> usize {
@@ -259,6 +270,7 @@ impl Problem {
             CubeDim::new_1d(units as u32),
             arg(&products),
             arg(&self.numbers),
+            arg(self.starts.as_ref().unwrap_or(&self.numbers)),
             arg(&weights),
             arg(&log_sum),
             self.rows(),
@@ -269,6 +281,7 @@ impl Problem {
             attention.soft_cap.unwrap_or(1.0),
             self.heads,
             attention.soft_cap.is_some(),
+            self.starts.is_some(),
             self.kind,
             units,
             elem(&products),
@@ -278,16 +291,16 @@ impl Problem {
 }
 
 impl Kernels<CubeBackend> for Attention {
-    fn forward(&self, inputs: Vec<CubeTensor>, _: Option<CubeTensor>, _: bool) -> Vec<CubeTensor> {
-        let problem = Problem::new(self, &inputs);
+    fn forward(&self, inputs: Vec<CubeTensor>, starts: Option<CubeTensor>, _: bool) -> Vec<CubeTensor> {
+        let problem = Problem::new(self, &inputs, starts);
         let [_, weights, log_sum] = problem.weights(self, &inputs[0], &inputs[1]);
         let out = problem.single(matmul(weights, inputs[2].clone()));
         vec![out.clone(), out, log_sum]
     }
 
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
-        let Kept { inputs, .. } = kept;
-        let problem = Problem::new(self, &inputs);
+        let Kept { inputs, indices, .. } = kept;
+        let problem = Problem::new(self, &inputs, indices);
         let (q, k, v) = (&inputs[0], &inputs[1], &inputs[2]);
         let [products, weights, _] = problem.weights(self, q, k);
         let dout = problem.grouped(&gradient);
