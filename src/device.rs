@@ -76,11 +76,12 @@ impl DeviceName {
         Ok(self.open()?.autodiff())
     }
 
-    /// Which implementation of the operators runs there, as things are chosen: `fused-flex` or `composed`.
+    /// Which implementation of the operators runs there, as things are chosen: `fused-flex`, `fused-cube` or `composed`.
     pub fn path(&self) -> &'static str {
         match (self, ops::chosen()) {
             (Self::Flex, ops::Path::Fused) => "fused-flex",
-            _ => "composed",
+            (_, ops::Path::Fused) => "fused-cube",
+            (_, ops::Path::Composed) => "composed",
         }
     }
 }

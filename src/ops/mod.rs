@@ -1,9 +1,11 @@
 //! Differentiable operators, each in two implementations: composed of Burn's operations, with gradients by Burn's
-//! autodiff, on every device; and fused, one kernel with a backward written by hand, on the CPU ([`Path`]).
+//! autodiff, on every device; and fused, with a backward written by hand ([`Path`]): kernels on slices for the CPU, and
+//! CubeCL kernels for CUDA, Vulkan, Metal and DirectX.
 //!
 //! ```text
 //! ops::f ─► composed, in the file of f
-//!        └► fused::F ─ an Operator ─► flex::f, on slices
+//!        └► fused::F ─ an Operator ─┬► flex::f, on slices
+//!                                   └► cube::f, on a GPU
 //! ```
 //!
 //! Statistics (means, variances, softmax, losses) are computed in f32 whatever the input's element type. Random masks
@@ -14,6 +16,8 @@ mod adamw;
 mod attention;
 mod count;
 mod cross_entropy;
+#[cfg(feature = "cube")]
+mod cube;
 mod dropout;
 mod embedding;
 mod flex;

@@ -64,7 +64,17 @@ pub fn with<T>(path: Path, body: impl FnOnce() -> T) -> T {
     value
 }
 
-/// Whether a fused operator takes this tensor: chosen, on the CPU, in f32.
+/// Whether a fused operator takes this tensor: chosen, on a device with kernels, in f32.
 pub(super) fn fused<const D: usize>(x: &Tensor<D>) -> bool {
-    chosen() == Path::Fused && x.dtype() == DType::F32 && matches!(x.device().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
+    chosen() == Path::Fused && x.dtype() == DType::F32 && has_kernels(x.device().without_autodiff().as_dispatch())
+}
+
+fn has_kernels(device: &DispatchDevice) -> bool {
+    match device {
+        DispatchDevice::Flex(_) => true,
+        #[cfg(feature = "cube")]
+        DispatchDevice::Cube(_) => true,
+        #[allow(unreachable_patterns)]
+        _ => false,
+    }
 }

@@ -16,6 +16,9 @@ pub struct Rotation {
     pub(super) interleaved: bool,
     head_dim: usize,
     uploaded: Arc<OnceLock<Uploaded>>,
+    /// Cosines and sines on the first GPU that asked for them.
+    #[cfg(feature = "cube")]
+    pub(super) on_gpu: Arc<OnceLock<[burn_cubecl::tensor::CubeTensor; 2]>>,
 }
 
 /// Tables of the composed form: x·cos + (x·S)·sin, where S is the signed permutation that brings each channel its partner.
@@ -41,7 +44,16 @@ impl Rotation {
     /// If the tables differ in length, are no multiple of `pairs`, or rotate more than `head_dim` channels.
     pub fn new(cos: &[f32], sin: &[f32], pairs: usize, head_dim: usize, interleaved: bool) -> Self {
         assert!(cos.len() == sin.len() && cos.len().is_multiple_of(pairs) && 2 * pairs <= head_dim, "rotation: tables");
-        Self { cos: cos.into(), sin: sin.into(), pairs, interleaved, head_dim, uploaded: Arc::default() }
+        Self {
+            cos: cos.into(),
+            sin: sin.into(),
+            pairs,
+            interleaved,
+            head_dim,
+            uploaded: Arc::default(),
+            #[cfg(feature = "cube")]
+            on_gpu: Arc::default(),
+        }
     }
 
     /// The tables of the composed form, on the device that asks first.

@@ -58,7 +58,7 @@ impl Kernels<Flex> for SelfAttention {
         });
         let mut parts = vec![self.rotated(q, false), self.rotated(k, false), v];
         parts.extend(self.table(&inputs).cloned());
-        let mut found = self.attention.forward(parts.clone(), starts, tracked);
+        let mut found = Kernels::<Flex>::forward(&self.attention, parts.clone(), starts, tracked);
         let statistics = found.split_off(2).swap_remove(0);
         let out = found.swap_remove(0);
         parts.truncate(3);
@@ -77,7 +77,7 @@ impl Kernels<Flex> for SelfAttention {
         let all = vec![true; saved.len()];
         let inner = Kept { inputs: saved, indices, saved: statistics };
         let gradient = by_head(&gradient.to_contiguous(), self.head_dim);
-        let mut found = self.attention.backward(inner, gradient, &all).into_iter().flatten();
+        let mut found = Kernels::<Flex>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
         let (dq, dk, dv) = (next(), next(), next());
         let outputs = [self.rotated(dq, true), self.rotated(dk, true), dv].map(|x| joined(&x));
