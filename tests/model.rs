@@ -4,6 +4,8 @@
 mod axes;
 #[path = "model/covering.rs"]
 mod covering;
+#[path = "model/policies.rs"]
+mod policies;
 
 use ablate::{
     model::{
@@ -119,7 +121,7 @@ fn check(case: &str, config: &ModelConfig) {
     // Documents of three tokens; only attention that keeps documents apart looks at them.
     let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|index| (index % CONTEXT / 3 * 3) as i32).collect();
     let starts = Some(Tensor::from_data(TensorData::new(starts, [BATCH, CONTEXT]), &device));
-    let loss = model.loss(inputs, targets, &Pass { noise, starts });
+    let loss = model.loss(inputs, targets, &Pass { noise, starts, ..Pass::default() });
     let (objective, nats): (f32, f32) = (loss.objective.clone().into_scalar(), loss.nats.into_scalar());
     assert!(objective.is_finite() && nats.is_finite(), "{case}: {objective} {nats}");
     let gradients = loss.objective.backward();

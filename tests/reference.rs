@@ -115,7 +115,7 @@ fn errors(case: &Case, expected: &BTreeMap<String, Vec<f64>>, device: &Device) -
     let model = weights::overwrite(spec.build(0, device));
     let (inputs, targets) = weights::tokens("tokens", *batch, *sequence, spec.vocab, device);
     let starts = spec.attention.document_mask.then(|| weights::starts(&inputs, OPENING));
-    let loss = model.loss(inputs, targets, &Pass { noise: None, starts });
+    let loss = model.loss(inputs, targets, &Pass { starts, ..Pass::default() });
     let mut found = vec![];
     for (what, tensor) in [("objective", &loss.objective), ("nats", &loss.nats)] {
         let value = f64::from(tensor.clone().into_scalar::<f32>());

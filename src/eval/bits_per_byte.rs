@@ -113,7 +113,7 @@ fn score(model: &Transformer, tokens: &[u32], special: u32, document_mask: bool,
             };
             let inputs = || group.iter().map(|window| &tokens[window.start..][..window.length]);
             let starts = document_mask.then(|| document_starts(inputs(), special, device));
-            let losses = model.token_losses(part(0), part(1), &Pass { noise: None, starts }).into_data().convert::<f32>();
+            let losses = model.token_losses(part(0), part(1), &Pass { starts, ..Pass::default() }).into_data().convert::<f32>();
             let losses = losses.as_slice::<f32>().expect("losses were converted to f32");
             for (window, losses) in group.iter().zip(losses.chunks_exact(shape[1])) {
                 let skipped = window.length - window.scored;

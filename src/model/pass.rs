@@ -1,5 +1,6 @@
 //! What a forward pass is told beside its input.
 
+use crate::ops::Activations;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a forward pass needs beside the tokens.
@@ -10,6 +11,15 @@ pub struct Pass {
     /// `[batch, seq]`: where the document of each token starts, for attention that keeps documents apart. None: one document
     /// per sequence.
     pub starts: Option<Tensor<2, Int>>,
+    /// What is kept for the backward pass.
+    pub activations: Activations,
+}
+
+impl Pass {
+    /// The same pass for tensors without gradients.
+    pub(super) fn without_gradients(&self) -> Self {
+        Self { starts: self.starts.clone().map(Tensor::inner), ..self.clone() }
+    }
 }
 
 /// The address of a step's random draws.

@@ -11,7 +11,7 @@ use super::{
     position::{Position, PositionConfig},
     residual::Residual,
 };
-use crate::ops::MeanCrossEntropy;
+use crate::ops::{MeanCrossEntropy, keeping};
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor},
@@ -20,9 +20,9 @@ use burn::{
 /// A decoder-only Transformer.
 #[derive(Module, Debug)]
 pub struct Transformer {
-    embedding: Embedding,
-    position: Position,
-    layers: Vec<Block>,
+    pub(super) embedding: Embedding,
+    pub(super) position: Position,
+    pub(super) layers: Vec<Block>,
     final_norm: Option<Norm>,
     head: Head,
 }
@@ -126,7 +126,7 @@ impl Block {
     /// # Shapes
     ///
     /// - `x`, output: `[batch, seq, width]`
-    fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
+    pub(super) fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
         self.residual.forward(x, |x| self.attention.forward(x, position, pass), |x| self.feed_forward.forward(x), pass)
     }
 }
@@ -142,13 +142,19 @@ impl Transformer {
         self.head.logits(self.hidden(tokens, pass), &self.embedding.weight)
     }
 
-    /// Mean training loss over all tokens of the batch.
+    /// Mean training loss over all tokens of the batch. For gradients by any policy of what is kept, see
+    /// [`Transformer::record`]; blocks are not run again here.
     ///
     /// # Shapes
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(self.hidden(tokens, pass), targets, &self.embedding.weight);
+        keeping(pass.activations, || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets))
+    }
+
+    /// The mean loss from what the last block gives, `[batch, seq, width]`.
+    pub(super) fn loss_of(&self, x: Tensor<3>, targets: Tensor<2, Int>) -> Loss {
+        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(self.normed(x), targets, &self.embedding.weight);
         Loss { objective, nats }
     }
 
@@ -164,10 +170,16 @@ impl Transformer {
 
     /// What the head reads, `[batch, seq, width]`.
     fn hidden(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        let mut x = self.embedding.forward(tokens, &self.position, pass);
-        for block in &self.layers {
-            x = block.forward(x, &self.position, pass);
-        }
+        self.normed(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass))
+    }
+
+    /// `[batch, seq, width]` through all blocks.
+    fn blocks(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
+        self.layers.iter().fold(x, |x, block| block.forward(x, &self.position, pass))
+    }
+
+    /// The final norm.
+    fn normed(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.final_norm {
             Some(norm) => norm.forward(x),
             None => x,

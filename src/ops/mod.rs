@@ -12,6 +12,7 @@
 //! and tables are made on the host, so that no result depends on a device's generator or its trigonometry.
 
 mod activation;
+mod activations;
 mod adamw;
 mod attention;
 mod count;
@@ -23,9 +24,11 @@ mod embedding;
 mod flex;
 mod fused;
 mod gated_linear;
+mod join_heads;
 mod layer_norm;
 mod linear;
 mod linear_cross_entropy;
+mod memory;
 mod operator;
 mod path;
 mod relative_bucket;
@@ -36,14 +39,16 @@ mod self_attention;
 mod square_norm;
 
 pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, silu};
+pub use activations::{Activations, keeping};
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, ScoreBias, attention};
-pub use count::count_flops;
+pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::gated::Activation;
 pub use gated_linear::gated_linear;
+pub use join_heads::join_heads;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use linear_cross_entropy::{MeanCrossEntropy, linear_cross_entropy, token_cross_entropy};

@@ -1,12 +1,12 @@
 //! Operators with a backward of their own, behind one extension of Burn's backends.
 //!
 //! ```text
-//! call ─► Autodiff: keeps inputs and outputs ─► Flex or Cube ─► Kernels::forward
-//!         backward() ─────────────────────────► Flex or Cube ─► Kernels::backward ─► gradients of the inputs
+//! call ─► Autodiff: keeps a Memory ─► Flex or Cube ─► Kernels::forward
+//!         backward() ───────────────► Flex or Cube ─► Kernels::backward ─► gradients of the inputs
 //! ```
 //!
 //! An operator is one type that implements [`Kernels`] for every backend; dispatch and automatic differentiation are
-//! here, once for all.
+//! here, once for all; what is kept between the two passes, and what is made again, is in [`memory`](super::memory).
 
 use burn::{
     backend::{
@@ -22,6 +22,10 @@ use burn::{
     },
     tensor::{Int, Tensor},
 };
+use super::{
+    activations::{self, Activations},
+    memory::{Memory, place_of_flex},
+};
 use std::{fmt::Debug, sync::Arc};
 
 /// A function of one to eight tensors with a backward written by hand, on the backend `B`.
@@ -33,6 +37,46 @@ pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
 
     /// The gradient of each input; none is needed where `wanted` is false.
     fn backward(&self, kept: Kept<B>, gradient: FloatTensor<B>, wanted: &[bool]) -> Vec<Option<FloatTensor<B>>>;
+
+    /// What of a call stays until its backward pass; all by default.
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps::default()
+    }
+
+    /// What [`Kernels::forward`] gave, bit for bit, from what was kept.
+    ///
+    /// Only called where [`Kernels::keeps`] allows it. By default the forward pass once more.
+    fn again(&self, kept: Kept<B>) -> Vec<FloatTensor<B>> {
+        self.forward(kept.inputs, kept.indices, true)
+    }
+}
+
+/// What of a call stays until its backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeps {
+    /// Whether [`Kernels::backward`] reads the inputs.
+    pub inputs: bool,
+    /// How many of the tensors behind the result stay, from the first; [`Kernels::again`] gives the others.
+    pub saved: usize,
+    /// Whether the operators that read the result keep it, or have it made again.
+    pub result: Reading,
+}
+
+/// How an operator gets at the result of another in its backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It keeps it.
+    Kept,
+    /// [`Kernels::again`], which reads the inputs.
+    AgainFromInputs,
+    /// [`Kernels::again`], which reads what is behind the result and no input.
+    AgainFromSaved,
+}
+
+impl Default for Keeps {
+    fn default() -> Self {
+        Self { inputs: true, saved: usize::MAX, result: Reading::Kept }
+    }
 }
 
 /// Kernels for every backend that this build has.
@@ -133,7 +177,7 @@ macro_rules! tensors {
         }
 
         /// Records a call on the tape, for any number of inputs.
-        fn record<B: Extension, C: CheckpointStrategy>(
+        fn record<B: Native, C: CheckpointStrategy>(
             operator: Arc<dyn Operator>,
             inputs: Vec<FloatTensor<Autodiff<B, C>>>,
             indices: Indices<B>,
@@ -203,7 +247,22 @@ pub trait Extension: Backend {
 
 /// The extension of a backend that runs kernels itself.
 macro_rules! runs_kernels {
-    ($backend:ty) => {
+    ($backend:ty, $place:expr) => {
+        impl Native for $backend {
+            fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps {
+                Kernels::<Self>::keeps(operator, activations)
+            }
+
+            fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
+                Kernels::<Self>::again(operator, kept)
+            }
+
+            fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)> {
+                let place: fn(&FloatTensor<Self>) -> Option<(usize, u64)> = $place;
+                place(tensor)
+            }
+        }
+
         impl Extension for $backend {
             fn forward(
                 operator: Arc<dyn Operator>,
@@ -229,11 +288,23 @@ macro_rules! runs_kernels {
     };
 }
 
-runs_kernels!(Flex);
-#[cfg(feature = "cube")]
-runs_kernels!(burn_cubecl::CubeBackend);
+/// A backend that runs kernels itself.
+pub trait Native: Extension {
+    /// [`Kernels::keeps`].
+    fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps;
 
-impl<B: Extension, C: CheckpointStrategy> Extension for Autodiff<B, C> {
+    /// [`Kernels::again`].
+    fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
+
+    /// Where the numbers of a tensor lie and how many bytes lie there, views included; none if that is not known.
+    fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;
+}
+
+runs_kernels!(Flex, place_of_flex);
+#[cfg(feature = "cube")]
+runs_kernels!(burn_cubecl::CubeBackend, |_| None);
+
+impl<B: Native, C: CheckpointStrategy> Extension for Autodiff<B, C> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {
         record::<B, C>(operator, inputs.into_vec(), Indices::of(indices.into_option()))
     }
@@ -252,19 +323,17 @@ impl<B: Extension, C: CheckpointStrategy> Extension for Autodiff<B, C> {
 
 /// The step of the tape that belongs to a call.
 #[derive(Debug)]
-struct Wired(Arc<dyn Operator>);
+struct Wired;
 
-/// Tensors for the way back: inputs, indices, saved.
-type State<B> = (Vec<FloatTensor<B>>, Option<IntTensor<B>>, Vec<FloatTensor<B>>);
-
-impl<B: Extension, const N: usize> Backward<B, N> for Wired {
-    type State = State<B>;
+impl<B: Native, const N: usize> Backward<B, N> for Wired {
+    type State = Arc<Memory<B>>;
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
-        let (inputs, indices, saved) = ops.state;
         let wanted = ops.parents.iter().map(Option::is_some).collect();
-        let found = B::backward(self.0, Tensors::from(inputs), Indices::of(indices), Tensors::from(saved), gradient, wanted);
+        let (operator, kept) = Memory::recall(ops.state);
+        let (inputs, saved) = (Tensors::from(kept.inputs), Tensors::from(kept.saved));
+        let found = B::backward(operator, inputs, Indices::of(kept.indices), saved, gradient, wanted);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
             if let Some(parent) = parent {
                 gradients.register::<B>(parent.id, gradient.expect("an operator gives every gradient that is wanted"));
@@ -273,21 +342,27 @@ impl<B: Extension, const N: usize> Backward<B, N> for Wired {
     }
 }
 
-fn record_of<B: Extension, C: CheckpointStrategy, const N: usize>(
+fn record_of<B: Native, C: CheckpointStrategy, const N: usize>(
     operator: Arc<dyn Operator>,
     inputs: Vec<FloatTensor<Autodiff<B, C>>>,
     indices: Indices<B>,
 ) -> Vec<FloatTensor<Autodiff<B, C>>> {
     let nodes: Vec<NodeGuard> = inputs.iter().map(|input| input.node()).collect();
+    let ids: Vec<u64> = nodes.iter().map(|node| node.id().value).collect();
     let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else { unreachable!("counted by the caller") };
     let inputs: Vec<FloatTensor<B>> = inputs.into_iter().map(|input| input.into_primitive()).collect();
     let run = |inputs, indices, tracked| B::forward(operator.clone(), Tensors::from(inputs), Indices::of(indices), tracked);
-    match Backward::<B, N>::prepare::<C>(Wired(operator.clone()), nodes).compute_bound().stateful() {
+    match Backward::<B, N>::prepare::<C>(Wired, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
+            let keeps = B::keeps(&*operator, activations::current());
             let indices = indices.into_option();
-            let mut result = run(inputs.clone(), indices.clone(), true);
+            let held = Memory::hold(keeps, &inputs, &ids);
+            let mut result = run(inputs, indices.clone(), true);
             let saved = result.split_off(1);
-            vec![prepared.finish((inputs, indices, saved), result.swap_remove(0))]
+            let memory = Memory::new(operator.clone(), keeps, held, indices, saved);
+            let result = prepared.finish(memory.clone(), result.swap_remove(0));
+            memory.answers_for(result.id().value);
+            vec![result]
         }
         OpsKind::UnTracked(prepared) => {
             let mut result = run(inputs, indices.into_option(), false);

@@ -3,6 +3,7 @@
 use crate::{
     data::Dataset,
     model::{Noise, document_starts},
+    ops::Activations,
 };
 use burn::{
     data::dataloader::{DataLoader, DataLoaderIterator, Progress},
@@ -24,6 +25,8 @@ pub struct Batch {
     pub noise: Noise,
     /// Share of the step's batch: the factor on the loss whose gradients are summed.
     pub share: f64,
+    /// What is kept for the backward pass.
+    pub activations: Activations,
 }
 
 impl Batch {
@@ -65,6 +68,8 @@ pub struct Batches {
     pub batch: usize,
     /// Micro-batches per step.
     pub accumulation: usize,
+    /// What is kept for the backward pass.
+    pub activations: Activations,
     /// Steps of the run.
     pub steps: usize,
     /// First step to read.
@@ -82,6 +87,7 @@ impl Batches {
             opening: self.opening,
             noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
             share: 1.0 / self.accumulation as f64,
+            activations: self.activations,
         }
     }
 }

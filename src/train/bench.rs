@@ -81,16 +81,17 @@ pub fn step(config: &RunConfig, spec: &ModelSpec, device: &DeviceName, steps: us
     for index in 0..WARM_UP + steps {
         let started = Instant::now();
         let batch = random_batch(config, spec, index);
-        let loss = step::forward(&model, &batch);
+        let recorded = step::forward(&model, &batch);
         sync();
         let forward = started.elapsed();
-        let mut grads = step::backward(&model, loss.objective, batch.share);
+        let nats = recorded.loss.nats.clone();
+        let mut grads = recorded.backward(&model, batch.share);
         sync();
         let backward = started.elapsed();
         clip(&model, &mut grads, config.train.gradient_clip);
         let rate = config.schedule.rate(config.optimizer.lr(), index.min(config.train.steps - 1), config.train.steps);
         model = updates.step(rate, model, grads);
-        std::hint::black_box(step::read(loss.nats));
+        std::hint::black_box(step::read(nats));
         sync();
         let all = started.elapsed();
         if index >= WARM_UP {
@@ -126,6 +127,7 @@ fn random_batch(config: &RunConfig, spec: &ModelSpec, index: usize) -> Batch {
         opening: spec.attention.document_mask.then_some(0),
         noise: Noise { seed: config.train.seed, step: index as u64, micro: 0 },
         share: 1.0,
+        activations: config.train.activations,
     }
 }
 

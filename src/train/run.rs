@@ -142,6 +142,7 @@ fn train(
         opening: spec.model.attention.document_mask.then(|| data.tokenizer().bos()),
         batch: spec.train.batch,
         accumulation: spec.train.accumulation,
+        activations: spec.train.activations,
         steps,
         first,
     };

@@ -4,11 +4,10 @@ use super::batch::Batch;
 use crate::{
     data::Dataset,
     eval::{Evaluation, Scores, evaluate},
-    model::{Loss, Pass, Transformer},
+    model::{Loss, Pass, Recorded, Transformer},
 };
 use burn::{
     module::Module,
-    optim::GradientsParams,
     tensor::{ExecutionError, Tensor},
     train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
 };
@@ -54,16 +53,11 @@ pub struct Examination {
 }
 
 /// Forward pass of a micro-batch on the model's device.
-pub(super) fn forward(model: &Transformer, batch: &Batch) -> Loss {
+pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
     let device = &model.devices()[0];
     let (tokens, targets) = batch.tensors(device);
-    model.loss(tokens, targets, &Pass { noise: Some(batch.noise), starts: batch.starts(device) })
-}
-
-/// Gradients of `share` of the objective.
-pub(super) fn backward(model: &Transformer, objective: Tensor<1>, share: f64) -> GradientsParams {
-    let scaled = if share == 1.0 { objective } else { objective.mul_scalar(share) };
-    GradientsParams::from_grads(scaled.backward(), model)
+    let pass = Pass { noise: Some(batch.noise), starts: batch.starts(device), activations: batch.activations };
+    model.record(tokens, targets, &pass)
 }
 
 /// Reads a number from the device.
@@ -77,8 +71,9 @@ impl TrainStep for Transformer {
 
     /// Forward and backward of a micro-batch; gradients are of its share of the step's mean loss.
     fn step(&self, batch: Batch) -> TrainOutput<Measurement> {
-        let Loss { objective, nats } = forward(self, &batch);
-        let grads = backward(self, objective.clone(), batch.share);
+        let recorded = forward(self, &batch);
+        let Loss { objective, nats } = recorded.loss.clone();
+        let grads = recorded.backward(self, batch.share);
         TrainOutput { grads, item: Measurement { loss: read(nats), objective: read(objective), ..Measurement::default() } }
     }
 }

@@ -130,8 +130,7 @@ impl Attention {
         let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads).swap_dims(1, 2);
         let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
         let (q, k) = position.rotate(q, k, self.layer);
-        let mixed = ops::attention(q, k, v, &options);
-        self.output.forward(mixed.swap_dims(1, 2).reshape([batch, seq, heads * head_dim]))
+        self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
     }
 }
 

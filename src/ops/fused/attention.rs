@@ -6,8 +6,11 @@ use super::{
     slice, tensor,
 };
 use crate::ops::{
+    activations::Activations,
+    attention::visible,
+    count,
     flex::attention::{self, Bias, Problem},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Reading},
     relative_bucket::relative_bucket,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -42,6 +45,12 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// Counts the products of q, k and v.
+    pub(super) fn report(&self, q: &FlexTensor, k: &FlexTensor) {
+        let ([batch, heads, queries, head_dim], [_, _, keys, _]) = (dims(q), dims(k));
+        count::report(|| (4 * head_dim * heads * batch * visible(queries, keys, self.window)) as u64);
+    }
+
     /// Runs `body` with the problem that q, k, the table and the starts of documents make.
     fn with<T>(
         &self,
@@ -113,5 +122,17 @@ impl Kernels<Flex> for Attention {
         let [dk, dv] = [dk, dv].map(|values| tensor(values, [batch, keys, kv_heads, head_dim]).transpose(1, 2));
         let dtable = dtable.zip(table).map(|(values, table)| tensor(values, table.layout().shape().clone()));
         [dq, dk, dv].into_iter().chain(dtable).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::Selective => Keeps { saved: 0, result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+
+    fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {
+        self.report(&kept.inputs[0], &kept.inputs[1]);
+        self.forward(kept.inputs, kept.indices, true)
     }
 }

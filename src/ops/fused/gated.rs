@@ -2,8 +2,9 @@
 
 use super::{room, slice, tensor};
 use crate::ops::{
+    activations::Activations,
     flex::gated::{self, Activation},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -24,6 +25,13 @@ impl Kernels<Flex> for Activate {
         let mut dx = room(slice(&x).len());
         gated::activate_backward(self.0, slice(&x), slice(&gradient), &mut dx);
         vec![Some(tensor(dx, x.layout().shape().clone()))]
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
     }
 }
 
@@ -46,5 +54,12 @@ impl Kernels<Flex> for Gated {
         let shape = gate.layout().shape();
         let gradients = [dgate, dup].map(|values| tensor(values, shape.clone()));
         gradients.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
     }
 }

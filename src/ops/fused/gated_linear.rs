@@ -6,8 +6,9 @@ use super::{
     room, slice, tensor,
 };
 use crate::ops::{
+    activations::Activations,
     flex::gated::{self, Activation},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -45,5 +46,21 @@ impl Kernels<Flex> for GatedLinear {
         drop((saved, gradient));
         let outputs = [dgate, dup].map(|values| tensor(values, shape.clone()));
         linear::backward_of_shared(&Shared::new(&inputs, &self.biases), &outputs, wanted)
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromSaved, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+
+    fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {
+        let (gate, up) = (&kept.saved[0], &kept.saved[1]);
+        let mut y = room(slice(gate).len());
+        gated::gated(self.activation, slice(gate), slice(up), &mut y);
+        let mut all = vec![tensor(y, gate.layout().shape().clone())];
+        all.extend(kept.saved);
+        all
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{room, slice, tensor, width};
 use crate::ops::{
+    activations::Activations,
     cross_entropy::CrossEntropyOptions,
     flex::loss::{Gradients, Options, linear_cross_entropy},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -70,8 +71,11 @@ impl Kernels<Flex> for MeanLoss {
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
         let factor = slice(&gradient.to_contiguous())[0];
-        drop(kept.inputs);
         kept.saved.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| scaled(gradient, factor))).collect()
+    }
+
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, ..Keeps::default() }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod attention;
 pub mod embedding;
 pub mod gated;
 pub mod gated_linear;
+pub mod join;
 pub mod linear;
 pub mod loss;
 pub mod norm;

@@ -2,8 +2,9 @@
 
 use super::{room, slice, tensor, width};
 use crate::ops::{
+    activations::Activations,
     flex::norm::{self, Kind},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -64,5 +65,12 @@ impl Kernels<Flex> for Norm {
         let dx = tensor(dx, x.layout().shape().clone());
         let vectors = [dgain, dbias].into_iter().flatten().map(|values| tensor(values, [width]));
         std::iter::once(dx).chain(vectors).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::{room, tensor};
 use crate::ops::{
+    activations::Activations,
     flex::{
         rotary::{Shape, rotate},
         view::View,
     },
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
     rotation::Rotation,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -34,6 +35,10 @@ impl Kernels<Flex> for Rotary {
 
     fn backward(&self, _: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         vec![Some(self.turn(&gradient, true))]
+    }
+
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, ..Keeps::default() }
     }
 }
 

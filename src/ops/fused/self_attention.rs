@@ -7,7 +7,10 @@ use super::{
     rotary::Rotary,
     tensor,
 };
-use crate::ops::operator::{Kept, Kernels};
+use crate::ops::{
+    activations::Activations,
+    operator::{Keeps, Kept, Kernels, Reading},
+};
 use burn::backend::{Flex, flex::FlexTensor};
 
 /// Inputs: x `[batch, seq, width]`, the weights of queries, keys and values `[width, heads · head_dim]`, their biases if
@@ -85,5 +88,28 @@ impl Kernels<Flex> for SelfAttention {
         let mut gradients = linear::backward_of_shared(&shared, &outputs, wanted);
         gradients.extend(found.map(Some));
         gradients
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            // Queries, keys and values stay. The table of a relative bias is an input.
+            Activations::Selective => Keeps { saved: 3, result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+
+    fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {
+        let Kept { inputs, indices, mut saved } = kept;
+        let statistics = if saved.len() > 3 {
+            saved.split_off(3)
+        } else {
+            self.attention.report(&saved[0], &saved[1]);
+            let parts = saved.iter().chain(self.table(&inputs)).cloned().collect();
+            self.attention.forward(parts, indices, true).split_off(1)
+        };
+        let mut all = vec![joined(&statistics[0])];
+        all.extend(saved);
+        all.extend(statistics);
+        all
     }
 }

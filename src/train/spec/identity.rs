@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 pub const NUMERICS: u32 = 2;
 
 /// Keys that change no bit of a run's result. An arm that sets only these is an A/A control.
-pub const NON_NUMERICAL_KEYS: [&str; 2] = ["train.log_every", "train.checkpoint_every"];
+pub const NON_NUMERICAL_KEYS: [&str; 3] = ["train.activations", "train.log_every", "train.checkpoint_every"];
 
 /// Whether the value of `key` can change a bit of a run's result.
 pub fn is_numerical(key: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The training loop as written and as resolved.
 
 use super::require;
-use crate::settings::Problem;
+use crate::{ops::Activations, settings::Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,10 @@ pub struct TrainConfig {
     pub gradient_clip: f64,
     /// Seed of initialisation, data order and dropout; an experiment sets it.
     pub seed: u64,
+    /// What is kept of the forward pass for the backward pass; the rest is computed again there. Changes memory and time, and
+    /// no bit of a result. `linear-outputs` and `selective` need the fused operators; composed operators then keep what they
+    /// always keep, and the run's log says so.
+    pub activations: Activations,
     /// Write a line of metrics every so many steps.
     pub log_every: usize,
     /// Write a checkpoint every so many steps, and at the end; only at the end (and when interrupted) by default.
@@ -30,7 +34,16 @@ pub type TrainSpec = TrainConfig;
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        Self { steps: 1000, batch: 16, accumulation: 1, gradient_clip: 1.0, seed: 0, log_every: 1, checkpoint_every: None }
+        Self {
+            steps: 1000,
+            batch: 16,
+            accumulation: 1,
+            gradient_clip: 1.0,
+            seed: 0,
+            activations: Activations::All,
+            log_every: 1,
+            checkpoint_every: None,
+        }
     }
 }
 
