@@ -24,6 +24,7 @@ mod linear;
 mod linear_cross_entropy;
 mod operator;
 mod path;
+pub mod reference;
 mod relative_bucket;
 mod rms_norm;
 mod rotary;

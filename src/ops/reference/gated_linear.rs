@@ -1,0 +1,68 @@
+//! Two products of one input, one gating the other.
+
+use super::{Sums, activation, linear};
+use crate::ops::Activation;
+
+/// activation(x·G + g) ⊙ (x·U + u).
+#[derive(Clone, Copy, Debug)]
+pub struct GatedLinear<'a> {
+    /// `[width, hidden]` each: gate and up.
+    pub weights: [&'a [f64]; 2],
+    /// `[hidden]` each.
+    pub biases: [Option<&'a [f64]>; 2],
+    /// Columns of the weights.
+    pub hidden: usize,
+    /// Applied to the gate.
+    pub activation: Activation,
+}
+
+impl GatedLinear<'_> {
+    fn products(&self, x: &[f64]) -> [Sums; 2] {
+        [0, 1].map(|i| linear::forward(x, self.weights[i], self.biases[i], self.hidden))
+    }
+
+    /// The result for x `[rows, width]`.
+    pub fn forward(&self, x: &[f64]) -> Sums {
+        let [gate, up] = self.products(x);
+        let mut y = activation::gated(self.activation, &gate.value, &up.value);
+        // Both products are sums of terms that may cancel; no activation here is steeper than its argument is large.
+        for (size, (gate, up)) in y.size.iter_mut().zip(gate.size.iter().zip(&up.size)) {
+            *size = size.max(gate.max(1.0) * up);
+        }
+        y
+    }
+
+    /// The gradients of x, of both weights and of both biases.
+    pub fn backward(&self, x: &[f64], dy: &[f64]) -> (Sums, [Sums; 2], [Sums; 2]) {
+        let [gate, up] = self.products(x);
+        let by_product = activation::gated_backward(self.activation, &gate.value, &up.value, dy);
+        let [[dx, dg, bg], [more, du, bu]] = [0, 1].map(|i| linear::backward(x, self.weights[i], &by_product[i], self.hidden));
+        (sum(&dx, &more), [dg, du], [bg, bu])
+    }
+}
+
+/// Elementwise.
+pub(super) fn sum(a: &Sums, b: &Sums) -> Sums {
+    let add = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
+    Sums { value: add(&a.value, &b.value), size: add(&a.size, &b.size) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::check::*, *};
+
+    #[test]
+    fn gradients_agree_with_differences() {
+        let (rows, width, hidden) = (3, 4, 5);
+        let (x, dy) = (numbers("x", rows * width), numbers("dy", rows * hidden));
+        let [g, u] = ["g", "u"].map(|key| numbers(key, width * hidden));
+        let [a, b] = ["a", "b"].map(|key| numbers(key, hidden));
+        let op = GatedLinear { weights: [&g, &u], biases: [Some(&a), Some(&b)], hidden, activation: Activation::Silu };
+        let (dx, [dg, du], [da, db]) = op.backward(&x, &dy);
+        gradient("dx", &dx, &x, &dy, |x| op.forward(x).value);
+        gradient("dgate", &dg, &g, &dy, |g| GatedLinear { weights: [g, &u], ..op }.forward(&x).value);
+        gradient("dup", &du, &u, &dy, |u| GatedLinear { weights: [&g, u], ..op }.forward(&x).value);
+        gradient("dgate's bias", &da, &a, &dy, |a| GatedLinear { biases: [Some(a), Some(&b)], ..op }.forward(&x).value);
+        gradient("dup's bias", &db, &b, &dy, |b| GatedLinear { biases: [Some(&a), Some(b)], ..op }.forward(&x).value);
+    }
+}
