@@ -12,6 +12,7 @@
 mod activation;
 mod adamw;
 mod attention;
+pub mod capability;
 mod count;
 mod cross_entropy;
 mod dropout;
@@ -35,11 +36,15 @@ mod square_norm;
 pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, silu};
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, ScoreBias, attention};
+pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
 pub use count::count_flops;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 pub use dropout::dropout;
 pub use embedding::embedding;
-pub use flex::gated::Activation;
+pub use flex::{
+    gated::Activation,
+    simd::{instructions, multiplies_bf16},
+};
 pub use gated_linear::gated_linear;
 pub use layer_norm::layer_norm;
 pub use linear::linear;

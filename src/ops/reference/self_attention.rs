@@ -1,12 +1,6 @@
 //! Three projections of one input, rotation and attention.
 
-use super::{
-    Sums,
-    attention::Attention,
-    gated_linear::sum,
-    linear,
-    rotary::Rotary,
-};
+use super::{Sums, attention::Attention, gated_linear::sum, linear, rotary::Rotary};
 
 /// [`Attention`] of three projections of x `[batch, seq, width]`, queries and keys rotated.
 #[derive(Clone, Copy, Debug)]
