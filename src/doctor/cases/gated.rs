@@ -3,7 +3,7 @@
 use super::{Case, Input, Place};
 use crate::ops::{
     self, Activation, Affine, Op,
-    reference::{activation as reference, gated_linear::GatedLinear},
+    reference::{Sums, activation as reference, gated_linear::GatedLinear},
 };
 
 fn activate(place: &mut Place, count: usize, kind: Activation, scale: f64) {
@@ -18,9 +18,10 @@ fn gated(place: &mut Place, count: usize, kind: Activation, scale: f64) {
     let gate = place.leaf(place.noise("gate", count, scale), [1, 1, count]);
     let up = place.noisy("up", [1, 1, count]);
     let y = ops::gated(gate.tensor.clone(), up.tensor.clone(), kind);
-    place.compare("output", y.clone(), &reference::gated(kind, &gate.wide, &up.wide));
+    let (gate_sums, up_sums) = (Sums::of(&gate.wide), Sums::of(&up.wide));
+    place.compare("output", y.clone(), &reference::gated(kind, &gate_sums, &up_sums));
     let (gradients, dy) = place.backward(y);
-    let [dgate, dup] = reference::gated_backward(kind, &gate.wide, &up.wide, &dy);
+    let [dgate, dup] = reference::gated_backward(kind, &gate_sums, &up_sums, &dy);
     place.compare_gradient("gradient of the gate", &gate, &gradients, &dgate);
     place.compare_gradient("gradient of up", &up, &gradients, &dup);
 }

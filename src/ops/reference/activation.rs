@@ -48,26 +48,53 @@ pub fn slope(kind: Activation, x: f64) -> f64 {
     }
 }
 
+/// Its second derivative, by differences: how far a rounding of x moves the slope.
+fn bend(kind: Activation, x: f64) -> f64 {
+    const STEP: f64 = 1e-4;
+    (slope(kind, x + STEP) - slope(kind, x - STEP)) / (2.0 * STEP)
+}
+
 /// The activation of each element.
 pub fn forward(kind: Activation, x: &[f64]) -> Sums {
-    Sums::of(&x.iter().map(|x| value(kind, *x)).collect::<Vec<_>>())
+    let mut y = Sums::zeros(x.len());
+    for (i, x) in x.iter().enumerate() {
+        let value = value(kind, *x);
+        y.add_sized(i, value, value.abs() + (slope(kind, *x) * x).abs());
+    }
+    y
 }
 
 /// The gradient of x.
 pub fn backward(kind: Activation, x: &[f64], dy: &[f64]) -> Sums {
-    Sums::of(&x.iter().zip(dy).map(|(x, dy)| slope(kind, *x) * dy).collect::<Vec<_>>())
+    let mut dx = Sums::zeros(x.len());
+    for (i, (x, dy)) in x.iter().zip(dy).enumerate() {
+        let slope = slope(kind, *x);
+        dx.add_sized(i, dy * slope, dy.abs() * (slope.abs() + (bend(kind, *x) * x).abs()));
+    }
+    dx
 }
 
 /// activation(gate) · up.
-pub fn gated(kind: Activation, gate: &[f64], up: &[f64]) -> Sums {
-    Sums::of(&gate.iter().zip(up).map(|(gate, up)| value(kind, *gate) * up).collect::<Vec<_>>())
+pub fn gated(kind: Activation, gate: &Sums, up: &Sums) -> Sums {
+    let mut y = Sums::zeros(up.len());
+    for i in 0..up.len() {
+        let (x, up, size) = (gate.value[i], up.value[i], up.size[i]);
+        let value = value(kind, x);
+        y.add_sized(i, value * up, value.abs() * size + (slope(kind, x) * gate.size[i] * up).abs());
+    }
+    y
 }
 
 /// The gradients of gate and up.
-pub fn gated_backward(kind: Activation, gate: &[f64], up: &[f64], dy: &[f64]) -> [Sums; 2] {
-    let by_up: Vec<f64> = up.iter().zip(dy).map(|(up, dy)| up * dy).collect();
-    let dup: Vec<f64> = gate.iter().zip(dy).map(|(gate, dy)| value(kind, *gate) * dy).collect();
-    [backward(kind, gate, &by_up), Sums::of(&dup)]
+pub fn gated_backward(kind: Activation, gate: &Sums, up: &Sums, dy: &[f64]) -> [Sums; 2] {
+    let [mut dgate, mut dup] = [(); 2].map(|()| Sums::zeros(up.len()));
+    for (i, dy) in dy.iter().enumerate() {
+        let (x, up, size) = (gate.value[i], up.value[i], up.size[i]);
+        let (value, slope) = (value(kind, x), slope(kind, x));
+        dgate.add_sized(i, dy * up * slope, dy.abs() * (size * slope.abs() + (up * bend(kind, x) * gate.size[i]).abs()));
+        dup.add_sized(i, dy * value, dy.abs() * (value.abs() + slope.abs() * gate.size[i]));
+    }
+    [dgate, dup]
 }
 
 /// All activations.
@@ -91,9 +118,10 @@ mod tests {
         let (up, dy) = (numbers("up", x.len()), numbers("dy", x.len()));
         for kind in ALL {
             gradient("dx", &backward(kind, &x, &dy), &x, &dy, |x| forward(kind, x).value);
-            let [dgate, dup] = gated_backward(kind, &x, &up, &dy);
-            gradient("dgate", &dgate, &x, &dy, |x| gated(kind, x, &up).value);
-            gradient("dup", &dup, &up, &dy, |up| gated(kind, &x, up).value);
+            let (gate, sums) = (Sums::of(&x), Sums::of(&up));
+            let [dgate, dup] = gated_backward(kind, &gate, &sums, &dy);
+            gradient("dgate", &dgate, &x, &dy, |x| gated(kind, &Sums::of(x), &sums).value);
+            gradient("dup", &dup, &up, &dy, |up| gated(kind, &gate, &Sums::of(up)).value);
         }
     }
 

@@ -67,7 +67,7 @@ struct Seen {
     key: usize,
     /// The softmax's weight.
     weight: f64,
-    /// What a rounding of the score makes of the weight: the weight times 1 + the sizes of the score's terms.
+    /// The weight times 1 + the size of the score: what roundings of the score make of it.
     weight_size: f64,
     /// Derivative of the score by q·k.
     slope: f64,
@@ -95,10 +95,10 @@ impl Attention<'_> {
         })
     }
 
-    /// The score of a key, its derivative by q·k, and the sizes of its terms.
+    /// The score of a key, its derivative by q·k, and its size.
     fn score(&self, query: Query, key: usize, q: &[f64], k: &[f64]) -> (f64, f64, f64) {
         let terms = || q.iter().zip(k).map(|(q, k)| q * k);
-        let (product, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+        let (product, size) = (terms().sum::<f64>(), terms().map(|term| term * term).sum::<f64>().sqrt());
         let (mut score, mut slope, mut size) = (self.scale * product, self.scale, self.scale.abs() * size);
         if let Some(cap) = self.soft_cap {
             let t = (score / cap).tanh();
@@ -163,11 +163,11 @@ impl Attention<'_> {
             let of_weight = |key: usize| {
                 let v = &v[(query.first_key + key) * d..][..d];
                 let terms = || dout.iter().zip(v).map(|(dout, v)| dout * v);
-                (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>())
+                (terms().sum::<f64>(), terms().map(|term| term * term).sum::<f64>().sqrt())
             };
             let by_key: Vec<(f64, f64)> = seen.iter().map(|seen| of_weight(seen.key)).collect();
             let mean: f64 = seen.iter().zip(&by_key).map(|(seen, of)| seen.weight * of.0).sum();
-            let mean_size: f64 = seen.iter().zip(&by_key).map(|(seen, of)| seen.weight * of.1).sum();
+            let mean_size = seen.iter().zip(&by_key).map(|(seen, of)| (seen.weight * of.1).powi(2)).sum::<f64>().sqrt();
             for (Seen { key, weight, weight_size, slope }, (value, size)) in seen.into_iter().zip(by_key) {
                 let dscore = weight * (value - mean);
                 let dscore_size = weight_size * (size + mean_size);

@@ -29,10 +29,9 @@ struct Token {
     logits: Vec<f64>,
     /// Derivative of each by the logit before the cap.
     slopes: Vec<f64>,
-    /// What each is a sum of.
     sizes: Vec<f64>,
     log_sum: f64,
-    /// What the logarithm of the sum is uncertain by: the mean of the sizes.
+    /// Its own, and the mean of those of the logits.
     log_sum_size: f64,
 }
 

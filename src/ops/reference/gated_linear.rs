@@ -24,18 +24,13 @@ impl GatedLinear<'_> {
     /// The result for x `[rows, width]`.
     pub fn forward(&self, x: &[f64]) -> Sums {
         let [gate, up] = self.products(x);
-        let mut y = activation::gated(self.activation, &gate.value, &up.value);
-        // Both products are sums of terms that may cancel; no activation here is steeper than its argument is large.
-        for (size, (gate, up)) in y.size.iter_mut().zip(gate.size.iter().zip(&up.size)) {
-            *size = size.max(gate.max(1.0) * up);
-        }
-        y
+        activation::gated(self.activation, &gate, &up)
     }
 
     /// The gradients of x, of both weights and of both biases.
     pub fn backward(&self, x: &[f64], dy: &[f64]) -> (Sums, [Sums; 2], [Sums; 2]) {
         let [gate, up] = self.products(x);
-        let by_product = activation::gated_backward(self.activation, &gate.value, &up.value, dy);
+        let by_product = activation::gated_backward(self.activation, &gate, &up, dy);
         let [[dx, dg, bg], [more, du, bu]] = [0, 1].map(|i| linear::backward(x, self.weights[i], &by_product[i], self.hidden));
         (sum(&dx, &more), [dg, du], [bg, bu])
     }
@@ -43,8 +38,9 @@ impl GatedLinear<'_> {
 
 /// Elementwise.
 pub(super) fn sum(a: &Sums, b: &Sums) -> Sums {
-    let add = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect();
-    Sums { value: add(&a.value, &b.value), size: add(&a.size, &b.size) }
+    let mut sum = a.clone();
+    (0..b.len()).for_each(|i| sum.add_sized(i, b.value[i], b.size[i]));
+    sum
 }
 
 #[cfg(test)]

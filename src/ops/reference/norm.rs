@@ -71,9 +71,9 @@ impl Norm<'_> {
             let g: Vec<f64> = (0..width).map(|i| dy[i] * self.factor(i)).collect();
             // dx = scale·(g - mean(g) - normal·mean(g·normal)), without mean(g) where the mean is not taken off.
             let along = g.iter().zip(&normal).map(|(g, n)| g * n).sum::<f64>() / n;
-            let along_size = g.iter().zip(&size).map(|(g, n)| g.abs() * n).sum::<f64>() / n;
+            let along_size = g.iter().zip(&size).map(|(g, size)| (g * size).powi(2)).sum::<f64>().sqrt() / n;
             let (mean, mean_size) =
-                if self.centred { (g.iter().sum::<f64>() / n, g.iter().map(|g| g.abs()).sum::<f64>() / n) } else { (0.0, 0.0) };
+                if self.centred { (g.iter().sum::<f64>() / n, g.iter().map(|g| g * g).sum::<f64>().sqrt() / n) } else { (0.0, 0.0) };
             for i in 0..width {
                 let all = g[i].abs() + mean_size + size[i] * along_size;
                 dx.add_sized(r * width + i, scale * (g[i] - mean - normal[i] * along), scale * all);
