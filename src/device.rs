@@ -4,7 +4,7 @@ use crate::{
     ops,
     settings::{Error, Result},
 };
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use std::{fmt, str::FromStr};
 
 /// A device by name: `flex`, `cuda`, `cuda:1`, `wgpu`, `wgpu:0`, `wgpu:cpu`.
@@ -76,13 +76,57 @@ impl DeviceName {
         Ok(self.open()?.autodiff())
     }
 
-    /// Which implementation of the operators runs there, as things are chosen: `fused-flex`, `fused-cube` or `composed`.
-    pub fn path(&self) -> &'static str {
-        match (self, ops::chosen()) {
-            (Self::Flex, ops::Path::Fused) => "fused-flex",
-            (_, ops::Path::Fused) => "fused-cube",
-            (_, ops::Path::Composed) => "composed",
+    /// What runs the tensors of the device.
+    pub fn backend(&self) -> ops::Backend {
+        match self {
+            Self::Flex => ops::Backend::Flex,
+            Self::Cuda(_) => ops::Backend::Cuda,
+            Self::Wgpu(_) | Self::WgpuCpu => ops::Backend::Wgpu,
         }
+    }
+
+    /// Which implementation of the operators runs there in f32, as things are chosen: `fused-flex`, `composed`, …, or
+    /// several joined by `+`.
+    pub fn path(&self) -> String {
+        ops::capability::summary(self.backend(), DType::F32)
+    }
+}
+
+/// A backend, and what it finds on this machine.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// `flex`, `cuda` or `wgpu`.
+    pub backend: &'static str,
+    /// Whether this build has it.
+    pub built_in: bool,
+    /// Names for `--device`; or why there are none.
+    pub devices: Result<Vec<String>, String>,
+}
+
+/// Every backend with its devices. Opens none of them.
+pub fn backends() -> [Found; 3] {
+    let absent = |feature: &str| Err(format!("not in this build: needs --features {feature}"));
+    let flex = Found { backend: "flex", built_in: true, devices: Ok(vec!["flex".into()]) };
+    #[cfg(feature = "cuda")]
+    let cuda = Found { backend: "cuda", built_in: true, devices: list("cuda", burn::tensor::DeviceType::Cuda) };
+    #[cfg(not(feature = "cuda"))]
+    let cuda = Found { backend: "cuda", built_in: false, devices: absent("cuda") };
+    #[cfg(feature = "wgpu")]
+    let wgpu = Found { backend: "wgpu", built_in: true, devices: list("wgpu", burn::tensor::DeviceType::Wgpu) };
+    #[cfg(not(feature = "wgpu"))]
+    let wgpu = Found { backend: "wgpu", built_in: false, devices: absent("wgpu") };
+    let _ = absent;
+    [flex, cuda, wgpu]
+}
+
+/// The names of a backend's devices. A driver that panics has none.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+fn list(backend: &str, kind: burn::tensor::DeviceType) -> Result<Vec<String>, String> {
+    let count = std::panic::catch_unwind(move || Device::enumerate(kind).into_vec().len());
+    match count {
+        Ok(0) => Err("no driver or no device is there".into()),
+        Ok(count) => Ok((0..count).map(|index| format!("{backend}:{index}")).collect()),
+        Err(_) => Err("the driver does not start".into()),
     }
 }
 

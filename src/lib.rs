@@ -14,11 +14,13 @@
 //! | 4 | [`eval`] | bits per byte, generation |
 //! | 3 | [`data`] | corpora, tokenizers, shards, order, batches |
 //! | 2 | [`model`] | the swappable modules and their accounting |
+//! | 2 | [`doctor`] | every operator against its float64 reference, on any device |
 //! | 1 | [`ops`], [`device`] | differentiable operators; choosing a device |
 //! | 0 | [`settings`], [`random`], [`stats`] | layered configuration, keyed random numbers, statistics |
 
 pub mod data;
 pub mod device;
+pub mod doctor;
 pub mod eval;
 pub mod experiment;
 pub mod model;

@@ -15,3 +15,8 @@ pub fn tune() {
         libc::mallopt(libc::M_TOP_PAD, 64 << 20);
     }
 }
+
+/// What [`tune`] made of the allocator, in words.
+pub fn name() -> &'static str {
+    if cfg!(all(target_os = "linux", target_env = "gnu")) { "glibc, keeping freed memory" } else { "the system's" }
+}

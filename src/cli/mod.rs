@@ -4,6 +4,7 @@ mod allocator;
 mod bench;
 mod completions;
 mod data;
+mod doctor;
 mod errors;
 mod explain;
 mod generate;
@@ -49,6 +50,8 @@ enum Verb {
     Data(data::Args),
     /// Measure a training step.
     Bench(bench::Args),
+    /// Check every operator on a device against its float64 reference.
+    Doctor(doctor::Args),
     /// Write a commented experiment to start from.
     New(new::Args),
     /// Say what a configuration key means.
@@ -60,7 +63,7 @@ enum Verb {
 }
 
 /// Parses the command line, runs the verb, prints errors. Exit codes: 0 done, 2 wrong input, 3 some run failed or
-/// diverged, 130 interrupted.
+/// diverged or some check missed, 130 interrupted.
 pub fn main() -> ExitCode {
     allocator::tune();
     ablate::device::pin_default();
@@ -102,6 +105,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Generate(args) => generate::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
+        Verb::Doctor(args) => doctor::run(args),
         Verb::New(args) => new::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Schema(args) => schema::run(args),

@@ -1,6 +1,6 @@
 //! Activations, and products gated by them.
 
-use super::{flex::gated::Activation, fused::gated, operator, path};
+use super::{Op, flex::gated::Activation, fused::gated, operator, path};
 use burn::{
     backend::DispatchDevice,
     tensor::{Tensor, activation},
@@ -9,7 +9,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// Applies `activation` to each element.
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    if path::fused(&x) && activation != Activation::Identity {
+    if path::fused(Op::Activation, &x) && activation != Activation::Identity {
         return operator::call(gated::Activate(activation), vec![x.into_dispatch()], None);
     }
     match activation {
@@ -30,7 +30,7 @@ pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<
 ///
 /// - `gate`, `up`, output: the same
 pub fn gated<const D: usize>(gate: Tensor<D>, up: Tensor<D>, activation: Activation) -> Tensor<D> {
-    if path::fused(&gate) {
+    if path::fused(Op::Gated, &gate) {
         return operator::call(gated::Gated(activation), vec![gate.into_dispatch(), up.into_dispatch()], None);
     }
     activate(gate, activation) * up

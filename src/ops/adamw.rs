@@ -1,6 +1,6 @@
 //! AdamW's update of one tensor.
 
-use super::{flex, fused, operator, path};
+use super::{Op, flex, fused, operator, path};
 use burn::tensor::Tensor;
 
 /// The numbers of a step of AdamW (Loshchilov & Hutter 2019, algorithm 2; PyTorch's form).
@@ -29,7 +29,7 @@ pub struct AdamWStep {
 pub fn adamw<const D: usize>(step: &AdamWStep, parameter: Tensor<D>, gradient: Tensor<D>, moments: [Tensor<D>; 2]) -> [Tensor<D>; 3] {
     let &AdamWStep { lr, beta1, beta2, eps, weight_decay, step: t } = step;
     let [m, v] = moments;
-    if path::fused(&parameter) {
+    if path::fused(Op::Adamw, &parameter) {
         let (lr, beta1, beta2, eps) = (lr as f32, beta1 as f32, beta2 as f32, eps as f32);
         let step = flex::adamw::AdamW { lr, beta1, beta2, eps, weight_decay: weight_decay as f32, step: t as i32 };
         let inputs = [parameter, gradient, m, v].map(Tensor::into_dispatch).into();

@@ -1,7 +1,7 @@
 //! Causal attention with grouped heads, soft cap, window and score bias.
 
 use super::{
-    count,
+    Op, count,
     fused::attention::{Added, Attention},
     operator, path,
     relative_bucket::relative_bucket,
@@ -67,7 +67,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let dtype = FloatDType::from(q.dtype());
     let rows = heads / kv_heads * query_seq;
 
-    if path::fused(&q) {
+    if path::fused(Op::Attention, &q) {
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
         let inputs = [q, k, v].map(Tensor::into_dispatch).into_iter().chain(table.map(Tensor::into_dispatch));

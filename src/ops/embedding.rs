@@ -1,6 +1,6 @@
 //! Rows of a matrix by index.
 
-use super::{fused, operator, path};
+use super::{Op, fused, operator, path};
 use burn::tensor::{Int, Tensor};
 
 /// The rows of `weight` that `tokens` name. Backward adds up the gradients of equal tokens in row order.
@@ -14,7 +14,7 @@ use burn::tensor::{Int, Tensor};
 ///
 /// On Flex, if a token is not below vocab; GPUs do not check.
 pub fn embedding(weight: Tensor<2>, tokens: Tensor<2, Int>) -> Tensor<3> {
-    if path::fused(&weight) {
+    if path::fused(Op::Embedding, &weight) {
         let ([batch, seq], [_, width]) = (tokens.dims(), weight.dims());
         let rows: Tensor<2> =
             operator::call(fused::embedding::Embedding, vec![weight.into_dispatch()], Some(tokens.reshape([batch * seq])));

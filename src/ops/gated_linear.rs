@@ -1,6 +1,6 @@
 //! A gated pair of products.
 
-use super::{Activation, Affine, count, fused, gated, linear, operator, path};
+use super::{Activation, Affine, Op, count, fused, gated, linear, operator, path};
 use burn::tensor::Tensor;
 
 /// [`gated`] of two products of x: activation(x·G + g) ⊙ (x·U + u).
@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 /// - `x`: `[batch, seq, width]`, weights: `[width, hidden]`
 /// - output: `[batch, seq, hidden]`
 pub fn gated_linear(x: Tensor<3>, gate: Affine, up: Affine, activation: Activation) -> Tensor<3> {
-    if path::fused(&x) {
+    if path::fused(Op::GatedLinear, &x) {
         let ([batch, seq, width], [_, hidden]) = (x.dims(), gate.weight.dims());
         count::report(|| 4 * (batch * seq * width * hidden) as u64);
         let biases = [gate.bias.is_some(), up.bias.is_some()];

@@ -1,6 +1,6 @@
 //! Heads side by side.
 
-use super::{fused, operator, path};
+use super::{fused, operator, path, Op};
 use burn::tensor::Tensor;
 
 /// The results of all heads, one behind the other.
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 /// - output: `[batch, seq, heads · head_dim]`
 pub fn join_heads(x: Tensor<4>) -> Tensor<3> {
     let [batch, heads, seq, head_dim] = x.dims();
-    if path::fused(&x) {
+    if path::fused(Op::Attention, &x) {
         return operator::call(fused::join::Join { head_dim }, vec![x.into_dispatch()], None);
     }
     x.swap_dims(1, 2).reshape([batch, seq, heads * head_dim])

@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use super::{flex::norm::Kind, fused::norm::Norm, operator, path};
+use super::{Op, flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// (x - mean) / √(var + eps) · gain + bias over the last dimension, var without Bessel's correction (Ba et al. 2016,
@@ -11,7 +11,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// - `x`: `[..., width]`, `gain`, `bias`: `[width]`
 /// - output: as `x`
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
-    if path::fused(&x) {
+    if path::fused(Op::LayerNorm, &x) {
         let norm = Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain: gain.is_some(), bias: bias.is_some() };
         let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);

@@ -1,6 +1,6 @@
 //! Matrix product with the last dimension, and a bias.
 
-use super::{count, fused, operator, path};
+use super::{Op, count, fused, operator, path};
 use burn::tensor::Tensor;
 
 /// x·W + b. Every dense product of a model goes through here.
@@ -18,7 +18,7 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     let [batch, seq, inputs] = x.dims();
     let [_, outputs] = weight.dims();
     count::report(|| 2 * (batch * seq * inputs * outputs) as u64);
-    if path::fused(&x) {
+    if path::fused(Op::Linear, &x) {
         let has_bias = bias.is_some();
         let inputs = [x.into_dispatch(), weight.into_dispatch()].into_iter().chain(bias.map(Tensor::into_dispatch));
         return operator::call(fused::linear::Linear { bias: has_bias }, inputs.collect(), None);

@@ -1,7 +1,7 @@
 //! The head's product with its loss: fused, the logits of all tokens never exist at once.
 
 use super::{
-    CrossEntropyOptions, count, cross_entropy,
+    CrossEntropyOptions, Op, count, cross_entropy,
     fused::loss::{MeanLoss, TokenLosses},
     linear, operator, path,
 };
@@ -28,7 +28,7 @@ pub fn linear_cross_entropy(
     targets: Tensor<2, Int>,
     options: CrossEntropyOptions,
 ) -> MeanCrossEntropy {
-    if path::fused(&x) {
+    if path::fused(Op::LinearCrossEntropy, &x) {
         let means = fused(MeanLoss(options), x, weight, bias, targets);
         return MeanCrossEntropy { objective: means.clone().slice(0..1), nats: means.detach().slice(1..2) };
     }
@@ -51,7 +51,7 @@ pub fn token_cross_entropy(
     options: CrossEntropyOptions,
 ) -> Tensor<2> {
     let shape = targets.dims();
-    if path::fused(&x) && !x.device().is_autodiff() {
+    if path::fused(Op::LinearCrossEntropy, &x) && !x.device().is_autodiff() {
         return fused(TokenLosses(options), x, weight, bias, targets).reshape(shape);
     }
     composed(x, weight, bias, targets, options).1.nats.reshape(shape)

@@ -15,6 +15,7 @@ mod activation;
 mod activations;
 mod adamw;
 mod attention;
+pub mod capability;
 mod count;
 mod cross_entropy;
 #[cfg(feature = "cube")]
@@ -31,6 +32,7 @@ mod linear_cross_entropy;
 mod memory;
 mod operator;
 mod path;
+pub mod reference;
 mod relative_bucket;
 mod rms_norm;
 mod rotary;
@@ -42,11 +44,15 @@ pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, sil
 pub use activations::{Activations, keeping};
 pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, ScoreBias, attention};
+pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
 pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 pub use dropout::dropout;
 pub use embedding::embedding;
-pub use flex::gated::Activation;
+pub use flex::{
+    gated::Activation,
+    simd::{instructions, multiplies_bf16},
+};
 pub use gated_linear::gated_linear;
 pub use join_heads::join_heads;
 pub use layer_norm::layer_norm;

@@ -1,9 +1,7 @@
 //! Which implementation of the operators runs.
 
-use burn::{
-    backend::DispatchDevice,
-    tensor::{DType, Tensor},
-};
+use super::capability::{Backend, Implementation, Op, path_of};
+use burn::tensor::Tensor;
 use std::{
     cell::Cell,
     sync::atomic::{AtomicBool, Ordering},
@@ -64,17 +62,7 @@ pub fn with<T>(path: Path, body: impl FnOnce() -> T) -> T {
     value
 }
 
-/// Whether a fused operator takes this tensor: chosen, on a device with kernels, in f32.
-pub(super) fn fused<const D: usize>(x: &Tensor<D>) -> bool {
-    chosen() == Path::Fused && x.dtype() == DType::F32 && has_kernels(x.device().without_autodiff().as_dispatch())
-}
-
-fn has_kernels(device: &DispatchDevice) -> bool {
-    match device {
-        DispatchDevice::Flex(_) => true,
-        #[cfg(feature = "cube")]
-        DispatchDevice::Cube(_) => true,
-        #[allow(unreachable_patterns)]
-        _ => false,
-    }
+/// Whether a fused operator takes this tensor, by [`path_of`].
+pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
+    path_of(op, Backend::of(&x.device()), x.dtype(), chosen()).path != Implementation::Composed
 }

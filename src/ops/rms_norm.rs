@@ -1,6 +1,6 @@
 //! Root mean square normalisation.
 
-use super::{flex::norm::Kind, fused::norm::Norm, operator, path};
+use super::{Op, flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// The learned gain of [`rms_norm`].
@@ -21,7 +21,7 @@ pub enum RmsGain {
 /// - `x`: `[..., width]`, gain: `[width]`
 /// - output: as `x`
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor<D> {
-    if path::fused(&x) {
+    if path::fused(Op::RmsNorm, &x) {
         let (gain, offset) = match gain {
             RmsGain::None => (None, 0.0),
             RmsGain::AfterCast(w) => (Some(w), 0.0),

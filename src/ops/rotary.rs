@@ -1,7 +1,7 @@
 //! Rotation of channel pairs by position.
 
 use super::{
-    fused, operator, path,
+    Op, fused, operator, path,
     rotation::{Rotation, Uploaded},
 };
 use burn::tensor::{FloatDType, Tensor};
@@ -14,7 +14,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// - `x`: `[batch, heads, seq, head_dim]`
 /// - output: as `x`
 pub fn rotary(x: Tensor<4>, rotation: &Rotation) -> Tensor<4> {
-    if path::fused(&x) {
+    if path::fused(Op::Rotary, &x) {
         return operator::call(fused::rotary::Rotary(rotation.clone()), vec![x.into_dispatch()], None);
     }
     let dtype = FloatDType::from(x.dtype());

@@ -1,6 +1,6 @@
 //! The attention branch up to its output projection.
 
-use super::{AttentionOptions, Rotation, attention, fused, linear, operator, path, rotary};
+use super::{AttentionOptions, Op, Rotation, attention, fused, linear, operator, path, rotary};
 use burn::tensor::Tensor;
 
 /// A matrix `[inputs, outputs]` and a bias `[outputs]`.
@@ -31,7 +31,7 @@ pub fn self_attention(
     options: &AttentionOptions,
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
-    if path::fused(&x) {
+    if path::fused(Op::SelfAttention, &x) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
         let (operator, table) = super::attention::operator(options);

@@ -1,6 +1,6 @@
 //! Sum of squares, the same bits for any number of threads.
 
-use super::{fused, operator, path};
+use super::{Op, fused, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// Elements of a partial sum. A full reduction of 4,194,304 elements or more on Flex adds up in the order in which
@@ -14,7 +14,7 @@ const BLOCK: usize = 4096;
 /// - `x`: any
 /// - output: `[1]`
 pub fn square_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    if path::fused(&x) {
+    if path::fused(Op::SquareNorm, &x) {
         return operator::call(fused::square_norm::SquareNorm, vec![x.into_dispatch()], None);
     }
     let count = x.shape().num_elements();

@@ -113,7 +113,7 @@ pub fn step(config: &RunConfig, spec: &ModelSpec, device: &DeviceName, steps: us
         },
         tokens_per_second,
         peak_rss_bytes: peak_memory().unwrap_or(0),
-        path: device.path().into(),
+        path: device.path(),
         flops_per_second: spec.account(spec.context).flops_per_token * tokens_per_second,
     })
 }

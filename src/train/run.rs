@@ -201,7 +201,7 @@ fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> R
         tokens_per_second: median(&status.milliseconds).map(|ms| spec.tokens_per_step() as f64 / (ms / 1e3)),
         seconds: state.seconds,
         device: device.to_string(),
-        path: device.path().into(),
+        path: device.path(),
         threads: rayon::current_num_threads(),
         version: version(),
         data_hash: state.data_hash.clone(),

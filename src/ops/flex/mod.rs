@@ -10,6 +10,6 @@ pub mod loss;
 pub mod norm;
 pub mod product;
 pub mod rotary;
-mod simd;
+pub mod simd;
 mod tile;
 pub mod view;

@@ -9,6 +9,32 @@ pub fn run<K: pulp::WithSimd>(kernel: K) -> K::Output {
     pulp::Arch::new().dispatch(kernel)
 }
 
+/// The instruction set that [`run`] chooses on this processor.
+pub fn instructions() -> &'static str {
+    struct Lanes;
+    impl pulp::WithSimd for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    match (run(Lanes), cfg!(target_arch = "x86_64")) {
+        (16, true) => "AVX-512",
+        (8, true) => "AVX2",
+        (4, false) if cfg!(target_arch = "aarch64") => "NEON",
+        _ => "portable",
+    }
+}
+
+/// Whether this processor multiplies bf16.
+pub fn multiplies_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 /// c[0] + x·(c[1] + x·(c[2] + …)).
 #[inline(always)]
 fn polynomial<S: Simd, const N: usize>(simd: S, x: S::f32s, c: [f32; N]) -> S::f32s {

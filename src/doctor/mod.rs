@@ -1,0 +1,211 @@
+//! Whether a device can be trusted: every operator, forward and backward, against its float64 reference there.
+//!
+//! ```text
+//! cases ─► Place: tensors on the device ─► ops::f, backward() ─► compared with ops::reference ─► Check, by operator
+//! ```
+//!
+//! The operators are called as a model calls them, on a device with autodiff, so what is checked is what trains.
+
+mod cases;
+mod place;
+mod system;
+
+pub use system::{Backends, Processor, System, system};
+
+use crate::{
+    device::DeviceName,
+    ops::{self, Op, OperatorPath, Path},
+    settings::Result,
+};
+use burn::tensor::{DType, Device};
+use cases::Case;
+use place::{Finding, Place};
+use serde::{Deserialize, Serialize};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+/// Element types that a run may compute in.
+const DTYPES: [DType; 2] = [DType::F32, DType::BF16];
+
+/// Largest relative error of a result: its distance from the reference in the Euclidean norm, by the norm of the reference.
+pub fn tolerance(dtype: DType) -> f64 {
+    if dtype == DType::F32 { 1e-5 } else { 2e-2 }
+}
+
+/// What was found on a device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// The device.
+    pub device: String,
+    /// Whether no check missed.
+    pub passed: bool,
+    /// The capability matrix: what runs with the choice in force, by operator and element type.
+    pub capabilities: Vec<OperatorPath>,
+    /// The checks, by operator, element type and path.
+    pub checks: Vec<Check>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// All cases of an operator, in one element type and by one path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The operator.
+    pub operator: String,
+    /// Element type of its inputs.
+    pub dtype: String,
+    /// The implementation that ran.
+    pub path: String,
+    /// Number of cases.
+    pub cases: usize,
+    /// Number of results and gradients that were compared.
+    pub results: usize,
+    /// Largest relative error; none if some result was no number or did not come.
+    pub worst_error: Option<f64>,
+    /// Where: the case, and which of its results.
+    pub worst: String,
+    /// Largest error allowed.
+    pub tolerance: f64,
+    /// Whether all results are within it.
+    pub passed: bool,
+    /// The results that are not.
+    pub misses: Vec<Miss>,
+}
+
+/// A result beyond its tolerance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Miss {
+    /// Shapes and options.
+    pub case: String,
+    /// The output or gradient.
+    pub result: String,
+    /// Its relative error; none if it was no number or did not come.
+    pub error: Option<f64>,
+    /// What went wrong, unless it is the error alone.
+    pub message: Option<String>,
+}
+
+/// Runs every case of every operator on a device, in each element type that it has and by each path.
+///
+/// `distorted` names an operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check
+/// that cannot fail proves nothing. `tell` hears the name of each operator as its turn comes.
+///
+/// # Errors
+///
+/// A device that is not there; what is wrong on it is part of the diagnosis.
+pub fn examine(name: &DeviceName, distorted: Option<Op>, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
+    let started = Instant::now();
+    let device = name.train_device()?;
+    let dtypes: Vec<DType> = DTYPES.into_iter().filter(|dtype| device.supports_dtype(*dtype)).collect();
+    let cases = cases::all();
+    let (mut capabilities, mut checks) = (vec![], vec![]);
+    for op in Op::ALL {
+        tell(op.name());
+        let of_op: Vec<&Case> = cases.iter().filter(|case| case.op == op).collect();
+        for dtype in dtypes.iter().copied().filter(|dtype| *dtype == DType::F32 || !op.only_f32()) {
+            capabilities.push(OperatorPath::new(op, "", name.backend(), dtype));
+            let mut ran = vec![];
+            for chosen in [Path::Fused, Path::Composed] {
+                let path = ops::path_of(op, name.backend(), dtype, chosen).path;
+                if !ran.contains(&path) {
+                    ran.push(path);
+                    let findings = |case: &Case| ops::with(chosen, || run(case, &device, dtype, distorted == Some(op)));
+                    checks.push(check(op, dtype, path, of_op.iter().map(|case| (case.name.as_str(), findings(case)))));
+                }
+            }
+        }
+    }
+    let passed = checks.iter().all(|check| check.passed);
+    Ok(Diagnosis { device: name.to_string(), passed, capabilities, checks, seconds: started.elapsed().as_secs_f64() })
+}
+
+/// What a case finds; a panic is a finding too.
+fn run(case: &Case, device: &Device, dtype: DType, distorted: bool) -> Vec<Finding> {
+    let factor = if distorted { 1.0 + 100.0 * tolerance(dtype).min(1e-3) } else { 1.0 };
+    let mut place = Place::new(device, dtype, &case.name, factor);
+    let outcome = catch_unwind(AssertUnwindSafe(|| (case.run)(&mut place)));
+    let mut findings = place.findings();
+    if let Err(panic) = outcome {
+        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let message = text.unwrap_or_else(|| "it panicked".into()).split_whitespace().collect::<Vec<_>>().join(" ");
+        findings.push(Finding { result: "all", error: f64::INFINITY, message: Some(message) });
+    }
+    findings
+}
+
+/// Sums up the findings of an operator's cases.
+fn check<'a>(op: Op, dtype: DType, path: ops::Implementation, found: impl Iterator<Item = (&'a str, Vec<Finding>)>) -> Check {
+    let tolerance = tolerance(dtype);
+    let finite = |error: f64| error.is_finite().then_some(error);
+    let (mut cases, mut results, mut misses) = (0, 0, vec![]);
+    let (mut worst_error, mut worst) = (0.0f64, String::new());
+    for (case, findings) in found {
+        cases += 1;
+        results += findings.len();
+        for Finding { result, error, message } in findings {
+            if error >= worst_error {
+                (worst_error, worst) = (error, format!("{case}: {result}"));
+            }
+            if error > tolerance {
+                misses.push(Miss { case: case.into(), result: result.into(), error: finite(error), message });
+            }
+        }
+    }
+    Check {
+        operator: op.name().into(),
+        dtype: dtype.name().into(),
+        path: path.name().into(),
+        cases,
+        results,
+        worst_error: finite(worst_error),
+        worst,
+        tolerance,
+        // An operator without cases is not trusted.
+        passed: misses.is_empty() && results > 0,
+        misses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_has_cases_and_their_names_differ() {
+        let cases = cases::all();
+        for op in Op::ALL {
+            assert!(cases.iter().any(|case| case.op == op), "{op:?}");
+        }
+        let mut names: Vec<_> = cases.iter().map(|case| (case.op, case.name.as_str())).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn whatever_is_no_number_or_panics_is_a_miss() {
+        let device = Device::flex().autodiff();
+        let broken = |run: fn(&mut Place)| {
+            let case = Case { op: Op::Linear, name: "broken".into(), run: Box::new(run) };
+            check(
+                Op::Linear,
+                DType::F32,
+                ops::Implementation::Composed,
+                std::iter::once(("broken", super::run(&case, &device, DType::F32, false))),
+            )
+        };
+        let panicked = broken(|_| panic!("out of memory"));
+        assert!(!panicked.passed && panicked.worst_error.is_none());
+        assert_eq!(panicked.misses[0].message.as_deref(), Some("out of memory"));
+        let undefined = broken(|place| {
+            let want = ops::reference::Sums::of(&[1.0]);
+            let got = place.constant([f32::NAN].into(), [1]);
+            place.compare("y", got.tensor, &want);
+        });
+        assert!(!undefined.passed && undefined.misses.len() == 1);
+        assert!(!broken(|_| ()).passed, "nothing was compared");
+    }
+}
