@@ -111,8 +111,8 @@ pub(super) fn operator(options: &AttentionOptions) -> (Attention, Option<Tensor<
     (Attention { scale, soft_cap, window: options.window, added }, table)
 }
 
-/// Pairs that see each other in one head.
-pub(super) fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
+/// Pairs that see each other in one head: what attention has to compute.
+pub fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
     (key_seq - query_seq..key_seq).map(|position| (position + 1).min(window.unwrap_or(usize::MAX))).sum()
 }
 

@@ -24,6 +24,7 @@ mod linear;
 mod linear_cross_entropy;
 mod operator;
 mod path;
+mod profile;
 mod relative_bucket;
 mod rms_norm;
 mod rotary;
@@ -33,17 +34,21 @@ mod square_norm;
 
 pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, silu};
 pub use adamw::{AdamWStep, adamw};
-pub use attention::{AttentionOptions, ScoreBias, attention};
+pub use attention::{AttentionOptions, ScoreBias, attention, visible};
 pub use count::count_flops;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 pub use dropout::dropout;
 pub use embedding::embedding;
-pub use flex::gated::Activation;
+pub use flex::{
+    gated::Activation,
+    peak::{Peak, peak},
+};
 pub use gated_linear::gated_linear;
 pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use linear_cross_entropy::{MeanCrossEntropy, linear_cross_entropy, token_cross_entropy};
 pub use path::{Path, choose, chosen, with};
+pub use profile::{Part, profile};
 pub use relative_bucket::relative_bucket;
 pub use rms_norm::{RmsGain, rms_norm};
 pub use rotary::rotary;
