@@ -129,8 +129,8 @@ pub(super) fn flat_starts(options: &AttentionOptions) -> Option<Tensor<1, Int>> 
     options.starts.as_ref().map(|starts| starts.clone().reshape([starts.shape().num_elements()]))
 }
 
-/// Pairs that see each other in one head, documents aside.
-pub(super) fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
+/// Pairs that see each other in one head, documents aside: what attention has to compute.
+pub fn visible(query_seq: usize, key_seq: usize, window: Option<usize>) -> usize {
     (key_seq - query_seq..key_seq).map(|position| (position + 1).min(window.unwrap_or(usize::MAX))).sum()
 }
 

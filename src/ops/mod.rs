@@ -32,6 +32,7 @@ mod linear_cross_entropy;
 mod memory;
 mod operator;
 mod path;
+mod profile;
 pub mod reference;
 mod relative_bucket;
 mod rms_norm;
@@ -43,7 +44,7 @@ mod square_norm;
 pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, silu};
 pub use activations::{Activations, keeping};
 pub use adamw::{AdamWStep, adamw};
-pub use attention::{AttentionOptions, ScoreBias, attention};
+pub use attention::{AttentionOptions, ScoreBias, attention, visible};
 pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
 pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
@@ -51,6 +52,7 @@ pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::{
     gated::Activation,
+    peak::{Peak, peak},
     simd::{instructions, multiplies_bf16},
 };
 pub use gated_linear::gated_linear;
@@ -59,6 +61,7 @@ pub use layer_norm::layer_norm;
 pub use linear::linear;
 pub use linear_cross_entropy::{MeanCrossEntropy, linear_cross_entropy, token_cross_entropy};
 pub use path::{Path, choose, chosen, with};
+pub use profile::{Part, profile};
 pub use relative_bucket::relative_bucket;
 pub use rms_norm::{RmsGain, rms_norm};
 pub use rotary::rotary;

@@ -8,6 +8,7 @@
 //! An operator is one type that implements [`Kernels`] for every backend; dispatch and automatic differentiation are
 //! here, once for all; what is kept between the two passes, and what is made again, is in [`memory`](super::memory).
 
+use super::profile;
 use burn::{
     backend::{
         Backend, Dispatch, ExtensionType, Flex,
@@ -245,6 +246,9 @@ pub trait Extension: Backend {
     ) -> Vec<Option<FloatTensor<Self>>>;
 }
 
+/// In a profile, what operators do around their kernels: memory for results, other layouts.
+const AROUND: &str = "around kernels";
+
 /// The extension of a backend that runs kernels itself.
 macro_rules! runs_kernels {
     ($backend:ty, $place:expr) => {
@@ -270,6 +274,7 @@ macro_rules! runs_kernels {
                 indices: Indices<Self>,
                 tracked: bool,
             ) -> Vec<FloatTensor<Self>> {
+                let _span = profile::span(AROUND);
                 Kernels::<Self>::forward(&*operator, inputs.into_vec(), indices.into_option(), tracked)
             }
 
@@ -282,6 +287,7 @@ macro_rules! runs_kernels {
                 wanted: Vec<bool>,
             ) -> Vec<Option<FloatTensor<Self>>> {
                 let kept = Kept { inputs: inputs.into_vec(), indices: indices.into_option(), saved: saved.into_vec() };
+                let _span = profile::span(AROUND);
                 Kernels::<Self>::backward(&*operator, kept, gradient, &wanted)
             }
         }

@@ -2,6 +2,7 @@
 //! over the parameters; and the sum of squares needed to clip gradients by their global norm.
 
 use super::simd;
+use crate::ops::profile::span;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -31,6 +32,7 @@ pub struct AdamW {
 ///
 /// Panics unless all slices are of one length and the step is at least 1.
 pub fn step(o: &AdamW, p: &mut [f32], g: &[f32], factor: f32, m: &mut [f32], v: &mut [f32]) {
+    let _span = span("optimizer");
     assert!(g.len() == p.len() && m.len() == p.len() && v.len() == p.len());
     assert!(o.step >= 1, "steps count from 1");
     let (beta1, beta2, lr) = (f64::from(o.beta1), f64::from(o.beta2), f64::from(o.lr));
@@ -54,6 +56,7 @@ pub fn step(o: &AdamW, p: &mut [f32], g: &[f32], factor: f32, m: &mut [f32], v: 
 
 /// Σx²: in f32 within a block, in f64 between blocks. The order is the same for any number of threads.
 pub fn square_norm(x: &[f32]) -> f64 {
+    let _span = span("optimizer");
     if x.len() <= BLOCK {
         return f64::from(simd::run(Squares(x)));
     }

@@ -22,6 +22,7 @@ use self::memory::{Images, OnScratch, Shared};
 use super::simd;
 use super::tile::{ROWS, UNIT, load, round_down, round_up};
 use super::view::View;
+use crate::ops::profile::span;
 
 /// Queries of a block, which share their passage over the keys.
 const QUERY_BLOCK: usize = 64;
@@ -185,6 +186,7 @@ impl Span {
 /// # Panics
 /// If lengths do not fit the problem.
 pub fn forward(p: &Problem, q: View, k: View, v: View, out: &mut [f32], log_sum: &mut [f32]) {
+    let _span = span("attention");
     p.check();
     assert_eq!(out.len(), p.batch * p.queries * p.heads * p.head_dim, "out must be [batch, queries, heads, head_dim]");
     assert_eq!(log_sum.len(), p.batch * p.heads * p.queries, "log_sum must be [batch, heads, queries]");
@@ -224,6 +226,7 @@ pub fn backward(
     dv: &mut [f32],
     table: Option<&mut [f32]>,
 ) {
+    let _span = span("attention");
     p.check();
     assert_eq!(dq.len(), p.batch * p.queries * p.heads * p.head_dim, "dq must be [batch, queries, heads, head_dim]");
     assert_eq!(dk.len(), p.batch * p.keys * p.kv_heads * p.head_dim, "dk must be [batch, keys, kv_heads, head_dim]");

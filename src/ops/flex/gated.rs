@@ -5,6 +5,7 @@
 //! again from its input, so that nothing but the inputs has to be kept.
 
 use super::simd;
+use crate::ops::profile::span;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -57,6 +58,7 @@ macro_rules! by_kind {
 ///
 /// Panics unless both slices are of one length.
 pub fn activate(kind: Activation, x: &[f32], y: &mut [f32]) {
+    let _span = span("activations");
     assert_eq!(x.len(), y.len());
     by_kind!(kind, activate_as(x, y))
 }
@@ -65,6 +67,7 @@ pub fn activate(kind: Activation, x: &[f32], y: &mut [f32]) {
 ///
 /// Panics unless all slices are of one length.
 pub fn activate_backward(kind: Activation, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let _span = span("activations");
     assert!(x.len() == dx.len() && dy.len() == dx.len());
     by_kind!(kind, activate_backward_as(x, dy, dx))
 }
@@ -73,6 +76,7 @@ pub fn activate_backward(kind: Activation, x: &[f32], dy: &[f32], dx: &mut [f32]
 ///
 /// Panics unless all slices are of one length.
 pub fn gated(kind: Activation, gate: &[f32], up: &[f32], y: &mut [f32]) {
+    let _span = span("activations");
     assert!(gate.len() == y.len() && up.len() == y.len());
     by_kind!(kind, gated_as(gate, up, y))
 }
@@ -81,6 +85,7 @@ pub fn gated(kind: Activation, gate: &[f32], up: &[f32], y: &mut [f32]) {
 ///
 /// Panics unless all slices are of one length.
 pub fn gated_backward(kind: Activation, gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
+    let _span = span("activations");
     assert!(gate.len() == dy.len() && up.len() == dy.len() && dgate.len() == dy.len() && dup.len() == dy.len());
     by_kind!(kind, gated_backward_as(gate, up, dy, dgate, dup))
 }

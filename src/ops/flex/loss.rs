@@ -5,6 +5,7 @@
 //! al., "PaLM", 2022), and label smoothing (Szegedy et al., 2016).
 
 use super::simd;
+use crate::ops::profile::span;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -71,6 +72,7 @@ pub fn linear_cross_entropy(
     nats: &mut [f32],
     mut gradients: Option<Gradients>,
 ) {
+    let _span = span("loss");
     let n = targets.len();
     assert!(width > 0 && vocab > 0 && x.len() == n * width && objective.len() == n && nats.len() == n);
     assert!(weight.len() > (width - 1) * row + (vocab - 1) * column && bias.is_none_or(|bias| bias.len() == vocab));
@@ -142,6 +144,7 @@ struct Matrix<'a>(&'a [f32], usize, usize);
 
 /// out (+)= a·b, with a [m, k] and b [k, n]; `row` and `column` are the distances in out.
 fn product([m, k, n]: [usize; 3], a: Matrix, b: Matrix, add: bool, out: &mut [f32], row: usize, column: usize) {
+    let _span = span("matrix products");
     let reach = |m: usize, n: usize, row: usize, column: usize| (m - 1) * row + (n - 1) * column;
     assert!(reach(m, k, a.1, a.2) < a.0.len() && reach(k, n, b.1, b.2) < b.0.len() && reach(m, n, row, column) < out.len());
     // SAFETY: every element of the three matrices lies in its slice by the assertion above; out is borrowed mutably, so it

@@ -8,6 +8,7 @@ pub mod attention;
 pub mod gated;
 pub mod loss;
 pub mod norm;
+pub mod peak;
 pub mod product;
 pub mod rotary;
 pub mod simd;

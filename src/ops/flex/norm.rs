@@ -5,6 +5,7 @@
 //! therefore add up what the deviations from the rounded mean leave over, and take it away.
 
 use super::simd;
+use crate::ops::profile::span;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -41,6 +42,7 @@ pub fn forward(
     statistics: &mut [f32],
     width: usize,
 ) {
+    let _span = span("norms");
     check(x, gain, statistics, width);
     assert!(y.len() == x.len() && bias.is_none_or(|bias| bias.len() == width));
     let rows = (BLOCK / width).max(1);
@@ -70,6 +72,7 @@ pub fn backward(
     dbias: Option<&mut [f32]>,
     width: usize,
 ) {
+    let _span = span("norms");
     check(x, gain, statistics, width);
     assert!(dy.len() == x.len() && dx.len() == x.len() && skip.is_none_or(|skip| skip.len() == x.len()));
     let rows = (BLOCK / width).max(if dgain.is_some() || dbias.is_some() { ROWS } else { 1 });

@@ -1,5 +1,7 @@
 //! Matrix products, by the `gemm` crate.
 
+use crate::ops::profile::span;
+
 /// A strided matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -45,6 +47,7 @@ const PARALLEL: usize = 1 << 21;
 ///
 /// If the shapes disagree.
 pub fn product(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
+    let _span = span("matrix products");
     assert!(a.columns == b.rows && out.len() == a.rows * b.columns, "a product of shapes that disagree");
     if out.is_empty() {
         return;

@@ -2,6 +2,7 @@
 //! the position, and on the way brings [batch, heads, seq, head_dim] to [batch, seq, heads, head_dim].
 
 use super::{simd, view::View};
+use crate::ops::profile::span;
 use pulp::{Simd, WithSimd, bytemuck, c32};
 use rayon::prelude::*;
 
@@ -32,6 +33,7 @@ pub struct Shape {
 /// Panics unless 2·pairs <= head_dim, the tables and y have these sizes and the view lies within its data.
 #[allow(clippy::too_many_arguments)]
 pub fn rotate(x: View, shape: Shape, cos: &[f32], sin: &[f32], pairs: usize, interleaved: bool, inverse: bool, y: &mut [f32]) {
+    let _span = span("rotary");
     let Shape { batch, heads, seq, head_dim } = shape;
     assert!(2 * pairs <= head_dim, "{pairs} pairs do not fit into {head_dim} channels");
     assert!(cos.len() == seq * pairs && sin.len() == seq * pairs);

@@ -1,7 +1,10 @@
 //! Rows of a matrix by index; the backward touches only rows that were read.
 
 use super::{room, slice, tensor, width};
-use crate::ops::operator::{Kept, Kernels};
+use crate::ops::{
+    operator::{Kept, Kernels},
+    profile::span,
+};
 use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: `[vocab, width]`; indices: `[n]`. Result: `[n, width]`.
@@ -15,6 +18,7 @@ fn ids(indices: &Option<FlexTensor>) -> Vec<usize> {
 
 impl Kernels<Flex> for Embedding {
     fn forward(&self, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
+        let _span = span("embedding");
         let table = inputs[0].to_contiguous();
         let (ids, width) = (ids(&indices), width(&table));
         let mut rows = room(ids.len() * width);
@@ -25,6 +29,7 @@ impl Kernels<Flex> for Embedding {
     }
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
+        let _span = span("embedding");
         let (table, gradient) = (&kept.inputs[0], gradient.to_contiguous());
         let width = width(table);
         let mut sums = vec![0.0; table.layout().num_elements()];
