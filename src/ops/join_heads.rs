@@ -1,6 +1,6 @@
 //! Heads side by side.
 
-use super::{fused, operator, path, Op};
+use super::{Op, fused, operator, path};
 use burn::tensor::Tensor;
 
 /// The results of all heads, one behind the other.

@@ -31,11 +31,14 @@ struct Setting {
     scale: Option<f64>,
     soft_cap: Option<f64>,
     window: Option<usize>,
+    /// Tokens of each document of the first sequence; those of sequence b have b more.
+    document: Option<usize>,
     bias: Bias,
     scores: Scores,
 }
 
-const PLAIN: Setting = Setting { sizes: [1; 6], scale: None, soft_cap: None, window: None, bias: Bias::None, scores: Scores::Usual };
+const PLAIN: Setting =
+    Setting { sizes: [1; 6], scale: None, soft_cap: None, window: None, document: None, bias: Bias::None, scores: Scores::Usual };
 
 fn settings() -> Vec<Setting> {
     let mut all = vec![];
@@ -72,6 +75,13 @@ fn settings() -> Vec<Setting> {
             all.push(Setting { sizes, soft_cap: Some(2.0), window: Some(50), bias, ..PLAIN });
         }
     }
+    for document in [1, 5, 40, 67] {
+        all.push(Setting { sizes, document: Some(document), ..PLAIN });
+    }
+    for bias in biases {
+        let all_options = Setting { document: Some(60), soft_cap: Some(2.0), window: Some(50), bias, ..PLAIN };
+        all.extend([[2, 4, 1, 131, 131, 64], [2, 4, 2, 9, 131, 16]].map(|sizes| Setting { sizes, ..all_options }));
+    }
     for scores in [Scores::Equal, Scores::OneKey, Scores::Large] {
         all.push(Setting { sizes, scores, ..PLAIN });
         all.push(Setting { sizes, scores, soft_cap: Some(30.0), window: Some(20), bias: Bias::Relative(8, 20), ..PLAIN });
@@ -91,6 +101,9 @@ impl Setting {
         }
         if let Some(window) = self.window {
             name += &format!(", window {window}");
+        }
+        if let Some(document) = self.document {
+            name += &format!(", documents of {document}");
         }
         name += &words(self.bias);
         match self.scores {
@@ -126,11 +139,17 @@ impl Setting {
             _ => reference::Bias::None,
         };
         let &Self { soft_cap, window, .. } = self;
-        let want = reference::Attention { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts: None, bias };
+        let starts: Option<Vec<usize>> = self
+            .document
+            .map(|document| (0..batch).flat_map(|b| (0..keys).map(move |position| position / (document + b) * (document + b))).collect());
+        let indices = starts.as_ref().map(|starts| place.indices(starts, [batch, keys]));
+        let starts = starts.as_deref();
+        let want = reference::Attention { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts, bias };
         let options = AttentionOptions {
             scale,
             soft_cap,
             window,
+            starts: indices,
             bias: score_bias(self.bias, slopes.clone(), table.as_ref().map(|t| t.tensor.clone())),
         };
 

@@ -108,6 +108,7 @@ impl Setting {
             scale,
             soft_cap,
             window,
+            starts: None,
             bias: score_bias(self.bias, slopes.clone(), table.as_ref().map(|t| t.tensor.clone())),
         };
 

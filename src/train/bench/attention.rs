@@ -205,7 +205,7 @@ impl Case {
             q: make("q", self.heads),
             k: make("k", self.kv_heads),
             v: make("v", self.kv_heads),
-            options: AttentionOptions { scale, soft_cap: self.soft_cap, window: self.window, bias },
+            options: AttentionOptions { scale, soft_cap: self.soft_cap, window: self.window, starts: None, bias },
         }
     }
 
