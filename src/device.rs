@@ -90,6 +90,11 @@ impl DeviceName {
     pub fn path(&self) -> String {
         ops::capability::summary(self.backend(), DType::F32)
     }
+
+    /// A warning, if the operators there do not carry out a policy of what is kept for the backward pass.
+    pub fn ignores(&self, activations: ops::Activations) -> Option<String> {
+        ignored(&self.path(), activations)
+    }
 }
 
 /// A backend, and what it finds on this machine.
@@ -128,6 +133,13 @@ fn list(backend: &str, kind: burn::tensor::DeviceType) -> Result<Vec<String>, St
         Ok(count) => Ok((0..count).map(|index| format!("{backend}:{index}")).collect()),
         Err(_) => Err("the driver does not start".into()),
     }
+}
+
+/// Why a policy has no effect, if it has none: what is kept is then what composed operators keep.
+fn ignored(path: &str, activations: ops::Activations) -> Option<String> {
+    (path != "fused-flex" && activations.needs_fused_operators()).then(|| {
+        format!("train.activations = \"{activations}\" needs the CPU's fused operators; these ({path}) keep all that they read")
+    })
 }
 
 /// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.
@@ -256,6 +268,15 @@ mod tests {
         for wrong in ["", "gpu", "flex:0", "cuda:", "cuda:x", "cuda:-1", "wgpu:gpu"] {
             assert!(wrong.parse::<DeviceName>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn policies_of_fused_operators_are_named_where_there_are_none() {
+        use ops::Activations::{All, LinearOutputs, Recompute, Selective};
+        assert!([All, LinearOutputs, Selective, Recompute].into_iter().all(|policy| ignored("fused-flex", policy).is_none()));
+        assert!([All, Recompute].into_iter().all(|policy| ignored("composed", policy).is_none()));
+        assert!(ignored("composed", Selective).unwrap().contains("\"selective\""));
+        assert!(ignored("composed", LinearOutputs).unwrap().contains("\"linear-outputs\""));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Transformer {
             inputs.push(x.clone());
             x = block.forward(x, &model.position, &plain);
         }
+        report_kept(&x);
         let last = Tensor::from_inner(x).require_grad();
         let loss = self.loss_of(last.clone(), targets);
         Recorded { loss, blocks: Some(Blocks { embedded, inputs, last, pass: pass.clone() }) }

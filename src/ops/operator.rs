@@ -8,7 +8,11 @@
 //! An operator is one type that implements [`Kernels`] for every backend; dispatch and automatic differentiation are
 //! here, once for all; what is kept between the two passes, and what is made again, is in [`memory`](super::memory).
 
-use super::profile;
+use super::{
+    activations::{self, Activations},
+    memory::{Memory, place_of_flex},
+    profile,
+};
 use burn::{
     backend::{
         Backend, Dispatch, ExtensionType, Flex,
@@ -22,10 +26,6 @@ use burn::{
         tensor::{FloatTensor, IntTensor},
     },
     tensor::{Int, Tensor},
-};
-use super::{
-    activations::{self, Activations},
-    memory::{Memory, place_of_flex},
 };
 use std::{fmt::Debug, sync::Arc};
 

@@ -66,7 +66,14 @@ mod tests {
 
     fn gradients(model: &Transformer) -> GradientsParams {
         let noise = Noise { seed: 0, step: 0, micro: 0 };
-        let batch = Batch { tokens: (0..18).map(|i| i * 7 % 32).collect(), context: 8, opening: None, noise, share: 1.0, activations: Activations::All };
+        let batch = Batch {
+            tokens: (0..18).map(|i| i * 7 % 32).collect(),
+            context: 8,
+            opening: None,
+            noise,
+            share: 1.0,
+            activations: Activations::All,
+        };
         step::forward(model, &batch).backward(model, 1.0)
     }
 

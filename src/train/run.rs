@@ -82,7 +82,10 @@ pub fn run_until(
 
     let state = saved.as_ref().map_or_else(|| State::new(&id), |saved| saved.state.clone());
     metrics::truncate(out, state.step)?;
-    tracing::info!(id, step = state.step, steps = spec.train.steps, %device, "start");
+    tracing::info!(id, step = state.step, steps = spec.train.steps, %device, activations = %spec.train.activations, "start");
+    if let Some(warning) = device.ignores(spec.train.activations) {
+        tracing::warn!("{warning}");
+    }
     let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, milliseconds: vec![] }));
 
     let (sender, receiver) = mpsc::channel();

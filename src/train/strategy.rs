@@ -314,7 +314,14 @@ mod tests {
     #[test]
     fn the_data_hash_depends_on_every_token_and_not_on_the_cut_into_micro_batches() {
         let noise = crate::model::Noise { seed: 0, step: 0, micro: 0 };
-        let batch = |tokens: &[u32]| Batch { tokens: tokens.to_vec(), context: 1, opening: None, noise, share: 1.0, activations: Default::default() };
+        let batch = |tokens: &[u32]| Batch {
+            tokens: tokens.to_vec(),
+            context: 1,
+            opening: None,
+            noise,
+            share: 1.0,
+            activations: Default::default(),
+        };
         let whole = chain("x", &[batch(&[1, 2, 3, 4])]);
         assert_eq!(whole, chain("x", &[batch(&[1, 2]), batch(&[3, 4])]));
         assert_ne!(whole, chain("x", &[batch(&[1, 2, 3, 5])]));

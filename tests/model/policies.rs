@@ -2,7 +2,14 @@
 
 use super::{BATCH, CONTEXT, axes, covering, tokens};
 use ablate::{
-    model::{ModelConfig, ModelSpec, Noise, Pass, Transformer},
+    model::{
+        ModelConfig, ModelSpec, Noise, Pass, Transformer,
+        attention::{BiasConfig, QkNormConfig, Span},
+        feed_forward::{FeedForwardKind, Hidden},
+        norm::{LayerNormConfig, NormConfig, RmsNormConfig},
+        position::{LearnedConfig, PositionConfig, SinusoidalConfig, T5Config},
+        residual::ResidualKind,
+    },
     ops::{self, Activations, Path},
 };
 use burn::{
@@ -74,4 +81,122 @@ fn no_policy_changes_a_bit_of_a_gradient() {
         }
         check(&case, &config);
     }
+}
+
+/// Bytes that the operators keep in a forward pass over `rows` sequences, bytes that they keep on top of it in the backward
+/// pass, and matrix products that the backward pass repeats.
+fn measure(spec: &ModelSpec, activations: Activations, rows: usize) -> [u64; 3] {
+    let device = Device::flex().autodiff();
+    let model = spec.build(1, &device);
+    let ids = |offset: usize| -> Tensor<2, burn::tensor::Int> {
+        let ids: Vec<i32> = (0..rows * spec.context).map(|i| ((i * i * 7 + 3 * i + offset) % spec.vocab) as i32).collect();
+        Tensor::from_data(burn::tensor::TensorData::new(ids, [rows, spec.context]), &device)
+    };
+    let pass = Pass { activations, ..Pass::default() };
+    let (recorded, kept) = ops::count_kept(|| model.record(ids(0), ids(5), &pass));
+    let ((_, flops), again) = ops::count_kept(|| ops::count_flops(|| recorded.backward(&model, 1.0)));
+    [kept, again, flops]
+}
+
+/// Predicted and measured, per token of a context long enough that nothing hides in rounding. What does not depend on the
+/// number of sequences (parameters, the gradient that the loss makes of its matrix) cancels in a difference.
+fn compare(name: &str, config: &ModelConfig) {
+    let spec = config.resolve(None).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+    for activations in Activations::EACH {
+        let (one, three) = (measure(&spec, activations, 1), measure(&spec, activations, 3));
+        let [kept, again, flops] = [0, 1, 2].map(|i| (three[i] - one[i]) as f64 / (2 * spec.context) as f64);
+        let predicted = spec.kept(spec.context, activations);
+        assert_eq!(predicted.bytes_per_token, kept, "{name}: bytes kept by {activations}");
+        assert_eq!(predicted.recomputed_flops_per_token, flops, "{name}: products repeated by {activations}");
+        if activations == Activations::Recompute {
+            // The input of a block and what is made with it may lie where those of another lay before: count by block.
+            assert!(again > 0.0 && again <= spec.layers as f64 * predicted.passing_bytes_per_token, "{name}: {again}");
+        }
+    }
+    let [all, linear, selective, recompute] = Activations::EACH.map(|policy| spec.kept(spec.context, policy).bytes_per_token);
+    assert!(recompute < linear && linear < all && selective < all, "{name}: {all} {linear} {selective} {recompute}");
+}
+
+#[test]
+fn predicted_memory_and_work_are_what_is_measured() {
+    let base = |change: fn(&mut ModelConfig)| {
+        let mut config = ModelConfig { layers: 3, width: 32, context: 12, vocab: Some(41), ..Default::default() };
+        config.attention.heads = 4;
+        config.feed_forward.hidden = Hidden::Size(72);
+        change(&mut config);
+        config
+    };
+    compare("llama", &base(|_| {}));
+    compare(
+        "grouped heads, a window",
+        &base(|config| {
+            config.attention.kv_heads = Some(2);
+            config.attention.window = Some(5);
+            config.attention.pattern = vec![Span::Window, Span::Full];
+        }),
+    );
+    compare(
+        "gpt2",
+        &base(|config| {
+            config.norm = NormConfig::Layer(LayerNormConfig::default());
+            config.position = PositionConfig::Learned(LearnedConfig {});
+            config.attention.bias = BiasConfig::All(true);
+            config.feed_forward.kind = FeedForwardKind::GeluTanh;
+            config.feed_forward.bias = true;
+            config.embedding.tied = true;
+        }),
+    );
+    compare(
+        "vaswani",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Post;
+            config.norm = NormConfig::Layer(LayerNormConfig::default());
+            config.position = PositionConfig::Sinusoidal(SinusoidalConfig::default());
+            config.feed_forward.kind = FeedForwardKind::Relu;
+        }),
+    );
+    compare(
+        "t5 bias, embedding norm",
+        &base(|config| {
+            config.position = PositionConfig::T5(T5Config { buckets: 4, max_distance: 6, ..Default::default() });
+            config.embedding.norm = NormConfig::default();
+        }),
+    );
+    compare(
+        "olmo2",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Output;
+            config.attention.qk_norm = QkNormConfig::FullWidth { norm: NormConfig::default() };
+        }),
+    );
+    compare(
+        "gemma2",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Sandwich;
+            config.attention.soft_cap = Some(50.0);
+            config.feed_forward.kind = FeedForwardKind::GegluTanh;
+            config.head.soft_cap = Some(30.0);
+            config.embedding.tied = true;
+        }),
+    );
+    compare(
+        "palm",
+        &base(|config| {
+            config.residual.kind = ResidualKind::ParallelShared;
+            config.attention.kv_heads = Some(1);
+        }),
+    );
+    compare(
+        "neox, norms of heads",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Parallel;
+            config.attention.qk_norm = QkNormConfig::PerHead { norm: NormConfig::default() };
+        }),
+    );
+    compare(
+        "scaled by depth",
+        &base(|config| {
+            config.norm = NormConfig::Rms(RmsNormConfig { depth_scale: true, ..Default::default() });
+        }),
+    );
 }

@@ -70,7 +70,7 @@ fn only_numerical_keys_make_another_run() {
     let bench = Bench::new();
     let id = bench.spec(&[]).id();
     assert_eq!(id.len(), 16);
-    assert_eq!(id, bench.spec(&["train.log_every=3", "train.checkpoint_every=7"]).id());
+    assert_eq!(id, bench.spec(&["train.log_every=3", "train.checkpoint_every=7", "train.activations=\"recompute\""]).id());
     // The same text elsewhere is the same run.
     let elsewhere = tempfile::tempdir().unwrap();
     super::write_corpus(elsewhere.path());
@@ -112,6 +112,26 @@ fn an_interrupted_run_continues_to_the_same_bits() {
         }
         assert_eq!(bench.parameters(&parts), bench.parameters(&whole), "{set:?}");
     }
+}
+
+#[test]
+fn what_is_kept_for_the_backward_pass_changes_no_bit_of_a_run() {
+    let bench = Bench::new();
+    let set = ["model.residual.dropout=0.1", "model.embedding.tied=true", "train.accumulation=2", "model.layers=3"];
+    for activations in ["all", "linear-outputs", "selective", "recompute"] {
+        let key = format!("train.activations=\"{activations}\"");
+        let result = bench.run(&bench.spec(&[&set[..], &[&key]].concat()), activations).unwrap();
+        assert_eq!(result.outcome, Outcome::Finished);
+        for column in ["loss", "gradient_norm"] {
+            assert_eq!(bench.column(activations, column), bench.column("all", column), "{activations}");
+        }
+        assert_eq!(bench.parameters(activations), bench.parameters("all"), "{activations}");
+    }
+    // A run that another policy began goes on to the same end.
+    let spec = |activations: &str| bench.spec(&[&set[..], &[&format!("train.activations=\"{activations}\"")]].concat());
+    assert_eq!(bench.stopped(&spec("all"), "mixed", 5).unwrap().outcome, Outcome::Interrupted);
+    bench.run(&spec("recompute"), "mixed").unwrap();
+    assert_eq!(bench.parameters("mixed"), bench.parameters("all"));
 }
 
 #[test]
