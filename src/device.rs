@@ -85,6 +85,30 @@ impl DeviceName {
         }
     }
 
+    /// Tries a matrix product of that type.
+    ///
+    /// # Errors
+    ///
+    /// A device that has none.
+    pub fn computes(&self, precision: ops::Precision) -> Result<()> {
+        if precision.is_f32() || self.path() == "fused-flex" {
+            return Ok(());
+        }
+        let device = self.open()?;
+        let product = || {
+            let one = burn::tensor::Tensor::<2>::ones([8, 8], &device).cast(burn::tensor::FloatDType::BF16);
+            one.clone().matmul(one).cast(burn::tensor::FloatDType::F32).sum().into_scalar::<f32>()
+        };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(product)) {
+            Ok(512.0) => Ok(()),
+            _ => Err(Error::input(
+                format!("train.precision = \"{precision}\""),
+                format!("device {self} multiplies no matrices of that type"),
+                "set train.precision = \"f32\", or take another device",
+            )),
+        }
+    }
+
     /// Which implementation of the operators runs there in f32, as things are chosen: `fused-flex`, `composed`, …, or
     /// several joined by `+`.
     pub fn path(&self) -> String {

@@ -11,7 +11,7 @@ use super::{
     position::{Position, PositionConfig},
     residual::{Residual, ResidualKind},
 };
-use crate::ops::{Activations, MeanCrossEntropy, keeping};
+use crate::ops::{Activations, MeanCrossEntropy, computing, keeping};
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor},
@@ -170,7 +170,7 @@ impl Transformer {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        self.head.logits(self.hidden(tokens, pass), &self.embedding.weight)
+        computing(pass.precision, || self.head.logits(self.hidden(tokens, pass), &self.embedding.weight))
     }
 
     /// Mean training loss over all tokens of the batch. For gradients by any policy of what is kept, see
@@ -180,7 +180,8 @@ impl Transformer {
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        keeping(pass.activations, || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets))
+        let loss = || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets);
+        computing(pass.precision, || keeping(pass.activations, loss))
     }
 
     /// The mean loss from what the last block gives, `[batch, seq, width]`.
@@ -196,7 +197,7 @@ impl Transformer {
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Tensor<2> {
-        self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight)
+        computing(pass.precision, || self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight))
     }
 
     /// What the head reads, `[batch, seq, width]`.

@@ -10,7 +10,7 @@ use ablate::{
         position::{LearnedConfig, PositionConfig, SinusoidalConfig, T5Config},
         residual::ResidualKind,
     },
-    ops::{self, Activations, Path},
+    ops::{self, Activations, Path, Precision},
 };
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -34,14 +34,20 @@ impl ModuleVisitor for Bits<'_> {
 }
 
 /// Loss and gradients of one step.
-fn step(spec: &ModelSpec, model: &Transformer, activations: Activations, device: &Device) -> (u32, Vec<(String, Vec<u32>)>) {
+fn step(
+    spec: &ModelSpec,
+    model: &Transformer,
+    activations: Activations,
+    precision: Precision,
+    device: &Device,
+) -> (u32, Vec<(String, Vec<u32>)>) {
     let (inputs, targets) = (tokens(spec.vocab, 0, device), tokens(spec.vocab, 5, device));
     let noise = Some(Noise { seed: 1, step: 3, micro: 0 });
     let starts = spec.attention.document_mask.then(|| {
         let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|i| if i % CONTEXT < 3 { 0 } else { 3 }).collect();
         Tensor::from_data(burn::tensor::TensorData::new(starts, [BATCH, CONTEXT]), device)
     });
-    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations });
+    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations, precision });
     let loss: f32 = recorded.loss.objective.clone().into_scalar();
     let gradients = recorded.backward(model, 0.5);
     let mut bits = Bits(&gradients, vec![], vec![]);
@@ -53,14 +59,14 @@ fn check(case: &str, config: &ModelConfig) {
     let spec = config.resolve(None).unwrap_or_else(|problems| panic!("{case}: {problems:?}"));
     let device = Device::flex().autodiff();
     let model = spec.build(1, &device);
-    for path in [Path::Fused, Path::Composed] {
+    for (path, precision) in [(Path::Fused, Precision::F32), (Path::Composed, Precision::F32), (Path::Fused, Precision::Bf16)] {
         ops::with(path, || {
-            let (loss, gradients) = step(&spec, &model, Activations::All, &device);
+            let (loss, gradients) = step(&spec, &model, Activations::All, precision, &device);
             for activations in Activations::EACH {
-                let (other_loss, others) = step(&spec, &model, activations, &device);
-                assert_eq!(loss, other_loss, "{path} {activations}: loss of {case}");
+                let (other_loss, others) = step(&spec, &model, activations, precision, &device);
+                assert_eq!(loss, other_loss, "{path} {precision} {activations}: loss of {case}");
                 for ((name, one), (_, other)) in gradients.iter().zip(&others) {
-                    assert_eq!(one, other, "{path} {activations}: gradient of {name} in {case}");
+                    assert_eq!(one, other, "{path} {precision} {activations}: gradient of {name} in {case}");
                 }
             }
         });
@@ -85,14 +91,14 @@ fn no_policy_changes_a_bit_of_a_gradient() {
 
 /// Bytes that the operators keep in a forward pass over `rows` sequences, bytes that they keep on top of it in the backward
 /// pass, and matrix products that the backward pass repeats.
-fn measure(spec: &ModelSpec, activations: Activations, rows: usize) -> [u64; 3] {
+fn measure(spec: &ModelSpec, activations: Activations, precision: Precision, rows: usize) -> [u64; 3] {
     let device = Device::flex().autodiff();
     let model = spec.build(1, &device);
     let ids = |offset: usize| -> Tensor<2, burn::tensor::Int> {
         let ids: Vec<i32> = (0..rows * spec.context).map(|i| ((i * i * 7 + 3 * i + offset) % spec.vocab) as i32).collect();
         Tensor::from_data(burn::tensor::TensorData::new(ids, [rows, spec.context]), &device)
     };
-    let pass = Pass { activations, ..Pass::default() };
+    let pass = Pass { activations, precision, ..Pass::default() };
     let (recorded, kept) = ops::count_kept(|| model.record(ids(0), ids(5), &pass));
     let ((_, flops), again) = ops::count_kept(|| ops::count_flops(|| recorded.backward(&model, 1.0)));
     [kept, again, flops]
@@ -102,8 +108,10 @@ fn measure(spec: &ModelSpec, activations: Activations, rows: usize) -> [u64; 3] 
 /// number of sequences (parameters, the gradient that the loss makes of its matrix) cancels in a difference.
 fn compare(name: &str, config: &ModelConfig) {
     let spec = config.resolve(None).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-    for activations in Activations::EACH {
-        let (one, three) = (measure(&spec, activations, 1), measure(&spec, activations, 3));
+    // What is rounded for a product is kept as it was.
+    let precisions = [Precision::F32, Precision::Bf16];
+    for (activations, precision) in Activations::EACH.into_iter().flat_map(|policy| precisions.map(|precision| (policy, precision))) {
+        let [one, three] = [1, 3].map(|rows| measure(&spec, activations, precision, rows));
         let [kept, again, flops] = [0, 1, 2].map(|i| (three[i] - one[i]) as f64 / (2 * spec.context) as f64);
         let predicted = spec.kept(spec.context, activations);
         assert_eq!(predicted.bytes_per_token, kept, "{name}: bytes kept by {activations}");

@@ -75,7 +75,15 @@ fn only_numerical_keys_make_another_run() {
     let elsewhere = tempfile::tempdir().unwrap();
     super::write_corpus(elsewhere.path());
     assert_eq!(id, spec(elsewhere.path(), &[]).id());
-    for other in ["train.seed=1", "model.norm.eps=0.1", "optimizer.beta1=0.8", "data.train_bytes=20000", "evaluation.batch=2"] {
+    assert_eq!(id, bench.spec(&["train.precision=\"f32\""]).id());
+    for other in [
+        "train.precision=\"bf16\"",
+        "train.seed=1",
+        "model.norm.eps=0.1",
+        "optimizer.beta1=0.8",
+        "data.train_bytes=20000",
+        "evaluation.batch=2",
+    ] {
         assert_ne!(id, bench.spec(&[other]).id(), "{other}");
     }
 }
@@ -132,6 +140,27 @@ fn what_is_kept_for_the_backward_pass_changes_no_bit_of_a_run() {
     assert_eq!(bench.stopped(&spec("all"), "mixed", 5).unwrap().outcome, Outcome::Interrupted);
     bench.run(&spec("recompute"), "mixed").unwrap();
     assert_eq!(bench.parameters("mixed"), bench.parameters("all"));
+}
+
+#[test]
+fn bf16_learns_as_f32_does_and_its_runs_are_repeatable() {
+    let bench = Bench::new();
+    let spec = |precision: &str| bench.spec(&["train.steps=40", &format!("train.precision=\"{precision}\"")]);
+    for (name, precision) in [("f32", "f32"), ("bf16", "bf16"), ("again", "bf16")] {
+        assert_eq!(bench.run(&spec(precision), name).unwrap().outcome, Outcome::Finished);
+    }
+    let [single, half, again] = ["f32", "bf16", "again"].map(|name| bench.column(name, "loss"));
+    assert_eq!(half, again);
+    assert_eq!(bench.parameters("bf16"), bench.parameters("again"));
+    assert_ne!(single, half);
+    assert!(half[39] < half[0] - 0.3, "{} to {}", half[0], half[39]);
+    for (single, half) in single.iter().zip(&half) {
+        // One part in 2^8 of a loss of about 5, and as much again for the way that training goes apart.
+        assert!((single - half).abs() < 0.04, "{single} {half}");
+    }
+    assert_eq!(bench.stopped(&spec("bf16"), "parts", 9).unwrap().outcome, Outcome::Interrupted);
+    bench.run(&spec("bf16"), "parts").unwrap();
+    assert_eq!(bench.parameters("parts"), bench.parameters("bf16"));
 }
 
 #[test]
