@@ -70,6 +70,8 @@ pub enum Reading {
     Kept,
     /// [`Kernels::again`], which reads the inputs.
     AgainFromInputs,
+    /// The result is another view of the only input: kept if that is, made again from it otherwise.
+    AsInput,
     /// [`Kernels::again`], which reads what is behind the result and no input.
     AgainFromSaved,
 }

@@ -36,6 +36,7 @@ impl<B: Backend> Kernels<B> for Round {
     }
 
     fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, result: Reading::AgainFromInputs, ..Keeps::default() }
+        let result = if *self == Self::Forward { Reading::AgainFromInputs } else { Reading::AsInput };
+        Keeps { inputs: false, result, ..Keeps::default() }
     }
 }
