@@ -85,10 +85,39 @@ impl DeviceName {
         }
     }
 
+    /// Tries a matrix product of that type.
+    ///
+    /// # Errors
+    ///
+    /// A device that has none.
+    pub fn computes(&self, precision: ops::Precision) -> Result<()> {
+        if precision.is_f32() || self.path() == "fused-flex" {
+            return Ok(());
+        }
+        let device = self.open()?;
+        let product = || {
+            let one = burn::tensor::Tensor::<2>::ones([8, 8], &device).cast(burn::tensor::FloatDType::BF16);
+            one.clone().matmul(one).cast(burn::tensor::FloatDType::F32).sum().into_scalar::<f32>()
+        };
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(product)) {
+            Ok(512.0) => Ok(()),
+            _ => Err(Error::input(
+                format!("train.precision = \"{precision}\""),
+                format!("device {self} multiplies no matrices of that type"),
+                "set train.precision = \"f32\", or take another device",
+            )),
+        }
+    }
+
     /// Which implementation of the operators runs there in f32, as things are chosen: `fused-flex`, `composed`, …, or
     /// several joined by `+`.
     pub fn path(&self) -> String {
         ops::capability::summary(self.backend(), DType::F32)
+    }
+
+    /// A warning, if the operators there do not carry out a policy of what is kept for the backward pass.
+    pub fn ignores(&self, activations: ops::Activations) -> Option<String> {
+        ignored(&self.path(), activations)
     }
 }
 
@@ -128,6 +157,13 @@ fn list(backend: &str, kind: burn::tensor::DeviceType) -> Result<Vec<String>, St
         Ok(count) => Ok((0..count).map(|index| format!("{backend}:{index}")).collect()),
         Err(_) => Err("the driver does not start".into()),
     }
+}
+
+/// Why a policy has no effect, if it has none: what is kept is then what composed operators keep.
+fn ignored(path: &str, activations: ops::Activations) -> Option<String> {
+    (path != "fused-flex" && activations.needs_fused_operators()).then(|| {
+        format!("train.activations = \"{activations}\" needs the CPU's fused operators; these ({path}) keep all that they read")
+    })
 }
 
 /// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.
@@ -256,6 +292,15 @@ mod tests {
         for wrong in ["", "gpu", "flex:0", "cuda:", "cuda:x", "cuda:-1", "wgpu:gpu"] {
             assert!(wrong.parse::<DeviceName>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn policies_of_fused_operators_are_named_where_there_are_none() {
+        use ops::Activations::{All, LinearOutputs, Recompute, Selective};
+        assert!([All, LinearOutputs, Selective, Recompute].into_iter().all(|policy| ignored("fused-flex", policy).is_none()));
+        assert!([All, Recompute].into_iter().all(|policy| ignored("composed", policy).is_none()));
+        assert!(ignored("composed", Selective).unwrap().contains("\"selective\""));
+        assert!(ignored("composed", LinearOutputs).unwrap().contains("\"linear-outputs\""));
     }
 
     #[test]

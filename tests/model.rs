@@ -100,7 +100,7 @@ fn check(case: &str, config: &ModelConfig) {
     for (name, part) in spec.parts(CONTEXT) {
         let own: u64 = found.iter().filter(|(path, _)| path.starts_with(&format!("{name}."))).map(|(_, shape)| size(shape)).sum();
         assert_eq!(part.parameters, own, "{case}: parameters of {name}");
-        assert!(part.flops_per_token >= 0.0 && part.saved_bytes_per_token >= 0.0, "{case}: {name}");
+        assert!(part.flops_per_token >= 0.0 && part.core_bytes_per_token >= 0.0, "{case}: {name}");
     }
 
     let (inputs, targets) = (tokens(spec.vocab, 0, &device), tokens(spec.vocab, 5, &device));

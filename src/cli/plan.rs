@@ -4,11 +4,12 @@ use ablate::{
     Result,
     device::DeviceName,
     experiment::{Difference, Experiment, Overrides, Plan, PlannedArm},
+    ops::Activations,
     settings::Error,
     train::calibration,
 };
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 /// Check an experiment and show its arms without training.
 #[derive(clap::Args, Debug)]
@@ -55,7 +56,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         let arms = serde_json::json!({ "arms": plan.arms });
         serde_json::to_string_pretty(&arms).map_err(|error| Error::input("plan", error.to_string(), "report this"))? + "\n"
     } else {
-        table(&plan)
+        let warnings: BTreeSet<String> = plan.arms.iter().filter_map(|arm| args.device.ignores(arm.activations)).collect();
+        warnings.into_iter().fold(table(&plan), |text, warning| format!("{text}warning: {warning}\n"))
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -66,7 +68,7 @@ fn table(plan: &Plan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["arm", "changes, against its reference", "parameters", "FLOPs/token", "paired", "time per run"]);
+    table.set_header(["arm", "changes, against its reference", "parameters", "FLOPs/token", "kept for backward", "paired", "time per run"]);
     for arm in &plan.arms {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         let residual = arm.solved.as_ref().map(|solved| format!("\n({:+.2} %)", 100.0 * solved.residual)).unwrap_or_default();
@@ -75,6 +77,7 @@ fn table(plan: &Plan) -> String {
             Cell::new(changes(plan, arm)),
             right(grouped(arm.parameters) + &residual),
             right(format!("{:.3e}", arm.flops_per_token)),
+            right(kept(arm)),
             right(arm.paired_parameters.map(|share| format!("{:.1} %", 100.0 * share)).unwrap_or_default()),
             right(arm.seconds_per_run.map_or("unknown".into(), duration)),
         ]);
@@ -95,6 +98,27 @@ fn table(plan: &Plan) -> String {
         seconds.map_or("unknown".into(), duration)
     ));
     lines.join("\n") + "\n"
+}
+
+/// Memory of a micro-batch, by which policy if it is not the default one, and what that costs.
+fn kept(arm: &PlannedArm) -> String {
+    let mut lines = vec![bytes(arm.kept_bytes)];
+    if arm.activations != Activations::All {
+        lines.push(arm.activations.to_string());
+    }
+    if arm.recomputed_flops_per_token > 0.0 {
+        lines.push(format!("(+{:.1} % FLOPs)", 100.0 * arm.recomputed_flops_per_token / arm.flops_per_token));
+    }
+    lines.join("\n")
+}
+
+/// Bytes in the unit that people would use.
+fn bytes(count: f64) -> String {
+    match count {
+        b if b < 1e6 => format!("{:.0} kB", b / 1e3),
+        b if b < 1e9 => format!("{:.0} MB", b / 1e6),
+        b => format!("{:.1} GB", b / 1e9),
+    }
 }
 
 fn changes(plan: &Plan, arm: &PlannedArm) -> String {
@@ -151,6 +175,7 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
+        assert_eq!([2.4e4, 1.26e7, 3.21e9].map(bytes), ["24 kB", "13 MB", "3.2 GB"]);
         assert_eq!([0, 999, 1000, 6_738_415_616].map(grouped), ["0", "999", "1,000", "6,738,415,616"]);
         assert_eq!([3.4, 240.0, 7200.0, 864_000.0].map(duration), ["3 s", "4 min", "2.0 h", "10.0 days"]);
     }

@@ -44,6 +44,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let experiment = Experiment::load(&args.file, &args.changes.overrides(args.only))?;
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
+    for arm in &experiment.arms {
+        if let Some(warning) = args.device.ignores(arm.spec.train.activations) {
+            eprintln!("warning: {}: {warning}", arm.name);
+        }
+    }
     let how = Conduct { out: out.clone(), device: args.device, jobs: args.jobs.map(usize::from), program };
     interrupt::install(&|asked| {
         eprintln!("{}", if asked == 1 { "stopping after this step; once more to stop at once" } else { "stopping at once" });

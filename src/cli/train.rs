@@ -52,6 +52,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let name = args.config.file_stem().unwrap_or_default();
     let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));
 
+    if let Some(warning) = args.device.ignores(spec.train.activations) {
+        eprintln!("warning: {warning}");
+    }
     stop_on_signal()?;
     let bar = bar();
     let dataset = prepare(&spec, &bar)?;

@@ -3,6 +3,7 @@
 use crate::{
     data::Dataset,
     model::{Pass, Transformer, document_starts},
+    ops::Precision,
 };
 use burn::{
     module::Module,
@@ -27,6 +28,8 @@ pub struct Evaluation {
     pub context_limit: Option<usize>,
     /// Whether the model keeps documents apart.
     pub document_mask: bool,
+    /// The type of the operands of matrix products.
+    pub precision: Precision,
 }
 
 /// Inputs `start .. start + length` of a token stream, of whose predictions the last `scored` count.
@@ -69,7 +72,7 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
     let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
     let context = evaluation.context;
     let mut scores = Scores::default();
-    let score = |windows: &[Window], batch| score(model, tokens, special, evaluation.document_mask, windows, batch);
+    let score = |windows: &[Window], batch| score(model, tokens, special, evaluation, windows, batch);
     let all = score(&windows(tokens.len(), context, 1, 1), evaluation.batch);
     if all.targets == 0 || validation.bytes == 0 {
         return scores;
@@ -97,7 +100,7 @@ struct Sum {
 }
 
 /// Sums the losses of the windows' scored targets, in order and in f64.
-fn score(model: &Transformer, tokens: &[u32], special: u32, document_mask: bool, windows: &[Window], batch: usize) -> Sum {
+fn score(model: &Transformer, tokens: &[u32], special: u32, how: &Evaluation, windows: &[Window], batch: usize) -> Sum {
     let device = &model.devices()[0];
     let mut sum = Sum::default();
     // Only the last window may be shorter; it is a batch of its own.
@@ -112,8 +115,11 @@ fn score(model: &Transformer, tokens: &[u32], special: u32, document_mask: bool,
                 Tensor::from_data(TensorData::new(values, shape), device)
             };
             let inputs = || group.iter().map(|window| &tokens[window.start..][..window.length]);
-            let starts = document_mask.then(|| document_starts(inputs(), special, device));
-            let losses = model.token_losses(part(0), part(1), &Pass { starts, ..Pass::default() }).into_data().convert::<f32>();
+            let starts = how.document_mask.then(|| document_starts(inputs(), special, device));
+            let losses = model
+                .token_losses(part(0), part(1), &Pass { starts, precision: how.precision, ..Pass::default() })
+                .into_data()
+                .convert::<f32>();
             let losses = losses.as_slice::<f32>().expect("losses were converted to f32");
             for (window, losses) in group.iter().zip(losses.chunks_exact(shape[1])) {
                 let skipped = window.length - window.scored;

@@ -6,7 +6,10 @@ use super::{
     matching::Solved,
     spec::{BASE, Design},
 };
-use crate::train::{Outcome, calibration::Calibration};
+use crate::{
+    ops::Activations,
+    train::{Outcome, calibration::Calibration},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,6 +55,15 @@ pub struct PlannedArm {
     pub non_embedding_parameters: u64,
     /// Training FLOPs per token.
     pub flops_per_token: f64,
+    /// What is kept of a forward pass.
+    #[serde(default)]
+    pub activations: Activations,
+    /// Bytes that the fused operators keep of a micro-batch's forward pass, at their most while the backward pass runs.
+    #[serde(default)]
+    pub kept_bytes: f64,
+    /// Training FLOPs per token on top of `flops_per_token`, for products that the backward pass repeats.
+    #[serde(default)]
+    pub recomputed_flops_per_token: f64,
     /// Training tokens of one run.
     pub tokens: u64,
     /// The arm it is compared with; none for the base.
@@ -145,12 +157,17 @@ impl Plan {
 fn planned(arm: &Arm, seeds: &[u64], calibration: Option<&Calibration>) -> PlannedArm {
     let spec = &arm.spec;
     let cost = spec.model.account(spec.model.context);
+    let activations = spec.train.activations;
+    let kept = spec.model.kept(spec.model.context, activations);
     let tokens = spec.tokens_per_step() * spec.train.steps as u64;
     PlannedArm {
         name: arm.name.clone(),
         parameters: cost.parameters,
         non_embedding_parameters: spec.model.non_embedding_parameters(),
         flops_per_token: cost.flops_per_token,
+        activations,
+        kept_bytes: (kept.bytes_per_token + kept.passing_bytes_per_token) * spec.tokens_per_step() as f64 / spec.train.accumulation as f64,
+        recomputed_flops_per_token: kept.recomputed_flops_per_token,
         tokens,
         reference: arm.references.first().cloned(),
         references: arm.references.clone(),
@@ -159,7 +176,8 @@ fn planned(arm: &Arm, seeds: &[u64], calibration: Option<&Calibration>) -> Plann
         control: arm.control,
         differences: arm.differences.clone(),
         solved: arm.solved.clone(),
-        seconds_per_run: calibration.map(|known| cost.flops_per_token * tokens as f64 / known.flops_per_second),
+        seconds_per_run: calibration
+            .map(|known| (cost.flops_per_token + kept.recomputed_flops_per_token) * tokens as f64 / known.flops_per_second),
         note: arm.note.clone(),
         spec: spec.id(),
         runs: seeds.iter().map(|seed| (*seed, arm.run(*seed).id())).collect(),
@@ -216,6 +234,9 @@ pub(super) mod tests {
             parameters: 1000,
             non_embedding_parameters: 800,
             flops_per_token: 6000.0,
+            activations: Activations::All,
+            kept_bytes: 1e6,
+            recomputed_flops_per_token: 0.0,
             tokens: 50_000,
             reference: (name != BASE).then(|| BASE.into()),
             references: if name == BASE { vec![] } else { vec![BASE.into()] },

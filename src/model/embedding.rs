@@ -66,9 +66,10 @@ impl EmbeddingConfig {
         }
     }
 
-    /// Cost of the embedding: a lookup, no product; only the norm keeps anything for backward.
+    /// Cost of the embedding: a lookup, no product; norm and dropout keep something for backward.
     pub fn account(&self, vocab: usize, width: usize) -> Account {
-        Account { parameters: (vocab * width) as u64, ..Account::default() } + self.norm.account(width)
+        let masks = if self.dropout > 0.0 { 4 * width } else { 0 };
+        Account { parameters: (vocab * width) as u64, ..Account::kept(masks) } + self.norm.account(width)
     }
 }
 

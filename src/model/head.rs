@@ -76,10 +76,10 @@ impl HeadConfig {
         }
     }
 
-    /// Cost of the head: the product costs the same when tied, the logits are kept for backward, the parameters are
-    /// the embedding's when tied.
+    /// Cost of the head: the product costs the same when tied, the parameters are the embedding's when tied. The gradient of
+    /// its input is made with the loss and kept; logits are not.
     pub fn account(&self, width: usize, vocab: usize, tied: bool) -> Account {
-        let mut account = Linear::account(width, vocab, self.bias);
+        let mut account = Linear::account(width, vocab, self.bias) + Account::kept(4 * width);
         if tied {
             account.parameters -= (width * vocab) as u64;
         }

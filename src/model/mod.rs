@@ -20,7 +20,7 @@ pub mod residual;
 mod spec;
 pub mod transformer;
 
-pub use account::Account;
+pub use account::{Account, Kept};
 pub use parameters::{paired_share, parameters};
 pub use pass::{Noise, Pass, document_starts};
 pub use recorded::Recorded;

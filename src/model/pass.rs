@@ -1,6 +1,6 @@
 //! What a forward pass is told beside its input.
 
-use crate::ops::Activations;
+use crate::ops::{Activations, Precision};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// What a forward pass needs beside the tokens.
@@ -13,6 +13,8 @@ pub struct Pass {
     pub starts: Option<Tensor<2, Int>>,
     /// What is kept for the backward pass.
     pub activations: Activations,
+    /// The type of the operands of matrix products.
+    pub precision: Precision,
 }
 
 impl Pass {

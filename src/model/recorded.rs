@@ -1,7 +1,7 @@
 //! A forward pass and its backward pass, by any policy of what is kept between them.
 
 use super::{Loss, Pass, Transformer};
-use crate::ops::{Activations, report_kept};
+use crate::ops::{Activations, computing, report_kept};
 use burn::{
     module::Module,
     optim::{GradientsAccumulator, GradientsParams},
@@ -38,6 +38,10 @@ impl Transformer {
         if pass.activations != Activations::Recompute {
             return Recorded { loss: self.loss(tokens, targets, pass), blocks: None };
         }
+        computing(pass.precision, || self.record_blocks(tokens, targets, pass))
+    }
+
+    fn record_blocks(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Recorded {
         let embedded = self.embedding.forward(tokens, &self.position, pass);
         let (model, plain) = (self.valid(), pass.without_gradients());
         let mut x = embedded.clone().inner();
@@ -47,6 +51,7 @@ impl Transformer {
             inputs.push(x.clone());
             x = block.forward(x, &model.position, &plain);
         }
+        report_kept(&x);
         let last = Tensor::from_inner(x).require_grad();
         let loss = self.loss_of(last.clone(), targets);
         Recorded { loss, blocks: Some(Blocks { embedded, inputs, last, pass: pass.clone() }) }
@@ -71,7 +76,7 @@ impl Recorded {
         sum.accumulate(model, GradientsParams::from_grads(gradients, model));
         for block in model.layers.iter().rev() {
             let x = Tensor::from_inner(inputs.pop().expect("an input for each block")).require_grad();
-            let y = block.forward(x.clone(), &model.position, &pass);
+            let y = computing(pass.precision, || block.forward(x.clone(), &model.position, &pass));
             let mut gradients = product(y, of_output).backward();
             of_output = taken(&x, &mut gradients);
             sum.accumulate(model, GradientsParams::from_grads(gradients, model));

@@ -1,17 +1,17 @@
 //! The whole model: embedding, blocks, final norm, head. It only composes.
 
 use super::{
-    Account, ModelSpec, Pass,
+    Account, Kept, ModelSpec, Pass,
     attention::Attention,
     embedding::Embedding,
     feed_forward::FeedForward,
     head::Head,
     init::Scope,
-    norm::Norm,
+    norm::{Norm, NormConfig},
     position::{Position, PositionConfig},
-    residual::Residual,
+    residual::{Residual, ResidualKind},
 };
-use crate::ops::{MeanCrossEntropy, keeping};
+use crate::ops::{Activations, MeanCrossEntropy, computing, keeping};
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor},
@@ -80,15 +80,22 @@ impl ModelSpec {
             ("embedding".to_string(), self.embedding.account(self.vocab, self.width)),
             ("position".to_string(), self.position.account(self)),
         ];
+        // In the first block and behind a norm that ends a block, what is read can be made again.
+        let post = self.residual.kind == ResidualKind::Post && self.norm.is_cheap(true);
+        let embedded = self.embedding.norm.is_cheap(false)
+            && self.embedding.dropout == 0.0
+            && !matches!(self.position, PositionConfig::Learned(_) | PositionConfig::Sinusoidal(_));
+        let read = |cheap: bool| Account::cheap(if cheap { 4 * self.width } else { 0 });
         for layer in 0..self.layers {
+            let input = read(if layer == 0 { embedded } else { post });
             parts.extend([
                 (format!("layers.{layer}.attention"), self.attention.account(self.width, layer, context)),
                 (format!("layers.{layer}.feed_forward"), self.feed_forward.account(self.width)),
-                (format!("layers.{layer}.residual"), self.residual.account(&self.norm, self.width)),
+                (format!("layers.{layer}.residual"), self.residual.account(&self.norm, self.width) + input),
             ]);
         }
         if self.final_norm {
-            parts.push(("final_norm".to_string(), self.norm.account(self.width)));
+            parts.push(("final_norm".to_string(), self.norm.account(self.width) + read(post)));
         }
         parts.push(("head".to_string(), self.head.account(self.width, self.vocab, self.embedding.tied)));
         parts
@@ -97,6 +104,30 @@ impl ModelSpec {
     /// The cost of the whole: the sum of [`ModelSpec::parts`].
     pub fn account(&self, context: usize) -> Account {
         self.parts(context).into_iter().map(|(_, part)| part).sum()
+    }
+
+    /// What is kept for the backward pass by a policy, at sequences of `context` tokens, by the fused operators in f32.
+    ///
+    /// Operators that are composed of Burn's (dynamic tanh, factors, dropout, sums) count by what Burn's autodiff keeps.
+    pub fn kept(&self, context: usize, activations: Activations) -> Kept {
+        let all = self.account(context);
+        if activations != Activations::Recompute {
+            return all.kept_by(activations);
+        }
+        let blocks: Vec<Account> = (0..self.layers)
+            .map(|layer| {
+                let prefix = format!("layers.{layer}.");
+                self.parts(context).into_iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, part)| part).sum()
+            })
+            .collect();
+        let outside = all.saved_bytes_per_token - blocks.iter().map(|block| block.saved_bytes_per_token).sum::<f64>();
+        // The input of each block; what the last one gives, unless the final norm keeps it already.
+        let streams = self.layers + usize::from(!self.final_norm || matches!(self.norm, NormConfig::None(_)));
+        Kept {
+            bytes_per_token: outside + (4 * self.width * streams) as f64,
+            passing_bytes_per_token: blocks.iter().map(|block| block.saved_bytes_per_token).fold(0.0, f64::max),
+            recomputed_flops_per_token: blocks.iter().map(|block| block.flops_per_token).sum::<f64>() / 3.0,
+        }
     }
 
     /// Parameters without token embedding, learned positions and head.
@@ -139,7 +170,7 @@ impl Transformer {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, vocab]`
     pub fn forward(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        self.head.logits(self.hidden(tokens, pass), &self.embedding.weight)
+        computing(pass.precision, || self.head.logits(self.hidden(tokens, pass), &self.embedding.weight))
     }
 
     /// Mean training loss over all tokens of the batch. For gradients by any policy of what is kept, see
@@ -149,7 +180,8 @@ impl Transformer {
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        keeping(pass.activations, || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets))
+        let loss = || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets);
+        computing(pass.precision, || keeping(pass.activations, loss))
     }
 
     /// The mean loss from what the last block gives, `[batch, seq, width]`.
@@ -165,7 +197,7 @@ impl Transformer {
     /// - `tokens`, `targets`: `[batch, seq]`
     /// - output: `[batch, seq]`
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Tensor<2> {
-        self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight)
+        computing(pass.precision, || self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight))
     }
 
     /// What the head reads, `[batch, seq, width]`.

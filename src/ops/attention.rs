@@ -4,6 +4,7 @@ use super::{
     Op, count,
     fused::attention::{Added, Attention},
     operator, path,
+    product::{operand, product, result},
     relative_bucket::relative_bucket,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
@@ -70,8 +71,8 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     if path::fused(Op::Attention, &q) {
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
-        let inputs = [q, k, v].map(Tensor::into_dispatch).into_iter().chain(table.map(Tensor::into_dispatch));
-        return operator::call(operator, inputs.collect(), flat_starts(options));
+        let inputs = [q, k, v].map(|x| operand(x).into_dispatch()).into_iter().chain(table.map(Tensor::into_dispatch));
+        return result(operator::call(operator, inputs.collect(), flat_starts(options)));
     }
     let mask = Mask::new(query_seq, key_seq, options.window);
     count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);
@@ -80,7 +81,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let q = q.mul_scalar(options.scale / options.soft_cap.unwrap_or(1.0));
     // The query heads of a group become rows of one product with their keys.
     let q = if kv_heads == heads { q } else { q.reshape([batch, kv_heads, rows, head_dim]) };
-    let scores = q.matmul(k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
+    let scores = product(q, k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
     let scores = match options.soft_cap {
         Some(cap) => scores.tanh().mul_scalar(cap),
         None => scores,
@@ -105,7 +106,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let weights = (scores - max).exp();
     let sum = weights.clone().sum_dim(3);
     let weights = weights.cast(dtype).reshape([batch, kv_heads, rows, key_seq]);
-    let mixed = weights.matmul(v).reshape([batch, heads, query_seq, head_dim]);
+    let mixed = product(weights, v).reshape([batch, heads, query_seq, head_dim]);
     (mixed.cast(FloatDType::F32) / sum).cast(dtype)
 }
 

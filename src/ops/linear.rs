@@ -1,6 +1,9 @@
 //! Matrix product with the last dimension, and a bias.
 
-use super::{Op, count, fused, operator, path};
+use super::{
+    Op, count, fused, operator, path,
+    product::{operand, product, result},
+};
 use burn::tensor::Tensor;
 
 /// x·W + b. Every dense product of a model goes through here.
@@ -20,10 +23,10 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     count::report(|| 2 * (batch * seq * inputs * outputs) as u64);
     if path::fused(Op::Linear, &x) {
         let has_bias = bias.is_some();
-        let inputs = [x.into_dispatch(), weight.into_dispatch()].into_iter().chain(bias.map(Tensor::into_dispatch));
-        return operator::call(fused::linear::Linear { bias: has_bias }, inputs.collect(), None);
+        let inputs = [operand(x).into_dispatch(), operand(weight).into_dispatch()].into_iter().chain(bias.map(Tensor::into_dispatch));
+        return result(operator::call(fused::linear::Linear { bias: has_bias }, inputs.collect(), None));
     }
-    let y = x.reshape([batch * seq, inputs]).matmul(weight).reshape([batch, seq, outputs]);
+    let y = product(x.reshape([batch * seq, inputs]), weight).reshape([batch, seq, outputs]);
     match bias {
         Some(bias) => y + bias.unsqueeze(),
         None => y,

@@ -81,7 +81,7 @@ thread_local! {
 impl<B: Native> Memory<B> {
     /// How a call that keeps `keeps` holds its inputs, results of the nodes `ids`.
     pub fn hold(keeps: Keeps, inputs: &[FloatTensor<B>], ids: &[u64]) -> Vec<Held<B>> {
-        if !keeps.inputs && keeps.result != Reading::AgainFromInputs {
+        if !keeps.inputs && matches!(keeps.result, Reading::Kept | Reading::AgainFromSaved) {
             return vec![];
         }
         let call = |id: &u64| {
@@ -95,7 +95,9 @@ impl<B: Native> Memory<B> {
             }
             None => Held::Value(input.clone()),
         };
-        inputs.iter().zip(ids).map(hold).collect()
+        // A view of what is kept anyway needs no memory: whoever reads it keeps the view.
+        let needed = |held: &Held<B>| keeps.inputs || keeps.result != Reading::AsInput || matches!(held, Held::Again(_));
+        inputs.iter().zip(ids).map(hold).filter(needed).collect()
     }
 
     /// The memory of a call.
@@ -117,7 +119,12 @@ impl<B: Native> Memory<B> {
 
     /// Names the node of the result, if it can be made again: whoever reads it from now on need not keep it.
     pub fn answers_for(self: Arc<Self>, id: u64) {
-        if self.keeps.result != Reading::Kept {
+        let can = match self.keeps.result {
+            Reading::Kept => false,
+            Reading::AsInput => !self.contents().inputs.is_empty(),
+            Reading::AgainFromInputs | Reading::AgainFromSaved => true,
+        };
+        if can {
             let call: Weak<Self> = Arc::downgrade(&self);
             CALLS.with_borrow_mut(|calls| {
                 calls.retain(|_, call| call.strong_count() > 0);
@@ -156,7 +163,8 @@ impl<B: Native> Memory<B> {
     /// Computes the result, and what is missing behind it.
     fn again(&self) -> FloatTensor<B> {
         let Contents { inputs, indices, saved, .. } = self.contents().clone();
-        let inputs = if self.keeps.result == Reading::AgainFromInputs { inputs.into_iter().map(Held::value).collect() } else { vec![] };
+        let reads = self.keeps.result != Reading::AgainFromSaved;
+        let inputs = if reads { inputs.into_iter().map(Held::value).collect() } else { vec![] };
         let mut all = B::again(&*self.operator, Kept { inputs, indices, saved });
         let mut contents = self.contents();
         if !contents.whole {

@@ -8,10 +8,10 @@
 //! An operator is one type that implements [`Kernels`] for every backend; dispatch and automatic differentiation are
 //! here, once for all; what is kept between the two passes, and what is made again, is in [`memory`](super::memory).
 
-use super::profile;
 use super::{
     activations::{self, Activations},
     memory::{Memory, place_of_flex},
+    profile,
 };
 use burn::{
     backend::{
@@ -70,6 +70,8 @@ pub enum Reading {
     Kept,
     /// [`Kernels::again`], which reads the inputs.
     AgainFromInputs,
+    /// The result is another view of the only input: kept if that is, made again from it otherwise.
+    AsInput,
     /// [`Kernels::again`], which reads what is behind the result and no input.
     AgainFromSaved,
 }

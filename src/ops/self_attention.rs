@@ -1,6 +1,10 @@
 //! The attention branch up to its output projection.
 
-use super::{AttentionOptions, Op, Rotation, attention, fused, linear, operator, path, rotary};
+use super::{
+    AttentionOptions, Op, Rotation, attention, fused, join_heads, linear, operator, path,
+    precision::{self, Precision},
+    rotary,
+};
 use burn::tensor::Tensor;
 
 /// A matrix `[inputs, outputs]` and a bias `[outputs]`.
@@ -31,7 +35,8 @@ pub fn self_attention(
     options: &AttentionOptions,
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
-    if path::fused(Op::SelfAttention, &x) {
+    // Between its products, operands and gradients are rounded where that is asked for.
+    if path::fused(Op::SelfAttention, &x) && precision::current() == Precision::F32 {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
         let (operator, table) = super::attention::operator(options);
@@ -50,6 +55,5 @@ pub fn self_attention(
         linear(x.clone(), weight, bias).reshape([batch, seq, heads, head_dim]).swap_dims(1, 2)
     });
     let [q, k] = [q, k].map(|x| rotation.map_or_else(|| x.clone(), |rotation| rotary(x.clone(), rotation)));
-    let columns = q.dims()[1] * head_dim;
-    attention(q, k, v, options).swap_dims(1, 2).reshape([batch, seq, columns])
+    join_heads(attention(q, k, v, options))
 }

@@ -3,7 +3,7 @@
 use crate::{
     data::Dataset,
     model::{Noise, document_starts},
-    ops::Activations,
+    ops::{Activations, Precision},
 };
 use burn::{
     data::dataloader::{DataLoader, DataLoaderIterator, Progress},
@@ -27,6 +27,8 @@ pub struct Batch {
     pub share: f64,
     /// What is kept for the backward pass.
     pub activations: Activations,
+    /// The type of the operands of matrix products.
+    pub precision: Precision,
 }
 
 impl Batch {
@@ -70,6 +72,8 @@ pub struct Batches {
     pub accumulation: usize,
     /// What is kept for the backward pass.
     pub activations: Activations,
+    /// The type of the operands of matrix products.
+    pub precision: Precision,
     /// Steps of the run.
     pub steps: usize,
     /// First step to read.
@@ -88,6 +92,7 @@ impl Batches {
             noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
             share: 1.0 / self.accumulation as f64,
             activations: self.activations,
+            precision: self.precision,
         }
     }
 }

@@ -209,5 +209,6 @@ fn random_batch(config: &RunConfig, spec: &ModelSpec, index: usize) -> Batch {
         noise: Noise { seed: config.train.seed, step: index as u64, micro: 0 },
         share: 1.0,
         activations: config.train.activations,
+        precision: config.train.precision,
     }
 }

@@ -60,7 +60,7 @@ mod tests {
     use crate::{
         device::DeviceName,
         model::{ModelConfig, Noise},
-        ops::Activations,
+        ops::{Activations, Precision},
         train::{Batch, step},
     };
 
@@ -73,6 +73,7 @@ mod tests {
             noise,
             share: 1.0,
             activations: Activations::All,
+            precision: Precision::F32,
         };
         step::forward(model, &batch).backward(model, 1.0)
     }

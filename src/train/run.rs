@@ -62,6 +62,7 @@ pub fn run_until(
 ) -> Result<RunResult> {
     let id = spec.id();
     let opened = device.train_device()?;
+    device.computes(spec.train.precision)?;
     data.require_context(spec.model.context)?;
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if let Some(result) = previous(spec, out)? {
@@ -82,7 +83,10 @@ pub fn run_until(
 
     let state = saved.as_ref().map_or_else(|| State::new(&id), |saved| saved.state.clone());
     metrics::truncate(out, state.step)?;
-    tracing::info!(id, step = state.step, steps = spec.train.steps, %device, "start");
+    tracing::info!(id, step = state.step, steps = spec.train.steps, %device, activations = %spec.train.activations, "start");
+    if let Some(warning) = device.ignores(spec.train.activations) {
+        tracing::warn!("{warning}");
+    }
     let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, milliseconds: vec![] }));
 
     let (sender, receiver) = mpsc::channel();
@@ -143,6 +147,7 @@ fn train(
         batch: spec.train.batch,
         accumulation: spec.train.accumulation,
         activations: spec.train.activations,
+        precision: spec.train.precision,
         steps,
         first,
     };
@@ -152,6 +157,7 @@ fn train(
         context_multiples: spec.evaluation.context_multiples.clone(),
         context_limit: spec.model.context_limit(),
         document_mask: spec.model.attention.document_mask,
+        precision: spec.train.precision,
     };
     let examination = Examination { dataset: data.clone(), evaluation };
     let write_failure = Arc::default();

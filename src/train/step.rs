@@ -56,7 +56,8 @@ pub struct Examination {
 pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
     let device = &model.devices()[0];
     let (tokens, targets) = batch.tensors(device);
-    let pass = Pass { noise: Some(batch.noise), starts: batch.starts(device), activations: batch.activations };
+    let &Batch { noise, activations, precision, .. } = batch;
+    let pass = Pass { noise: Some(noise), starts: batch.starts(device), activations, precision };
     model.record(tokens, targets, &pass)
 }
 

@@ -321,6 +321,7 @@ mod tests {
             noise,
             share: 1.0,
             activations: Default::default(),
+            precision: Default::default(),
         };
         let whole = chain("x", &[batch(&[1, 2, 3, 4])]);
         assert_eq!(whole, chain("x", &[batch(&[1, 2]), batch(&[3, 4])]));

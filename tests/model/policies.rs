@@ -2,8 +2,15 @@
 
 use super::{BATCH, CONTEXT, axes, covering, tokens};
 use ablate::{
-    model::{ModelConfig, ModelSpec, Noise, Pass, Transformer},
-    ops::{self, Activations, Path},
+    model::{
+        ModelConfig, ModelSpec, Noise, Pass, Transformer,
+        attention::{BiasConfig, QkNormConfig, Span},
+        feed_forward::{FeedForwardKind, Hidden},
+        norm::{LayerNormConfig, NormConfig, RmsNormConfig},
+        position::{LearnedConfig, PositionConfig, SinusoidalConfig, T5Config},
+        residual::ResidualKind,
+    },
+    ops::{self, Activations, Path, Precision},
 };
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -27,14 +34,20 @@ impl ModuleVisitor for Bits<'_> {
 }
 
 /// Loss and gradients of one step.
-fn step(spec: &ModelSpec, model: &Transformer, activations: Activations, device: &Device) -> (u32, Vec<(String, Vec<u32>)>) {
+fn step(
+    spec: &ModelSpec,
+    model: &Transformer,
+    activations: Activations,
+    precision: Precision,
+    device: &Device,
+) -> (u32, Vec<(String, Vec<u32>)>) {
     let (inputs, targets) = (tokens(spec.vocab, 0, device), tokens(spec.vocab, 5, device));
     let noise = Some(Noise { seed: 1, step: 3, micro: 0 });
     let starts = spec.attention.document_mask.then(|| {
         let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|i| if i % CONTEXT < 3 { 0 } else { 3 }).collect();
         Tensor::from_data(burn::tensor::TensorData::new(starts, [BATCH, CONTEXT]), device)
     });
-    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations });
+    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations, precision });
     let loss: f32 = recorded.loss.objective.clone().into_scalar();
     let gradients = recorded.backward(model, 0.5);
     let mut bits = Bits(&gradients, vec![], vec![]);
@@ -46,14 +59,14 @@ fn check(case: &str, config: &ModelConfig) {
     let spec = config.resolve(None).unwrap_or_else(|problems| panic!("{case}: {problems:?}"));
     let device = Device::flex().autodiff();
     let model = spec.build(1, &device);
-    for path in [Path::Fused, Path::Composed] {
+    for (path, precision) in [(Path::Fused, Precision::F32), (Path::Composed, Precision::F32), (Path::Fused, Precision::Bf16)] {
         ops::with(path, || {
-            let (loss, gradients) = step(&spec, &model, Activations::All, &device);
+            let (loss, gradients) = step(&spec, &model, Activations::All, precision, &device);
             for activations in Activations::EACH {
-                let (other_loss, others) = step(&spec, &model, activations, &device);
-                assert_eq!(loss, other_loss, "{path} {activations}: loss of {case}");
+                let (other_loss, others) = step(&spec, &model, activations, precision, &device);
+                assert_eq!(loss, other_loss, "{path} {precision} {activations}: loss of {case}");
                 for ((name, one), (_, other)) in gradients.iter().zip(&others) {
-                    assert_eq!(one, other, "{path} {activations}: gradient of {name} in {case}");
+                    assert_eq!(one, other, "{path} {precision} {activations}: gradient of {name} in {case}");
                 }
             }
         });
@@ -74,4 +87,124 @@ fn no_policy_changes_a_bit_of_a_gradient() {
         }
         check(&case, &config);
     }
+}
+
+/// Bytes that the operators keep in a forward pass over `rows` sequences, bytes that they keep on top of it in the backward
+/// pass, and matrix products that the backward pass repeats.
+fn measure(spec: &ModelSpec, activations: Activations, precision: Precision, rows: usize) -> [u64; 3] {
+    let device = Device::flex().autodiff();
+    let model = spec.build(1, &device);
+    let ids = |offset: usize| -> Tensor<2, burn::tensor::Int> {
+        let ids: Vec<i32> = (0..rows * spec.context).map(|i| ((i * i * 7 + 3 * i + offset) % spec.vocab) as i32).collect();
+        Tensor::from_data(burn::tensor::TensorData::new(ids, [rows, spec.context]), &device)
+    };
+    let pass = Pass { activations, precision, ..Pass::default() };
+    let (recorded, kept) = ops::count_kept(|| model.record(ids(0), ids(5), &pass));
+    let ((_, flops), again) = ops::count_kept(|| ops::count_flops(|| recorded.backward(&model, 1.0)));
+    [kept, again, flops]
+}
+
+/// Predicted and measured, per token of a context long enough that nothing hides in rounding. What does not depend on the
+/// number of sequences (parameters, the gradient that the loss makes of its matrix) cancels in a difference.
+fn compare(name: &str, config: &ModelConfig) {
+    let spec = config.resolve(None).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+    // What is rounded for a product is kept as it was.
+    let precisions = [Precision::F32, Precision::Bf16];
+    for (activations, precision) in Activations::EACH.into_iter().flat_map(|policy| precisions.map(|precision| (policy, precision))) {
+        let [one, three] = [1, 3].map(|rows| measure(&spec, activations, precision, rows));
+        let [kept, again, flops] = [0, 1, 2].map(|i| (three[i] - one[i]) as f64 / (2 * spec.context) as f64);
+        let predicted = spec.kept(spec.context, activations);
+        assert_eq!(predicted.bytes_per_token, kept, "{name}: bytes kept by {activations}");
+        assert_eq!(predicted.recomputed_flops_per_token, flops, "{name}: products repeated by {activations}");
+        if activations == Activations::Recompute {
+            // The input of a block and what is made with it may lie where those of another lay before: count by block.
+            assert!(again > 0.0 && again <= spec.layers as f64 * predicted.passing_bytes_per_token, "{name}: {again}");
+        }
+    }
+    let [all, linear, selective, recompute] = Activations::EACH.map(|policy| spec.kept(spec.context, policy).bytes_per_token);
+    assert!(recompute < linear && linear < all && selective < all, "{name}: {all} {linear} {selective} {recompute}");
+}
+
+#[test]
+fn predicted_memory_and_work_are_what_is_measured() {
+    let base = |change: fn(&mut ModelConfig)| {
+        let mut config = ModelConfig { layers: 3, width: 32, context: 12, vocab: Some(41), ..Default::default() };
+        config.attention.heads = 4;
+        config.feed_forward.hidden = Hidden::Size(72);
+        change(&mut config);
+        config
+    };
+    compare("llama", &base(|_| {}));
+    compare(
+        "grouped heads, a window",
+        &base(|config| {
+            config.attention.kv_heads = Some(2);
+            config.attention.window = Some(5);
+            config.attention.pattern = vec![Span::Window, Span::Full];
+        }),
+    );
+    compare(
+        "gpt2",
+        &base(|config| {
+            config.norm = NormConfig::Layer(LayerNormConfig::default());
+            config.position = PositionConfig::Learned(LearnedConfig {});
+            config.attention.bias = BiasConfig::All(true);
+            config.feed_forward.kind = FeedForwardKind::GeluTanh;
+            config.feed_forward.bias = true;
+            config.embedding.tied = true;
+        }),
+    );
+    compare(
+        "vaswani",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Post;
+            config.norm = NormConfig::Layer(LayerNormConfig::default());
+            config.position = PositionConfig::Sinusoidal(SinusoidalConfig::default());
+            config.feed_forward.kind = FeedForwardKind::Relu;
+        }),
+    );
+    compare(
+        "t5 bias, embedding norm",
+        &base(|config| {
+            config.position = PositionConfig::T5(T5Config { buckets: 4, max_distance: 6, ..Default::default() });
+            config.embedding.norm = NormConfig::default();
+        }),
+    );
+    compare(
+        "olmo2",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Output;
+            config.attention.qk_norm = QkNormConfig::FullWidth { norm: NormConfig::default() };
+        }),
+    );
+    compare(
+        "gemma2",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Sandwich;
+            config.attention.soft_cap = Some(50.0);
+            config.feed_forward.kind = FeedForwardKind::GegluTanh;
+            config.head.soft_cap = Some(30.0);
+            config.embedding.tied = true;
+        }),
+    );
+    compare(
+        "palm",
+        &base(|config| {
+            config.residual.kind = ResidualKind::ParallelShared;
+            config.attention.kv_heads = Some(1);
+        }),
+    );
+    compare(
+        "neox, norms of heads",
+        &base(|config| {
+            config.residual.kind = ResidualKind::Parallel;
+            config.attention.qk_norm = QkNormConfig::PerHead { norm: NormConfig::default() };
+        }),
+    );
+    compare(
+        "scaled by depth",
+        &base(|config| {
+            config.norm = NormConfig::Rms(RmsNormConfig { depth_scale: true, ..Default::default() });
+        }),
+    );
 }

@@ -70,12 +70,20 @@ fn only_numerical_keys_make_another_run() {
     let bench = Bench::new();
     let id = bench.spec(&[]).id();
     assert_eq!(id.len(), 16);
-    assert_eq!(id, bench.spec(&["train.log_every=3", "train.checkpoint_every=7"]).id());
+    assert_eq!(id, bench.spec(&["train.log_every=3", "train.checkpoint_every=7", "train.activations=\"recompute\""]).id());
     // The same text elsewhere is the same run.
     let elsewhere = tempfile::tempdir().unwrap();
     super::write_corpus(elsewhere.path());
     assert_eq!(id, spec(elsewhere.path(), &[]).id());
-    for other in ["train.seed=1", "model.norm.eps=0.1", "optimizer.beta1=0.8", "data.train_bytes=20000", "evaluation.batch=2"] {
+    assert_eq!(id, bench.spec(&["train.precision=\"f32\""]).id());
+    for other in [
+        "train.precision=\"bf16\"",
+        "train.seed=1",
+        "model.norm.eps=0.1",
+        "optimizer.beta1=0.8",
+        "data.train_bytes=20000",
+        "evaluation.batch=2",
+    ] {
         assert_ne!(id, bench.spec(&[other]).id(), "{other}");
     }
 }
@@ -112,6 +120,47 @@ fn an_interrupted_run_continues_to_the_same_bits() {
         }
         assert_eq!(bench.parameters(&parts), bench.parameters(&whole), "{set:?}");
     }
+}
+
+#[test]
+fn what_is_kept_for_the_backward_pass_changes_no_bit_of_a_run() {
+    let bench = Bench::new();
+    let set = ["model.residual.dropout=0.1", "model.embedding.tied=true", "train.accumulation=2", "model.layers=3"];
+    for activations in ["all", "linear-outputs", "selective", "recompute"] {
+        let key = format!("train.activations=\"{activations}\"");
+        let result = bench.run(&bench.spec(&[&set[..], &[&key]].concat()), activations).unwrap();
+        assert_eq!(result.outcome, Outcome::Finished);
+        for column in ["loss", "gradient_norm"] {
+            assert_eq!(bench.column(activations, column), bench.column("all", column), "{activations}");
+        }
+        assert_eq!(bench.parameters(activations), bench.parameters("all"), "{activations}");
+    }
+    // A run that another policy began goes on to the same end.
+    let spec = |activations: &str| bench.spec(&[&set[..], &[&format!("train.activations=\"{activations}\"")]].concat());
+    assert_eq!(bench.stopped(&spec("all"), "mixed", 5).unwrap().outcome, Outcome::Interrupted);
+    bench.run(&spec("recompute"), "mixed").unwrap();
+    assert_eq!(bench.parameters("mixed"), bench.parameters("all"));
+}
+
+#[test]
+fn bf16_learns_as_f32_does_and_its_runs_are_repeatable() {
+    let bench = Bench::new();
+    let spec = |precision: &str| bench.spec(&["train.steps=40", &format!("train.precision=\"{precision}\"")]);
+    for (name, precision) in [("f32", "f32"), ("bf16", "bf16"), ("again", "bf16")] {
+        assert_eq!(bench.run(&spec(precision), name).unwrap().outcome, Outcome::Finished);
+    }
+    let [single, half, again] = ["f32", "bf16", "again"].map(|name| bench.column(name, "loss"));
+    assert_eq!(half, again);
+    assert_eq!(bench.parameters("bf16"), bench.parameters("again"));
+    assert_ne!(single, half);
+    assert!(half[39] < half[0] - 0.3, "{} to {}", half[0], half[39]);
+    for (single, half) in single.iter().zip(&half) {
+        // One part in 2^8 of a loss of about 5, and as much again for the way that training goes apart.
+        assert!((single - half).abs() < 0.04, "{single} {half}");
+    }
+    assert_eq!(bench.stopped(&spec("bf16"), "parts", 9).unwrap().outcome, Outcome::Interrupted);
+    bench.run(&spec("bf16"), "parts").unwrap();
+    assert_eq!(bench.parameters("parts"), bench.parameters("bf16"));
 }
 
 #[test]

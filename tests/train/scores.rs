@@ -26,6 +26,7 @@ fn scored(bench: &Bench, spec: &RunSpec, batch: usize, multiples: &[usize]) -> a
         batch,
         context_multiples: multiples.to_vec(),
         context_limit: spec.model.context_limit(),
+        precision: Default::default(),
         document_mask: spec.model.attention.document_mask,
     };
     evaluate(&model, &bench.data, &evaluation)

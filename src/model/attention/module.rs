@@ -64,8 +64,8 @@ impl AttentionSpec {
     /// Cost per token of `layer`, from 0, averaged over a sequence of `context` tokens.
     ///
     /// A visible query-key pair costs 2·head_dim for its score and 2·head_dim for its value, per head; training is
-    /// three times forward. Kept for backward: the outputs of the projections, what the norms keep, the mixed values
-    /// and one statistic (log of the softmax's sum) per head.
+    /// three times forward. Kept for backward: the input, queries, keys and values as attention reads them, what the norms of
+    /// queries and keys keep, the mixed values and one statistic (log of the softmax's sum) per head.
     pub fn account(&self, width: usize, layer: usize, context: usize) -> Account {
         let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
         let (norm, whole) = qk_norm(&self.qk_norm);
@@ -76,15 +76,17 @@ impl AttentionSpec {
             // Each head keeps its own input and statistic, but all share the gain.
             Account {
                 parameters: 2 * one.parameters,
-                flops_per_token: 0.0,
                 saved_bytes_per_token: (self.heads + self.kv_heads) as f64 * one.saved_bytes_per_token,
+                ..Account::default()
             }
         };
         let pairs = visible_pairs(context, self.window_at(layer));
+        let (core, core_flops) = (4 * (queries + self.heads), (4 * queries) as f64 * pairs as f64 / context as f64);
         let mixing = Account {
-            parameters: 0,
-            flops_per_token: (3 * 4 * queries) as f64 * pairs as f64 / context as f64,
-            saved_bytes_per_token: 4.0 * (queries + self.heads) as f64,
+            flops_per_token: 3.0 * core_flops,
+            core_bytes_per_token: core as f64,
+            core_flops_per_token: core_flops,
+            ..Account::kept(4 * (width + queries + 2 * keys) + core)
         };
         Linear::account(width, queries, self.bias.query)
             + Linear::account(width, keys, self.bias.key)

@@ -38,8 +38,11 @@ impl Glu {
         self.down.forward(ops::gated_linear(x, self.gate.affine(), self.up.affine(), self.activation))
     }
 
-    /// The activation and the product are recomputed in the backward pass, so only the outputs of the matrices are kept.
+    /// Kept: the input, both products, and what `down` reads.
     pub(super) fn account(spec: &FeedForwardSpec, width: usize) -> Account {
-        2 * Linear::account(width, spec.hidden, spec.bias) + Linear::account(spec.hidden, width, spec.bias)
+        2 * Linear::account(width, spec.hidden, spec.bias)
+            + Linear::account(spec.hidden, width, spec.bias)
+            + Account::kept(4 * (width + 3 * spec.hidden))
+            + Account::cheap(4 * spec.hidden)
     }
 }

@@ -36,8 +36,11 @@ impl Mlp {
         self.down.forward(ops::activate(self.up.forward(x), self.activation))
     }
 
-    /// The activation is recomputed in the backward pass, so only the outputs of the matrices are kept.
+    /// Kept: the input, the product, and what `down` reads.
     pub(super) fn account(spec: &FeedForwardSpec, width: usize) -> Account {
-        Linear::account(width, spec.hidden, spec.bias) + Linear::account(spec.hidden, width, spec.bias)
+        Linear::account(width, spec.hidden, spec.bias)
+            + Linear::account(spec.hidden, width, spec.bias)
+            + Account::kept(4 * (width + 2 * spec.hidden))
+            + Account::cheap(4 * spec.hidden)
     }
 }

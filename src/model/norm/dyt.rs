@@ -49,9 +49,9 @@ impl DytConfig {
         }
     }
 
-    /// No statistics.
+    /// No statistics; input and tanh are kept.
     pub fn account(&self, width: usize) -> Account {
-        Account { parameters: (2 * width + 1) as u64, flops_per_token: 0.0, saved_bytes_per_token: 4.0 * width as f64 }
+        Account { parameters: (2 * width + 1) as u64, ..Account::kept(8 * width) }
     }
 }
 

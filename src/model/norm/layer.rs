@@ -58,11 +58,7 @@ impl LayerNormConfig {
 
     /// Two statistics per row.
     pub fn account(&self, width: usize) -> Account {
-        Account {
-            parameters: (usize::from(self.gain) * width + usize::from(self.bias) * width) as u64,
-            flops_per_token: 0.0,
-            saved_bytes_per_token: 4.0 * (width + 2) as f64,
-        }
+        Account { parameters: (usize::from(self.gain) * width + usize::from(self.bias) * width) as u64, ..Account::kept(4 * (width + 2)) }
     }
 }
 

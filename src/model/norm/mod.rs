@@ -73,6 +73,15 @@ impl NormConfig {
         }
     }
 
+    /// Whether the output can be made again from the input: by a norm that is one operator, with no factor behind it.
+    pub(super) fn is_cheap(&self, in_block: bool) -> bool {
+        match self {
+            Self::Rms(config) => !(in_block && config.depth_scale),
+            Self::Layer(config) => !(in_block && config.depth_scale),
+            Self::Dyt(_) | Self::None(_) => false,
+        }
+    }
+
     /// Values no norm can work with. `key` is where this configuration stands, e.g. `model.norm`.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         let wrong = |name: &str, value: f64| Problem::new(format!("{key}.{name}"), format!("{value} is not a positive number"));

@@ -57,13 +57,9 @@ impl RmsNormConfig {
         }
     }
 
-    /// One statistic per row.
+    /// The operator keeps two statistics per row.
     pub fn account(&self, width: usize) -> Account {
-        Account {
-            parameters: if self.gain { width as u64 } else { 0 },
-            flops_per_token: 0.0,
-            saved_bytes_per_token: 4.0 * (width + 1) as f64,
-        }
+        Account { parameters: if self.gain { width as u64 } else { 0 }, ..Account::kept(4 * (width + 2)) }
     }
 }
 

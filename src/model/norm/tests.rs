@@ -40,7 +40,7 @@ fn accounts_equal_the_built_module() {
         assert_eq!(config.account(12).parameters, norm.num_params() as u64, "{config:?}");
         assert_eq!(config.account(12).flops_per_token, 0.0);
     }
-    assert_eq!(kinds()[0].account(12).saved_bytes_per_token, 4.0 * 13.0);
+    assert_eq!(kinds()[0].account(12).saved_bytes_per_token, 4.0 * 14.0);
     assert_eq!(kinds()[4].account(12).saved_bytes_per_token, 4.0 * 14.0);
     assert_eq!(kinds()[9].account(12), Account::default());
 }

@@ -160,10 +160,23 @@ impl ResidualConfig {
         }
     }
 
-    /// Cost of a block's connections: norms and learned factors.
+    /// Cost of a block's connections: norms, learned factors, dropout masks; and what these mean for the inputs of the two
+    /// branches, which the branches count as kept, 4·width bytes each.
     pub fn account(&self, norm: &NormConfig, width: usize) -> Account {
         let scales = if matches!(self.scale, BranchScale::Learned { .. }) { 2 } else { 0 };
-        self.kind.norms() * norm.account(width) + Account { parameters: scales, ..Account::default() }
+        let factors = Account { parameters: scales, ..Account::kept(4 * width * scales as usize) };
+        let masks = if self.dropout > 0.0 { Account::kept(2 * 4 * width) } else { Account::default() };
+        // Inputs that are the result of a norm of this block, and inputs that are the same numbers as another.
+        let (normed, shared) = match self.kind {
+            ResidualKind::Pre | ResidualKind::Sandwich => (2, 0),
+            ResidualKind::Post => (1, 0),
+            ResidualKind::Output => (0, 0),
+            // One norm for both; two norms of one input.
+            ResidualKind::ParallelShared => (1, 1),
+            ResidualKind::Parallel => (2, 1),
+        };
+        let cheap = if norm.is_cheap(true) { normed * Account::cheap(4 * width) } else { Account::default() };
+        self.kind.norms() * norm.account(width) + factors + masks + cheap + shared * Account::shared(4 * width)
     }
 }
 

@@ -35,6 +35,6 @@ impl<B: Backend> Kernels<B> for Join {
     }
 
     fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, result: Reading::AgainFromInputs, ..Keeps::default() }
+        Keeps { inputs: false, result: Reading::AsInput, ..Keeps::default() }
     }
 }

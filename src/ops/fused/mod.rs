@@ -10,6 +10,7 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod rotary;
+pub mod round;
 pub mod self_attention;
 pub mod square_norm;
 

@@ -1,7 +1,10 @@
 //! The training loop as written and as resolved.
 
 use super::require;
-use crate::{ops::Activations, settings::Problem};
+use crate::{
+    ops::{Activations, Precision},
+    settings::Problem,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,11 @@ pub struct TrainConfig {
     /// no bit of a result. `linear-outputs` and `selective` need the fused operators; composed operators then keep what they
     /// always keep, and the run's log says so.
     pub activations: Activations,
+    /// The type of the operands of matrix products, in training and evaluation: `f32`, or `bf16` with sums in f32. Parameters,
+    /// gradients, moments, the residual stream, norms, softmax and losses are f32. On the CPU bf16 is exact in its numerics
+    /// and no faster.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Write a line of metrics every so many steps.
     pub log_every: usize,
     /// Write a checkpoint every so many steps, and at the end; only at the end (and when interrupted) by default.
@@ -41,6 +49,7 @@ impl Default for TrainConfig {
             gradient_clip: 1.0,
             seed: 0,
             activations: Activations::All,
+            precision: Precision::F32,
             log_every: 1,
             checkpoint_every: None,
         }

@@ -199,7 +199,7 @@ fn accounts_equal_parameters_and_counted_products() {
 
 #[test]
 fn saved_bytes_of_a_plain_layer() {
-    // q, k, v, mixed, output: 5·width; one statistic per head.
+    // Input, q, k, v, mixed: 5·width; one statistic per head.
     let spec = AttentionConfig::default().resolve(WIDTH, 1, SEQ).unwrap();
     assert_eq!(spec.account(WIDTH, 0, SEQ).saved_bytes_per_token, 4.0 * (5 * WIDTH + 4) as f64);
 }
