@@ -9,6 +9,10 @@
 //! here, once for all; what is kept between the two passes, and what is made again, is in [`memory`](super::memory).
 
 use super::profile;
+use super::{
+    activations::{self, Activations},
+    memory::{Memory, place_of_flex},
+};
 use burn::{
     backend::{
         Backend, Dispatch, ExtensionType, Flex,
@@ -22,10 +26,6 @@ use burn::{
         tensor::{FloatTensor, IntTensor},
     },
     tensor::{Int, Tensor},
-};
-use super::{
-    activations::{self, Activations},
-    memory::{Memory, place_of_flex},
 };
 use std::{fmt::Debug, sync::Arc};
 
@@ -257,8 +257,8 @@ macro_rules! runs_kernels {
                 Kernels::<Self>::keeps(operator, activations)
             }
 
-            fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
-                Kernels::<Self>::again(operator, kept)
+            fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
+                Kernels::<Self>::again(&*operator, kept)
             }
 
             fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)> {
@@ -300,7 +300,7 @@ pub trait Native: Extension {
     fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps;
 
     /// [`Kernels::again`].
-    fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
+    fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
 
     /// Where the numbers of a tensor lie and how many bytes lie there, views included; none if that is not known.
     fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;
