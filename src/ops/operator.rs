@@ -259,8 +259,8 @@ macro_rules! runs_kernels {
                 Kernels::<Self>::keeps(operator, activations)
             }
 
-            fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
-                Kernels::<Self>::again(operator, kept)
+            fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
+                Kernels::<Self>::again(&*operator, kept)
             }
 
             fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)> {
@@ -302,7 +302,7 @@ pub trait Native: Extension {
     fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps;
 
     /// [`Kernels::again`].
-    fn again(operator: &dyn Operator, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
+    fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
 
     /// Where the numbers of a tensor lie and how many bytes lie there, views included; none if that is not known.
     fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;

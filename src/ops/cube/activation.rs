@@ -7,11 +7,12 @@ use super::{
     tensor::{arg, count, dense, elem, per_element, room},
 };
 use crate::ops::{
+    activations::Activations,
     flex::gated::Activation,
     fused::gated::{Activate, Gated},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
-use burn::backend::{TensorMetadata, fusion::custom::TensorSpec};
+use burn::backend::{Flex, TensorMetadata, fusion::custom::TensorSpec};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -185,6 +186,10 @@ impl Kernels<CubeBackend> for Activate {
         activate_backward::launch(&x.client, grid, units, arg(&x), arg(&dy), arg(&dx), count(&x), self.0 as u8, elem(&x));
         vec![Some(dx)]
     }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
+    }
 }
 
 impl Described for Activate {
@@ -201,6 +206,10 @@ impl Kernels<CubeBackend> for Gated {
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
         let gradients = gated_backward(self.0, &kept.inputs[0], &kept.inputs[1], &gradient);
         gradients.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
     }
 }
 

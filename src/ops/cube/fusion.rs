@@ -3,7 +3,10 @@
 //! The queue keeps the closure of every single call. Plans that it finds again by the shape of the graph only order and
 //! group calls, so that two calls of one shape with different options run each their own closure.
 
-use crate::ops::operator::{Extension, Indices, Kept, Kernels, Operator, Tensors};
+use crate::ops::{
+    activations::Activations,
+    operator::{Extension, Indices, Keeps, Kept, Kernels, Native, Operator, Tensors},
+};
 use burn::backend::{
     TensorMetadata,
     fusion::{
@@ -21,6 +24,10 @@ type Handles = HandleContainer<<Runtime as FusionRuntime>::FusionHandle>;
 
 fn spec(tensor: &Lazy) -> TensorSpec {
     TensorSpec::new(tensor.shape.clone(), tensor.dtype)
+}
+
+fn specs<'a>(tensors: impl IntoIterator<Item = &'a Lazy>) -> Vec<TensorSpec> {
+    tensors.into_iter().map(spec).collect()
 }
 
 /// Hands the tensors over to the queue: what nobody else holds may then be changed in place.
@@ -61,7 +68,7 @@ fn queue(
 impl Extension for Fusion<CubeBackend> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, tracked: bool) -> Vec<Lazy> {
         let (inputs, indices) = (inputs.into_vec(), indices.into_option());
-        let described: Vec<TensorSpec> = inputs.iter().chain(&indices).map(spec).collect();
+        let described = specs(inputs.iter().chain(&indices));
         let outputs = operator.outputs(&described, tracked);
         let client = inputs[0].client.clone();
         let (inputs, indices) = (taken(inputs), taken(indices));
@@ -80,11 +87,12 @@ impl Extension for Fusion<CubeBackend> {
         gradient: Lazy,
         wanted: Vec<bool>,
     ) -> Vec<Option<Lazy>> {
-        let inputs = inputs.into_vec();
-        let outputs = inputs.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(input, _)| spec(input)).collect();
+        let (inputs, saved) = (inputs.into_vec(), saved.into_vec());
+        let outputs = operator.gradients(&specs(&inputs), &specs(&saved), &spec(&gradient));
+        let outputs = outputs.into_iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(output, _)| output).collect();
         let client = gradient.client.clone();
         let (inputs, indices) = (taken(inputs), taken(indices.into_option()));
-        let (saved, gradient) = (taken(saved.into_vec()), taken([gradient]));
+        let (saved, gradient) = (taken(saved), taken([gradient]));
         let all = [inputs.clone(), indices.clone(), saved.clone(), gradient.clone()].concat();
         let kinds = wanted.clone();
         let found = queue(&client, all, outputs, move |handles| {
@@ -96,5 +104,27 @@ impl Extension for Fusion<CubeBackend> {
         });
         let mut found = found.into_iter();
         wanted.into_iter().map(|wanted| if wanted { found.next() } else { None }).collect()
+    }
+}
+
+impl Native for Fusion<CubeBackend> {
+    fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps {
+        Kernels::<CubeBackend>::keeps(operator, activations)
+    }
+
+    fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<Lazy> {
+        let Kept { inputs, indices, saved } = kept;
+        let outputs = operator.outputs_again(&specs(inputs.iter().chain(&indices)), &specs(&saved));
+        let client = inputs.iter().chain(&saved).next().expect("something is kept").client.clone();
+        let (inputs, indices, saved) = (taken(inputs), taken(indices), taken(saved));
+        let all = [inputs.clone(), indices.clone(), saved.clone()].concat();
+        queue(&client, all, outputs, move |handles| {
+            let (inputs, indices) = (floats(handles, &inputs), integers(handles, &indices));
+            Kernels::<CubeBackend>::again(&*operator, Kept { inputs, indices, saved: floats(handles, &saved) })
+        })
+    }
+
+    fn place(_: &Lazy) -> Option<(usize, u64)> {
+        None
     }
 }

@@ -6,10 +6,11 @@ use super::{
     linear::{self, Shared},
 };
 use crate::ops::{
+    activations::Activations,
     fused::gated_linear::GatedLinear,
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
-use burn::backend::fusion::custom::TensorSpec;
+use burn::backend::{Flex, fusion::custom::TensorSpec};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 impl Kernels<CubeBackend> for GatedLinear {
@@ -25,11 +26,25 @@ impl Kernels<CubeBackend> for GatedLinear {
         drop((saved, gradient));
         linear::backward_of_shared(&Shared::new(&inputs, &self.biases), &outputs, wanted)
     }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
+    }
+
+    fn again(&self, kept: Kept<CubeBackend>) -> Vec<CubeTensor> {
+        let mut all = vec![gated(self.activation, &kept.saved[0], &kept.saved[1])];
+        all.extend(kept.saved);
+        all
+    }
 }
 
 impl Described for GatedLinear {
     fn outputs(&self, inputs: &[TensorSpec], tracked: bool) -> Vec<TensorSpec> {
         let products = if tracked { 3 } else { 1 };
         vec![linear::described(inputs, 0); products]
+    }
+
+    fn outputs_again(&self, _: &[TensorSpec], saved: &[TensorSpec]) -> Vec<TensorSpec> {
+        vec![saved[0].clone(); 3]
     }
 }

@@ -9,12 +9,14 @@ use super::{
     tensor::{arg, dense, dims, elem, matmul, reshape, room, rows, statistic, swap, units},
 };
 use crate::ops::{
+    activations::Activations,
     cross_entropy::CrossEntropyOptions,
     fused::loss::{MeanLoss, TokenLosses},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
 use burn::{
     backend::{
+        Flex,
         fusion::custom::TensorSpec,
         ops::{FloatTensorOps, IntTensorOps},
     },
@@ -192,7 +194,6 @@ impl Kernels<CubeBackend> for MeanLoss {
     }
 
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
-        drop(kept.inputs);
         let factor = rows(&gradient, 0..1);
         let scaled = |x: CubeTensor| {
             let ones = vec![1; x.meta.shape().num_dims()];
@@ -200,6 +201,10 @@ impl Kernels<CubeBackend> for MeanLoss {
             CubeBackend::float_mul(x, factor)
         };
         kept.saved.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| scaled(gradient))).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
     }
 }
 
@@ -211,6 +216,10 @@ impl Described for MeanLoss {
             all.extend_from_slice(inputs);
         }
         all
+    }
+
+    fn gradients(&self, _: &[TensorSpec], saved: &[TensorSpec], _: &TensorSpec) -> Vec<TensorSpec> {
+        saved.to_vec()
     }
 }
 

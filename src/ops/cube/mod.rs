@@ -10,6 +10,7 @@ mod attention;
 mod embedding;
 mod fusion;
 mod gated_linear;
+mod join;
 mod linear;
 mod loss;
 mod norm;
@@ -31,4 +32,14 @@ pub trait Described: Kernels<CubeBackend> {
     /// Shapes and element types of what [`Kernels::forward`] gives at least: its result, and where `tracked` what it saves.
     /// `inputs` describes the inputs, and behind them the indices if there are any.
     fn outputs(&self, inputs: &[TensorSpec], tracked: bool) -> Vec<TensorSpec>;
+
+    /// The same of what [`Kernels::again`] gives. There are no `inputs` for operators that do without them.
+    fn outputs_again(&self, inputs: &[TensorSpec], _saved: &[TensorSpec]) -> Vec<TensorSpec> {
+        self.outputs(inputs, true)
+    }
+
+    /// Shapes and element types of the gradients of all inputs, given what was kept.
+    fn gradients(&self, inputs: &[TensorSpec], _saved: &[TensorSpec], _gradient: &TensorSpec) -> Vec<TensorSpec> {
+        inputs.to_vec()
+    }
 }

@@ -10,12 +10,13 @@ use super::{
     tensor::{arg, count, dense, elem, grid, per_element, room, statistic, units, width},
 };
 use crate::ops::{
+    activations::Activations,
     flex::norm::Kind,
     fused::norm::Norm,
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
 use burn::{
-    backend::{TensorMetadata, fusion::custom::TensorSpec},
+    backend::{Flex, TensorMetadata, fusion::custom::TensorSpec},
     tensor::DType,
 };
 use burn_cubecl::{
@@ -272,6 +273,10 @@ impl Kernels<CubeBackend> for Norm {
             found.resize(wanted.len(), None);
         }
         found
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
     }
 }
 

@@ -26,7 +26,10 @@ pub fn sum_over_cube(value: f32, #[comptime] units: usize) -> f32 {
         sync_cube();
         half /= 2;
     }
-    numbers[0]
+    let all = numbers[0];
+    // The compiler may give this memory to the next reduction.
+    sync_cube();
+    all
 }
 
 /// The largest of one number of every unit of the cube, for every unit.
@@ -45,7 +48,10 @@ pub fn max_over_cube(value: f32, #[comptime] units: usize) -> f32 {
         sync_cube();
         half /= 2;
     }
-    numbers[0]
+    let all = numbers[0];
+    // The compiler may give this memory to the next reduction.
+    sync_cube();
+    all
 }
 
 /// Rows that one unit adds up.

@@ -7,10 +7,14 @@ use super::{
     tensor::{arg, count, dims, elem, per_element, room, swap},
 };
 use crate::ops::{
+    activations::Activations,
     fused::rotary::Rotary,
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
-use burn::{backend::fusion::custom::TensorSpec, tensor::DType};
+use burn::{
+    backend::{Flex, fusion::custom::TensorSpec},
+    tensor::DType,
+};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -124,10 +128,18 @@ impl Kernels<CubeBackend> for Rotary {
     fn backward(&self, _: Kept<CubeBackend>, gradient: CubeTensor, _: &[bool]) -> Vec<Option<CubeTensor>> {
         vec![Some(self.on_gpu(&gradient, true))]
     }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
+    }
 }
 
 impl Described for Rotary {
     fn outputs(&self, inputs: &[TensorSpec], _: bool) -> Vec<TensorSpec> {
         vec![inputs[0].clone()]
+    }
+
+    fn gradients(&self, _: &[TensorSpec], _: &[TensorSpec], gradient: &TensorSpec) -> Vec<TensorSpec> {
+        vec![gradient.clone()]
     }
 }

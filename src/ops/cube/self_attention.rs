@@ -7,10 +7,11 @@ use super::{
     tensor::{described, dims, reshape, swap},
 };
 use crate::ops::{
+    activations::Activations,
     fused::{attention::Added, self_attention::SelfAttention},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
 };
-use burn::backend::fusion::custom::TensorSpec;
+use burn::backend::{Flex, fusion::custom::TensorSpec};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 impl SelfAttention {
@@ -76,6 +77,24 @@ impl Kernels<CubeBackend> for SelfAttention {
         let mut gradients = linear::backward_of_shared(&shared, &outputs, &wanted[..self.before_table()]);
         gradients.extend(found.map(Some));
         gradients
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
+    }
+
+    fn again(&self, kept: Kept<CubeBackend>) -> Vec<CubeTensor> {
+        let Kept { inputs, indices, mut saved } = kept;
+        let statistics = if saved.len() > 3 {
+            saved.split_off(3)
+        } else {
+            let parts = saved.iter().chain(self.table_in(&inputs)).cloned().collect();
+            Kernels::<CubeBackend>::forward(&self.attention, parts, indices, true).split_off(1)
+        };
+        let mut all = vec![joined(statistics[0].clone())];
+        all.extend(saved);
+        all.extend(statistics);
+        all
     }
 }
 

@@ -133,6 +133,6 @@ impl Kernels<Flex> for Attention {
 
     fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {
         self.report(&kept.inputs[0], &kept.inputs[1]);
-        self.forward(kept.inputs, kept.indices, true)
+        Kernels::<Flex>::forward(self, kept.inputs, kept.indices, true)
     }
 }

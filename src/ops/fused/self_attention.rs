@@ -105,7 +105,7 @@ impl Kernels<Flex> for SelfAttention {
         } else {
             self.attention.report(&saved[0], &saved[1]);
             let parts = saved.iter().chain(self.table(&inputs)).cloned().collect();
-            self.attention.forward(parts, indices, true).split_off(1)
+            Kernels::<Flex>::forward(&self.attention, parts, indices, true).split_off(1)
         };
         let mut all = vec![joined(&statistics[0])];
         all.extend(saved);

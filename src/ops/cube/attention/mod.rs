@@ -8,12 +8,13 @@ use super::{
     tensor::{arg, count, dense, dims, elem, grid, matmul, per_element, reshape, room, statistic, swap, units},
 };
 use crate::ops::{
+    activations::Activations,
     fused::attention::{Added, Attention},
-    operator::{Kept, Kernels},
+    operator::{Keeps, Kept, Kernels},
     relative_bucket::relative_bucket,
 };
 use burn::{
-    backend::{fusion::custom::TensorSpec, ops::IntTensorOps},
+    backend::{Flex, fusion::custom::TensorSpec, ops::IntTensorOps},
     tensor::{DType, IntDType},
 };
 use burn_cubecl::{
@@ -341,6 +342,10 @@ impl Kernels<CubeBackend> for Attention {
             all.push(cast(dtable, table.dtype));
         }
         all.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
+    }
+
+    fn keeps(&self, activations: Activations) -> Keeps {
+        Kernels::<Flex>::keeps(self, activations)
     }
 }
 
