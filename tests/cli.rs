@@ -219,9 +219,40 @@ fn folders_that_cannot_be_written() {
 fn devices_that_are_not_there() {
     let desk = Desk::new();
     for device in ["cuda:99", "wgpu:99", "tpu"] {
-        for command in [["run", "e.toml", "--device", device], ["train", "base.toml", "--device", device]] {
+        let [run, train] = [("run", "e.toml"), ("train", "base.toml")].map(|(verb, file)| vec![verb, file, "--device", device]);
+        for command in [run, train, vec!["doctor", "--device", device]] {
             let message = desk.refused(&command);
             assert!(message.contains(device.split(':').next().unwrap()), "{message}");
         }
     }
+}
+
+#[test]
+fn a_doctor_that_can_fail_passes_the_cpu() {
+    let desk = Desk::new();
+    let healthy = desk.ablate(&["doctor"]);
+    let text = String::from_utf8(healthy.stdout).unwrap();
+    assert_eq!(healthy.status.code(), Some(0), "{text}");
+    assert!(text.contains("flex: passed") && text.contains("fused-flex") && !text.contains("MISS"), "{text}");
+
+    let distorted = desk.ablate(&["doctor", "--json", "--distort", "linear"]);
+    assert_eq!(distorted.status.code(), Some(3), "{}", String::from_utf8_lossy(&distorted.stderr));
+    let all: serde_json::Value = serde_json::from_slice(&distorted.stdout).unwrap();
+    let diagnosis = &all["diagnosis"];
+    assert_eq!((diagnosis["passed"].as_bool(), diagnosis["device"].as_str()), (Some(false), Some("flex")));
+    let checks = diagnosis["checks"].as_array().unwrap();
+    for check in checks {
+        let (operator, dtype, path) = (check["operator"].as_str().unwrap(), check["dtype"].as_str().unwrap(), check["path"].as_str());
+        let name = format!("{operator}, {dtype}, {path:?}");
+        assert_eq!(check["passed"].as_bool(), Some(operator != "linear"), "{name}");
+        let (worst, tolerance) = (check["worst_error"].as_f64().unwrap(), check["tolerance"].as_f64().unwrap());
+        assert_eq!(worst <= tolerance, operator != "linear", "{name}: {worst}");
+        assert!(check["results"].as_u64().unwrap() >= check["cases"].as_u64().unwrap(), "{name}");
+    }
+    // Both paths in f32, and the composed one in bf16, of every operator of a model.
+    let attention: Vec<_> = checks.iter().filter(|check| check["operator"] == "attention").map(|check| &check["path"]).collect();
+    assert_eq!(attention, ["fused-flex", "composed", "composed"]);
+    let capabilities = diagnosis["capabilities"].as_array().unwrap();
+    assert!(capabilities.iter().all(|row| row["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
+    assert_eq!(all["system"]["backends"][0]["devices"][0], "flex");
 }

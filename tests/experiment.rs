@@ -2,6 +2,7 @@
 
 use ablate::{
     Error,
+    device::DeviceName,
     experiment::{Arm, Experiment, Overrides, Plan},
 };
 use assert_cmd::Command;
@@ -139,7 +140,7 @@ set = { "model.norm.kind" = "layer" }
     assert_eq!(arm(&experiment, "rms").references, ["base"]);
     assert!(rope.differences.iter().any(|d| d.key == "model.norm.kind") && rope.differences.iter().any(|d| d.key == "model.position.kind"));
     assert_eq!(rope.named, ["model.position.kind"]);
-    let plan = Plan::new(&experiment, None);
+    let plan = Plan::new(&experiment, &DeviceName::Flex, None);
     let changes = |name: &str| -> Vec<String> {
         let arm = plan.arms.iter().find(|arm| arm.name == name).unwrap();
         plan.changes(arm).into_iter().filter(|change| change.origin == "named").map(|change| change.key).collect()
@@ -163,7 +164,7 @@ set = { "model.position.kind" = "rope" }
 "#,
     );
     let experiment = bench.load();
-    let plan = Plan::new(&experiment, None);
+    let plan = Plan::new(&experiment, &DeviceName::Flex, None);
     let swiglu = arm(&experiment, "swiglu");
     // 3·h = 2·64 within half a unit, so the mismatch is below half the parameters of a unit: 48 of each layer.
     assert_eq!(swiglu.spec.model.feed_forward.hidden, 43);
@@ -236,7 +237,7 @@ fn the_command_line_is_a_layer_below_the_arms() {
     assert_eq!(experiment.arms[1].spec.train.steps, 12);
     let schedule = serde_json::to_value(&experiment.arms[1].spec.schedule).unwrap();
     assert_eq!(schedule["warmup"], 6, "three of six steps are six of twelve");
-    let command = Plan::new(&experiment, None).command;
+    let command = Plan::new(&experiment, &DeviceName::Flex, None).command;
     assert!(
         command.ends_with("--set model.norm.kind=dyt --set schedule.warmup=3 --set schedule.kind=cosine --steps 12 --seeds 1"),
         "{command}"
@@ -257,7 +258,7 @@ fn shipped_experiments_plan_and_say_where_they_come_from() {
         assert_eq!(experiment.config.name, name);
         assert!(experiment.config.source.is_some() && experiment.config.expected.is_some(), "{name}");
         assert!(experiment.seeds.len() >= 5, "{name}");
-        let plan = Plan::new(&experiment, None);
+        let plan = Plan::new(&experiment, &DeviceName::Flex, None);
         let base = plan.arms[0].parameters as f64;
         for arm in &plan.arms {
             let tolerance = if experiment.config.matching.is_some() { 0.02 } else { 0.005 };
@@ -287,7 +288,7 @@ fn plan_prints_arms_as_json_and_trains_nothing() {
     let output = bench.ablate(&["plan", "e.toml", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let plan = json(&output);
-    assert_eq!(plan.as_object().unwrap().keys().collect::<Vec<_>>(), ["arms"]);
+    assert_eq!(plan.as_object().unwrap().keys().collect::<Vec<_>>(), ["arms", "warnings"]);
     let arms = plan["arms"].as_array().unwrap();
     assert_eq!(arms.iter().map(|arm| arm["name"].as_str().unwrap()).collect::<Vec<_>>(), ["base", "a"]);
     for arm in arms {
@@ -414,4 +415,41 @@ fn an_interrupted_experiment_continues() {
     let lines = fs::read_to_string(&metrics).unwrap();
     assert_eq!(lines.lines().count(), 3000, "every step is there exactly once");
     assert_eq!(summary["warnings"].as_array().unwrap().len(), 1, "few seeds only: {}", summary["warnings"]);
+}
+
+#[test]
+fn arms_on_another_path_are_flagged_before_anything_trains() {
+    let norm = |kind: &str| format!("[[arm]]\nname = \"a\"\nset = {{ \"model.norm.kind\" = \"{kind}\" }}\n");
+    let plan = |kind: &str| Plan::new(&Bench::new(&norm(kind)).load(), &DeviceName::Flex, None);
+    let same = plan("rms");
+    assert_eq!(same.warnings(), Vec::<String>::new());
+    let paths: Vec<&str> = same.arms.iter().flat_map(|arm| &arm.operators).map(|row| row.path.as_str()).collect();
+    assert!(!paths.is_empty() && paths.iter().all(|path| *path == "fused-flex"), "{paths:?}");
+    // Dynamic tanh has no kernel, the norm in its place has.
+    let warnings = plan("dyt").warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("tokens/s of a cannot be compared with base: dynamic_tanh runs composed there, because"));
+
+    let bench = Bench::new(&norm("dyt"));
+    let output = Command::cargo_bin("ablate").unwrap().arg("plan").arg(bench.file()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("warning: tokens/s of a cannot be compared") && text.contains("dynamic_tanh"), "{text}");
+    let composed = Command::cargo_bin("ablate").unwrap().args(["--ops", "composed", "plan"]).arg(bench.file()).output().unwrap();
+    let text = String::from_utf8(composed.stdout).unwrap();
+    assert!(text.contains("operators of all arms: composed") && !text.contains("warning"), "{text}");
+}
+
+#[test]
+fn records_of_versions_without_the_matrix_are_still_read() {
+    let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/results");
+    let mut read = 0;
+    for entry in fs::read_dir(&results).unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.join("records.jsonl").exists() && folder.join("plan.json").exists() {
+            let summary = ablate::experiment::summarise(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            assert!(!summary.arms.is_empty());
+            read += 1;
+        }
+    }
+    assert!(read > 0, "no results under {}", results.display());
 }

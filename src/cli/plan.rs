@@ -51,13 +51,14 @@ impl Changes {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
     let experiment = Experiment::load(&args.file, &args.changes.overrides(vec![]))?;
-    let plan = Plan::new(&experiment, calibration::read(&args.device).as_ref());
+    let plan = Plan::new(&experiment, &args.device, calibration::read(&args.device).as_ref());
     let text = if args.json {
-        let arms = serde_json::json!({ "arms": plan.arms });
+        let arms = serde_json::json!({ "arms": plan.arms, "warnings": plan.warnings() });
         serde_json::to_string_pretty(&arms).map_err(|error| Error::input("plan", error.to_string(), "report this"))? + "\n"
     } else {
         let warnings: BTreeSet<String> = plan.arms.iter().filter_map(|arm| args.device.ignores(arm.activations)).collect();
-        warnings.into_iter().fold(table(&plan), |text, warning| format!("{text}warning: {warning}\n"))
+        let text = table(&plan) + &operators(&plan);
+        warnings.into_iter().fold(text, |text, warning| format!("{text}warning: {warning}\n"))
     };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -119,6 +120,38 @@ fn bytes(count: f64) -> String {
         b if b < 1e9 => format!("{:.0} MB", b / 1e6),
         b => format!("{:.1} GB", b / 1e9),
     }
+}
+
+/// How the operators are computed: in a line where all arms have one path, else arm by arm with the reasons.
+fn operators(plan: &Plan) -> String {
+    let groups = |arm: &PlannedArm| {
+        let mut groups: Vec<((String, String), Vec<String>)> = vec![];
+        for row in &arm.operators {
+            let key = (row.path.clone(), row.reason.clone());
+            let name = if row.variant.is_empty() { row.operator.clone() } else { format!("{} ({})", row.operator, row.variant) };
+            match groups.iter_mut().find(|(found, _)| *found == key) {
+                Some((_, names)) => names.push(name),
+                None => groups.push((key, vec![name])),
+            }
+        }
+        groups
+    };
+    let by_arm: Vec<_> = plan.arms.iter().map(|arm| (&arm.name, groups(arm))).collect();
+    let (path, reason) = &by_arm[0].1[0].0;
+    if by_arm.iter().all(|(_, groups)| groups.iter().all(|((other, _), _)| other == path)) {
+        return format!("operators of all arms: {path} ({reason})\n");
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["arm", "path", "operators", "because"]);
+    for (arm, groups) in &by_arm {
+        for (index, ((path, reason), names)) in groups.iter().enumerate() {
+            table.add_row([if index == 0 { arm.as_str() } else { "" }, path, &names.join(", "), reason]);
+        }
+    }
+    let warnings: String = plan.warnings().iter().map(|warning| format!("warning: {warning}\n")).collect();
+    format!("\n{table}\n{warnings}")
 }
 
 fn changes(plan: &Plan, arm: &PlannedArm) -> String {

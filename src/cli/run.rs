@@ -105,7 +105,12 @@ impl Display {
                 bar.set_position(done);
                 bar.set_message(phase.to_string());
             }
-            Event::Missing(plan, jobs, slots) => self.start(plan, jobs, slots),
+            Event::Missing(plan, jobs, slots) => {
+                if !jobs.is_empty() {
+                    plan.warnings().iter().for_each(|warning| self.bars.suspend(|| eprintln!("warning: {warning}")));
+                }
+                self.start(plan, jobs, slots);
+            }
             Event::Started(job) => {
                 let bar = self.bars.add(ProgressBar::new(1));
                 bar.set_style(style("{prefix:24} {bar:24} {pos}/{len} {msg}"));

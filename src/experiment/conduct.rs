@@ -59,7 +59,7 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     how.device.open()?;
     let store = Store::create(&how.out)?;
     let records = store.records()?;
-    let plan = Plan::new(experiment, calibration::read(&how.device).as_ref());
+    let plan = Plan::new(experiment, &how.device, calibration::read(&how.device).as_ref());
     let jobs = missing(&plan, &records, &experiment.overrides.only);
     let before = store.plan()?;
     if !jobs.is_empty()

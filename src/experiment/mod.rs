@@ -10,6 +10,7 @@ mod conduct;
 mod freeze;
 mod launch;
 mod matching;
+mod paths;
 mod plan;
 mod proof;
 mod record;

@@ -4,10 +4,12 @@ use super::{
     Difference, Experiment, Record,
     arms::Arm,
     matching::Solved,
+    paths,
     spec::{BASE, Design},
 };
 use crate::{
-    ops::Activations,
+    device::DeviceName,
+    ops::{Activations, OperatorPath},
     train::{Outcome, calibration::Calibration},
 };
 use serde::{Deserialize, Serialize};
@@ -81,6 +83,9 @@ pub struct PlannedArm {
     /// The size that was solved, and the mismatch that is left.
     #[serde(rename = "match")]
     pub solved: Option<Solved>,
+    /// How each of its operators is computed on this device, and why; empty in plans of versions that did not tell.
+    #[serde(default)]
+    pub operators: Vec<OperatorPath>,
     /// Seconds that one run takes on this device, by the last run on it; none if unknown.
     pub seconds_per_run: Option<f64>,
     /// A remark for the reader.
@@ -105,10 +110,10 @@ pub struct Job {
 }
 
 impl Plan {
-    /// The plan of an experiment; `calibration` prices its runs.
-    pub fn new(experiment: &Experiment, calibration: Option<&Calibration>) -> Self {
+    /// The plan of an experiment on a device; `calibration` prices its runs.
+    pub fn new(experiment: &Experiment, device: &DeviceName, calibration: Option<&Calibration>) -> Self {
         let config = &experiment.config;
-        let arms: Vec<_> = experiment.arms.iter().map(|arm| planned(arm, &experiment.seeds, calibration)).collect();
+        let arms: Vec<_> = experiment.arms.iter().map(|arm| planned(arm, &experiment.seeds, device, calibration)).collect();
         Self {
             name: config.name.clone(),
             question: config.question.clone(),
@@ -148,13 +153,18 @@ impl Plan {
         changes
     }
 
+    /// What makes comparisons of its arms less than they seem, as far as it is known before anything trains.
+    pub fn warnings(&self) -> Vec<String> {
+        paths::mixed(self, |name| self.arms.iter().find(|arm| arm.name == name).map_or(&[], |arm| &arm.operators))
+    }
+
     /// Every comparison, in the order of the arms: the family that Holm's correction covers.
     pub fn comparisons(&self) -> impl Iterator<Item = (&PlannedArm, &str)> {
         self.arms.iter().flat_map(|arm| arm.references.iter().map(move |reference| (arm, reference.as_str())))
     }
 }
 
-fn planned(arm: &Arm, seeds: &[u64], calibration: Option<&Calibration>) -> PlannedArm {
+fn planned(arm: &Arm, seeds: &[u64], device: &DeviceName, calibration: Option<&Calibration>) -> PlannedArm {
     let spec = &arm.spec;
     let cost = spec.model.account(spec.model.context);
     let activations = spec.train.activations;
@@ -176,6 +186,7 @@ fn planned(arm: &Arm, seeds: &[u64], calibration: Option<&Calibration>) -> Plann
         control: arm.control,
         differences: arm.differences.clone(),
         solved: arm.solved.clone(),
+        operators: spec.operators(device),
         seconds_per_run: calibration
             .map(|known| (cost.flops_per_token + kept.recomputed_flops_per_token) * tokens as f64 / known.flops_per_second),
         note: arm.note.clone(),
@@ -245,6 +256,7 @@ pub(super) mod tests {
             control: false,
             differences: vec![],
             solved: None,
+            operators: vec![],
             seconds_per_run: None,
             note: None,
             spec: format!("spec-{name}"),
@@ -280,6 +292,7 @@ pub(super) mod tests {
             seconds: 1.0,
             device: "flex".into(),
             path: "composed".into(),
+            operators: vec![],
             threads: 2,
             version: "0".into(),
             data_hash: format!("order-{seed}"),

@@ -1,6 +1,6 @@
 //! What a reader must know before believing the numbers.
 
-use super::{Record, plan::Plan, runs::Runs};
+use super::{Record, paths, plan::Plan, runs::Runs};
 use crate::train::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,15 @@ pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
     };
     mixed("devices", "neither losses nor speeds compare exactly", |record| record.result.device.clone());
     mixed("operator implementations", "neither losses nor speeds compare exactly", |record| record.result.path.clone());
+    // Where that is so for all, it need not be said arm by arm.
+    let implementations: BTreeSet<&str> = finished.iter().map(|record| record.result.path.as_str()).collect();
     mixed("versions of ablate", "losses may differ for that reason", |record| record.result.version.clone());
     mixed("numbers of threads", "speeds do not compare", |record| record.result.threads.to_string());
+
+    if implementations.len() < 2 {
+        let of = |name: &str| finished.iter().find(|record| record.arm == name).map_or(&[][..], |record| &record.result.operators);
+        warnings.extend(paths::mixed(plan, of));
+    }
 
     let planned = plan.arms.iter().map(|arm| arm.runs.len()).sum::<usize>();
     if runs.len() < planned {
@@ -92,6 +99,8 @@ mod tests {
         *,
     };
 
+    use crate::ops::OperatorPath;
+
     /// What is done to the records of an experiment without fault.
     type Fault = fn(&mut Vec<Record>);
 
@@ -109,10 +118,18 @@ mod tests {
     #[test]
     fn each_cause_has_its_warning_and_only_it() {
         assert_eq!(warned(|_| ()), Vec::<String>::new());
-        let cases: [(&str, Fault); 7] = [
+        let cases: [(&str, Fault); 8] = [
             ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
             ("different devices (cuda:0, flex)", |records| records[3].result.device = "cuda:0".into()),
             ("different operator implementations", |records| records[3].result.path = "fused".into()),
+            ("tokens/s of a cannot be compared with base: attention", |records| {
+                for (index, record) in records.iter_mut().enumerate() {
+                    let path = if index % 2 == 0 { "fused-flex" } else { "composed" };
+                    let [operator, path, reason] = ["attention", path, "of a test"].map(String::from);
+                    let row = OperatorPath { operator, variant: String::new(), dtype: "f32".into(), path, reason };
+                    record.result.operators = vec![row];
+                }
+            }),
             ("different versions", |records| records[3].result.version = "1".into()),
             ("different numbers of threads", |records| records[3].result.threads = 1),
             ("1 of 6 runs are missing", |records| drop(records.remove(5))),

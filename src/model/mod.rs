@@ -12,6 +12,7 @@ pub mod head;
 pub mod init;
 pub mod linear;
 pub mod norm;
+mod operators;
 mod parameters;
 mod pass;
 pub mod position;

@@ -13,31 +13,31 @@ use serde::{Deserialize, Serialize};
 /// An operator of this room, or one of the parts of a training step that are no operator and so have no kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Op {
-    /// [`super::attention`].
+    /// [`super::attention()`].
     Attention,
-    /// [`super::self_attention`].
+    /// [`super::self_attention()`].
     SelfAttention,
-    /// [`super::rms_norm`].
+    /// [`super::rms_norm()`].
     RmsNorm,
-    /// [`super::layer_norm`].
+    /// [`super::layer_norm()`].
     LayerNorm,
-    /// [`super::rotary`].
+    /// [`super::rotary()`].
     Rotary,
-    /// [`super::activate`].
+    /// [`super::activate()`].
     Activation,
-    /// [`super::gated`].
+    /// [`super::gated()`].
     Gated,
-    /// [`super::gated_linear`].
+    /// [`super::gated_linear()`].
     GatedLinear,
-    /// [`super::linear`].
+    /// [`super::linear()`].
     Linear,
-    /// [`super::linear_cross_entropy`] and [`super::token_cross_entropy`].
+    /// [`super::linear_cross_entropy()`] and [`super::token_cross_entropy()`].
     LinearCrossEntropy,
-    /// [`super::embedding`].
+    /// [`super::embedding()`].
     Embedding,
-    /// [`super::adamw`].
+    /// [`super::adamw()`].
     Adamw,
-    /// [`super::square_norm`].
+    /// [`super::square_norm()`].
     SquareNorm,
     /// Dynamic tanh, in the place of a norm: no operator.
     DynamicTanh,

@@ -39,13 +39,11 @@ mod tests {
     use crate::ops::{
         check::{close, differences, noisy, values, weighted, weighted_sum},
         count_flops,
+        reference::linear::forward,
     };
 
     fn reference(x: &[f64], w: &[f64], b: &[f64]) -> Vec<f64> {
-        let inputs = w.len() / b.len();
-        x.chunks(inputs)
-            .flat_map(|row| (0..b.len()).map(move |o| b[o] + (0..inputs).map(|i| row[i] * w[i * b.len() + o]).sum::<f64>()))
-            .collect()
+        forward(x, w, Some(b), b.len()).value
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::number;
 use crate::{
     experiment::{Record, Summary},
-    train::Outcome,
+    train::{Outcome, RunResult},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -50,7 +50,7 @@ impl Provenance {
         };
         add("Trained by", results().map(|r| format!("ablate {}", r.version)).collect());
         add("Device", results().map(|r| r.device.clone()).collect());
-        add("Operators", results().map(|r| r.path.clone()).collect());
+        add("Operators", results().map(operators).collect());
         add("Threads", results().map(|r| r.threads.to_string()).collect());
         let finished = || results().filter(|r| r.outcome == Outcome::Finished);
         add("Steps per run", finished().map(|r| number::count(r.steps as u64)).collect());
@@ -67,6 +67,13 @@ impl Provenance {
         facts.push(("α", summary.alpha.to_string()));
         facts
     }
+}
+
+/// The path of a run, and the operators that take another, with the reason.
+fn operators(result: &RunResult) -> String {
+    let others = result.operators.iter().filter(|row| row.path != result.path);
+    let words = others.map(|row| format!("; {} {}: {}", row.operator, row.path, row.reason));
+    std::iter::once(result.path.clone()).chain(words).collect()
 }
 
 /// The values that occur, with how often where they differ; none without values.

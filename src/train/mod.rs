@@ -27,6 +27,7 @@ pub use spec::{
 };
 pub use step::{Examination, Measurement};
 
+use crate::ops::OperatorPath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -67,6 +68,9 @@ pub struct RunResult {
     pub device: String,
     /// Which implementation of the operators ran.
     pub path: String,
+    /// The same for each operator, and why; empty in results of versions that did not tell.
+    #[serde(default)]
+    pub operators: Vec<OperatorPath>,
     /// Worker threads.
     pub threads: usize,
     /// Version of `ablate` and, in a checkout, its commit.

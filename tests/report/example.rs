@@ -193,6 +193,7 @@ pub fn write_runs(folder: &Path, summary: &Summary, steps: usize) {
             fs::create_dir_all(folder.join(path)).unwrap();
             fs::write(folder.join(path).join("metrics.jsonl"), lines).unwrap();
             let result = RunResult {
+                operators: vec![],
                 id: format!("{index:08x}"),
                 outcome: if finished.is_some() { Outcome::Finished } else { Outcome::Diverged },
                 reason: finished.is_none().then(|| format!("loss was not finite at step {end}")),

@@ -118,6 +118,7 @@ pub fn failure(job: &Job, reason: String, worker: &Worker, seconds: f64) -> RunR
         seconds,
         device: worker.device.to_string(),
         path: String::new(),
+        operators: vec![],
         threads: worker.threads.unwrap_or(0),
         version: env!("CARGO_PKG_VERSION").into(),
         data_hash: String::new(),

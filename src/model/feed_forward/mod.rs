@@ -91,7 +91,7 @@ impl FeedForwardKind {
     }
 
     /// The activation, of the gate where there is one.
-    fn activation(self) -> Activation {
+    pub(super) fn activation(self) -> Activation {
         match self {
             Self::Relu | Self::Reglu => Activation::Relu,
             Self::Gelu | Self::Geglu => Activation::Gelu,

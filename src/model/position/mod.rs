@@ -61,7 +61,7 @@ pub enum Use {
 
 impl Use {
     /// Whether `layer`, from 0, uses it under a repeated pattern.
-    fn at(pattern: &[Self], layer: usize) -> bool {
+    pub(super) fn at(pattern: &[Self], layer: usize) -> bool {
         pattern[layer % pattern.len()] == Self::On
     }
 

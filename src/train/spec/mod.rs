@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod identity;
+mod operators;
 mod optimizer;
 mod schedule;
 mod training;
