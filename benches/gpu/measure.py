@@ -33,8 +33,10 @@ class Session:
         options.out.mkdir(parents=True, exist_ok=True)
         self.file = options.out / "records.jsonl"
         self.device = [] if options.tiny else ["--device", options.device]
+        self.failed = False
 
     def record(self, section, case, side, values):
+        self.failed |= side == "ablate" and "failed" in values
         line = {"section": section, "case": case, "side": side, **values}
         with open(self.file, "a") as file:
             file.write(json.dumps(line) + "\n")
@@ -239,6 +241,7 @@ def main():
     about(session)
     table(session.file)
     print(f"\nRecords: {session.file}", file=sys.stderr)
+    sys.exit(3 if session.failed else 0)
 
 
 if __name__ == "__main__":
