@@ -46,6 +46,15 @@ def processor():
         return platform.processor()
 
 
+def has_bf16():
+    """Whether the processor has instructions for bf16; without, a step takes PyTorch ten times as long."""
+    try:
+        words = pathlib.Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(words))
+
+
 def best(folder):
     """What makes PyTorch faster on this processor: environment variables, and a list of what was found."""
     keep = 1 << 34
@@ -186,7 +195,7 @@ def table(config, summary, failed, columns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="small", help="of configs/bench-*.toml: tiny, small, base, gpt2, llama-124m, llama-1b")
-    parser.add_argument("--columns", help=f"of PyTorch, with commas: {', '.join(COLUMNS)}; by default all on the CPU")
+    parser.add_argument("--columns", help=f"of PyTorch, with commas: {', '.join(COLUMNS)}; by default all, bf16 where the processor has it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="timed in a turn; by default as many as take about a second or two")
     parser.add_argument("--threads", type=int, default=CORES)
@@ -197,7 +206,8 @@ def main():
     parser.add_argument("peer", nargs="*", help="options of the peer, after --")
     options = parser.parse_args()
     cuda = options.device.startswith("cuda")
-    columns = (options.columns or ("eager,compiled,bf16-compiled" if cuda else ",".join(COLUMNS))).split(",")
+    usual = [name for name in COLUMNS if not (cuda and name.startswith("best")) and (cuda or has_bf16() or name != "bf16-compiled")]
+    columns = options.columns.split(",") if options.columns else usual
     if unknown := set(columns) - set(COLUMNS):
         parser.error(f"--columns {', '.join(unknown)}: choose from {', '.join(COLUMNS)}")
     steps = options.steps or STEPS.get(options.config, 10)

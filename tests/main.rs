@@ -1,5 +1,6 @@
 //! Integration tests, one file per room, in one binary so that Burn is linked once.
 
+mod bench;
 mod cli;
 mod data;
 mod experiment;

@@ -12,7 +12,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / "benches/peers"
-SECTIONS = ("doctor", "attention", "variants", "step")
+# The doctor compiles every variant of every kernel, so it comes last, with the time that is left.
+SECTIONS = ("attention", "variants", "step", "doctor")
 LENGTHS = (1024, 2048, 4096, 8192, 16384)
 # name: options of both sides; those that only the peer has; floor and target of PyTorch's time over ablate's
 VARIANTS = {
@@ -33,8 +34,10 @@ class Session:
         options.out.mkdir(parents=True, exist_ok=True)
         self.file = options.out / "records.jsonl"
         self.device = [] if options.tiny else ["--device", options.device]
+        self.failed = False
 
     def record(self, section, case, side, values):
+        self.failed |= side == "ablate" and "failed" in values
         line = {"section": section, "case": case, "side": side, **values}
         with open(self.file, "a") as file:
             file.write(json.dumps(line) + "\n")
@@ -54,11 +57,14 @@ class Session:
         except OSError as error:
             return [], str(error)
         lines = []
-        for line in out.splitlines():
+        # Lines of JSON, or one object over many lines.
+        for text in (out, *out.splitlines()):
             try:
-                lines.append(json.loads(line))
+                lines.append(json.loads(text))
             except json.JSONDecodeError:
-                pass
+                continue
+            if text is out:
+                break
         text = " ".join((errors.strip() or out.strip()).split())
         return [line for line in lines if isinstance(line, dict)], None if code == 0 else (reason(text) or f"exit code {code}")
 
@@ -86,7 +92,7 @@ def reason(text):
 
 def doctor(session):
     lines, failed = session.ablate("doctor", *session.device, "--json")
-    session.record("doctor", "all operators", "ablate", {"failed": failed} if failed else {"passed": True, "answer": lines[-1:] or None})
+    session.record("doctor", "all operators", "ablate", ({"failed": failed} if failed else {"passed": True}) | {"answer": lines[-1] if lines else None})
 
 
 def rate(session):
@@ -239,6 +245,7 @@ def main():
     about(session)
     table(session.file)
     print(f"\nRecords: {session.file}", file=sys.stderr)
+    sys.exit(3 if session.failed else 0)
 
 
 if __name__ == "__main__":

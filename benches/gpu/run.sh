@@ -5,13 +5,14 @@
 #
 #   BINARY    ablate built with `--features cuda`, stripped; one compressed by xz is taken too
 #   PYTHON    a Python with PyTorch 2.11 or later for CUDA
-#   SECTION   doctor, attention, variants, step; all of them by default
+#   SECTION   attention, variants, step, doctor; all of them by default
 #
 # Every measurement is a line of JSON in DIR/records.jsonl. What cannot be measured becomes a row that says why. A section
 # that did not fit into the time can be measured by another call with the same DIR, whose table has the rows of both.
+# Exit code 3 if some measurement of ablate failed. `--tiny` runs small shapes on the CPU, to see that everything works.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 binary=$1 python=$2

@@ -70,7 +70,7 @@ def flex(options, q, k, v):
     slopes = torch.exp2(-8 * torch.arange(1, heads + 1, device=device) / heads)
     buckets = bucket(torch.arange(seq)).to(device)
     table = torch.randn(BUCKETS, heads, device=device, requires_grad=options.direction == "both")
-    documents = torch.arange(seq, device=device) * max(options.documents, 1) // seq
+    documents = torch.arange(seq, device=device) * options.documents // seq
     window, cap, bias = options.window, options.soft_cap, options.bias
 
     def score(score, batch, head, query, key):
@@ -86,7 +86,7 @@ def flex(options, q, k, v):
         seen = query >= key
         if window:
             seen = seen & (query - key < window)
-        if options.documents:
+        if options.documents > 1:
             seen = seen & (documents[query] == documents[key])
         return seen
 
@@ -98,7 +98,8 @@ def flex(options, q, k, v):
 
 def pairs(options, seq):
     """Pairs that see each other in one head."""
-    spans = [seq] if not options.documents else [sum(1 for i in range(seq) if i * options.documents // seq == d) for d in range(options.documents)]
+    starts = [-(-d * seq // options.documents) for d in range(options.documents)] + [seq]
+    spans = [end - start for start, end in zip(starts, starts[1:])]
     return sum(sum(min(i + 1, options.window or seq) for i in range(span)) for span in spans)
 
 
@@ -167,13 +168,13 @@ def main():
     parser.add_argument("--window", type=int)
     parser.add_argument("--bias", choices=("alibi", "t5"))
     parser.add_argument("--soft-cap", type=float)
-    parser.add_argument("--documents", type=int, default=0, help="of equal length in a sequence")
+    parser.add_argument("--documents", type=int, default=1, help="of equal length in a sequence")
     parser.add_argument("--pass", dest="direction", choices=("forward", "both"), default="both")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", action="store_true", help="small shapes, to see that it runs")
     parser.add_argument("--json", action="store_true", help="accepted for symmetry: JSON is all that is printed")
     options = parser.parse_args()
-    if options.kind != "flex" and (options.window or options.bias or options.soft_cap or options.documents):
+    if options.kind != "flex" and (options.window or options.bias or options.soft_cap or options.documents > 1):
         parser.error("variants need --kind flex")
     if options.tiny:
         options.seq, options.tokens, options.heads, options.rounds = "128,256", None, 2, 1

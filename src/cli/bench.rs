@@ -82,6 +82,9 @@ struct AttentionArgs {
     /// Keys that a query sees, itself included; all earlier ones by default.
     #[arg(long, value_name = "N")]
     window: Option<usize>,
+    /// Documents of equal length in a sequence, which do not see each other.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    documents: usize,
     /// Added to the scores: alibi or t5; nothing by default.
     #[arg(long, value_name = "KIND")]
     bias: Option<attention::Bias>,
@@ -160,6 +163,7 @@ fn attend(args: AttentionArgs) -> Result<ExitCode> {
         head_dim: args.head_dim,
         element: args.dtype,
         window: args.window,
+        documents: args.documents,
         bias: args.bias,
         soft_cap: args.soft_cap,
         pass: args.pass,
@@ -169,7 +173,7 @@ fn attend(args: AttentionArgs) -> Result<ExitCode> {
         return Err(Error::input("--seq, --rounds", "0 cannot be timed", "use 1 or more"));
     }
     if !args.json {
-        println!("{:>8}{:>12}{:>12}{:>12}{:>12}", "seq", "ms", "ms min", "TFLOP/s", "peak MiB");
+        println!("{:>8}{:>12}{:>12}{:>12}{:>12}  path", "seq", "ms", "ms min", "TFLOP/s", "peak MiB");
     }
     for seq in args.seq {
         let batch = args.tokens.map_or(case.batch, |tokens| (tokens / seq).max(1));
@@ -179,7 +183,8 @@ fn attend(args: AttentionArgs) -> Result<ExitCode> {
             continue;
         }
         let memory = measured.peak_bytes.map_or_else(|| "-".into(), |bytes| format!("{:.1}", bytes as f64 / f64::from(1 << 20)));
-        println!("{seq:8}{:12.3}{:12.3}{:12.3}{memory:>12}", measured.ms, measured.ms_min, measured.flops_per_second / 1e12);
+        let rate = measured.flops_per_second / 1e12;
+        println!("{seq:8}{:12.3}{:12.3}{rate:12.3}{memory:>12}  {}", measured.ms, measured.ms_min, measured.path);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,11 +4,11 @@ use super::{super::memory, median};
 use crate::{
     device::DeviceName,
     model::position::AlibiConfig,
-    ops::{self, AttentionOptions, ScoreBias},
+    ops::{self, AttentionOptions, Backend, Op, ScoreBias},
     random::{Purpose, generator},
     settings::{Error, Result},
 };
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::{str::FromStr, time::Instant};
@@ -84,6 +84,8 @@ pub struct Case {
     pub element: Element,
     /// Keys that a query sees, itself included.
     pub window: Option<usize>,
+    /// Documents of equal length in a sequence, which do not see each other.
+    pub documents: usize,
     /// Added to the scores.
     pub bias: Option<Bias>,
     /// Scores s become c·tanh(s/c).
@@ -110,6 +112,8 @@ pub struct Measured {
     /// and all that is in between. Only known on the CPU, on Linux.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
+    /// Which implementation ran.
+    pub path: String,
 }
 
 impl Case {
@@ -127,6 +131,7 @@ impl Case {
         positive("--heads", self.heads)?;
         positive("--kv-heads", self.kv_heads)?;
         positive("--head-dim", self.head_dim)?;
+        positive("--documents", self.documents)?;
         positive("--window", self.window.unwrap_or(1))?;
         if !self.heads.is_multiple_of(self.kv_heads) {
             let what = format!("{} does not divide {} heads", self.kv_heads, self.heads);
@@ -167,7 +172,9 @@ impl Case {
         let times: Vec<f64> = (0..rounds).map(|_| timing(calls)).collect();
         let peak_bytes = before.and_then(|before| Some(memory::peak()?.saturating_sub(before)));
 
-        let pairs = (self.batch * self.heads * ops::visible(seq, seq, self.window)) as u64;
+        let starts = self.starts(seq);
+        let spans = starts.iter().zip(starts[1..].iter().chain([&seq])).map(|(start, end)| end - start);
+        let pairs = (self.batch * self.heads * spans.map(|span| ops::visible(span, span, self.window)).sum::<usize>()) as u64;
         let per_pair = self.head_dim * if self.pass == Pass::Both { 14 } else { 4 };
         let seconds = median(&times).unwrap_or(f64::NAN);
         Ok(Measured {
@@ -177,7 +184,21 @@ impl Case {
             pairs,
             flops_per_second: pairs as f64 * per_pair as f64 / seconds,
             peak_bytes,
+            path: ops::path_of(Op::Attention, Backend::of(&opened), inputs.q.dtype(), ops::chosen()).path.name().into(),
         })
+    }
+
+    /// Where each document starts.
+    fn starts(&self, seq: usize) -> Vec<usize> {
+        (0..self.documents).map(|document| (document * seq).div_ceil(self.documents)).collect()
+    }
+
+    /// The start of each position's document, `[batch, seq]`.
+    fn starts_of_positions(&self, seq: usize, device: &Device) -> Option<Tensor<2, Int>> {
+        let starts = self.starts(seq);
+        let of_position = (0..seq).map(|position| starts[starts.partition_point(|start| *start <= position) - 1] as i32);
+        let row: Vec<i32> = of_position.collect();
+        (self.documents > 1).then(|| Tensor::from_data(TensorData::new(row.repeat(self.batch), [self.batch, seq]), device))
     }
 
     fn inputs(&self, seq: usize, device: &Device) -> Inputs {
@@ -205,7 +226,13 @@ impl Case {
             q: make("q", self.heads),
             k: make("k", self.kv_heads),
             v: make("v", self.kv_heads),
-            options: AttentionOptions { scale, soft_cap: self.soft_cap, window: self.window, starts: None, bias },
+            options: AttentionOptions {
+                scale,
+                soft_cap: self.soft_cap,
+                window: self.window,
+                starts: self.starts_of_positions(seq, device),
+                bias,
+            },
         }
     }
 
@@ -245,6 +272,7 @@ mod tests {
             head_dim: 8,
             element: Element::F32,
             window: None,
+            documents: 1,
             bias: None,
             soft_cap: None,
             pass: Pass::Both,
@@ -260,6 +288,8 @@ mod tests {
             (Case { bias: Some(Bias::Alibi), pass: Pass::Forward, ..case() }, causal),
             (Case { bias: Some(Bias::T5), soft_cap: Some(20.0), ..case() }, causal),
             (Case { element: Element::Bf16, ..case() }, causal),
+            (Case { documents: 3, ..case() }, 2 * 4 * (6 * 7 / 2 + 2 * (5 * 6 / 2))),
+            (Case { documents: 2, window: Some(2), ..case() }, 2 * 4 * 2 * (8 * 2 - 1)),
         ] {
             let measured = case.measure(16, 2, &DeviceName::Flex).unwrap();
             assert_eq!(measured.pairs, pairs, "{case:?}");
@@ -273,6 +303,7 @@ mod tests {
             (Case { heads: 0, ..case() }, "--heads"),
             (Case { kv_heads: 3, ..case() }, "--kv-heads"),
             (Case { window: Some(0), ..case() }, "--window"),
+            (Case { documents: 0, ..case() }, "--documents"),
             (Case { soft_cap: Some(-1.0), ..case() }, "--soft-cap"),
         ] {
             assert!(case.check().unwrap_err().to_string().contains(key), "{case:?}");
