@@ -3,8 +3,8 @@
 use super::{
     Op, count,
     fused::attention::{Added, Attention},
-    operator, path,
-    product::{operand, product, result},
+    operator,
+    product::{self, operand, product, result},
     relative_bucket::relative_bucket,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
@@ -68,7 +68,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let dtype = FloatDType::from(q.dtype());
     let rows = heads / kv_heads * query_seq;
 
-    if path::fused(Op::Attention, &q) {
+    if product::fused(Op::Attention, &q) {
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
         let inputs = [q, k, v].map(|x| operand(x).into_dispatch()).into_iter().chain(table.map(Tensor::into_dispatch));

@@ -1,9 +1,6 @@
 //! A gated pair of products.
 
-use super::{
-    Activation, Affine, Op, count, fused, gated, linear, operator, path,
-    precision::{self, Precision},
-};
+use super::{Activation, Affine, Op, count, fused, gated, linear, operator, product};
 use burn::tensor::Tensor;
 
 /// [`gated`] of two products of x: activation(x·G + g) ⊙ (x·U + u).
@@ -14,7 +11,7 @@ use burn::tensor::Tensor;
 /// - output: `[batch, seq, hidden]`
 pub fn gated_linear(x: Tensor<3>, gate: Affine, up: Affine, activation: Activation) -> Tensor<3> {
     // Between the products and the gate, gradients are rounded where the operands are.
-    if path::fused(Op::GatedLinear, &x) && precision::current() == Precision::F32 {
+    if product::fused_whole(Op::GatedLinear, &x) {
         let ([batch, seq, width], [_, hidden]) = (x.dims(), gate.weight.dims());
         count::report(|| 4 * (batch * seq * width * hidden) as u64);
         let biases = [gate.bias.is_some(), up.bias.is_some()];

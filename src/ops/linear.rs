@@ -1,8 +1,8 @@
 //! Matrix product with the last dimension, and a bias.
 
 use super::{
-    Op, count, fused, operator, path,
-    product::{operand, product, result},
+    Op, count, fused, operator,
+    product::{self, operand, product, result},
 };
 use burn::tensor::Tensor;
 
@@ -21,7 +21,7 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     let [batch, seq, inputs] = x.dims();
     let [_, outputs] = weight.dims();
     count::report(|| 2 * (batch * seq * inputs * outputs) as u64);
-    if path::fused(Op::Linear, &x) {
+    if product::fused(Op::Linear, &x) {
         let has_bias = bias.is_some();
         let inputs = [operand(x).into_dispatch(), operand(weight).into_dispatch()].into_iter().chain(bias.map(Tensor::into_dispatch));
         return result(operator::call(fused::linear::Linear { bias: has_bias }, inputs.collect(), None));

@@ -3,8 +3,8 @@
 use super::{
     CrossEntropyOptions, Op, count, cross_entropy,
     fused::loss::{MeanLoss, TokenLosses},
-    linear, operator, path,
-    product::{operand, passing_operand},
+    linear, operator,
+    product::{self, operand, passing_operand},
 };
 use burn::tensor::{Int, Tensor};
 
@@ -29,7 +29,7 @@ pub fn linear_cross_entropy(
     targets: Tensor<2, Int>,
     options: CrossEntropyOptions,
 ) -> MeanCrossEntropy {
-    if path::fused(Op::LinearCrossEntropy, &x) {
+    if product::fused(Op::LinearCrossEntropy, &x) {
         let means = fused(MeanLoss(options), x, weight, bias, targets);
         return MeanCrossEntropy { objective: means.clone().slice(0..1), nats: means.detach().slice(1..2) };
     }
@@ -52,7 +52,7 @@ pub fn token_cross_entropy(
     options: CrossEntropyOptions,
 ) -> Tensor<2> {
     let shape = targets.dims();
-    if path::fused(Op::LinearCrossEntropy, &x) && !x.device().is_autodiff() {
+    if product::fused(Op::LinearCrossEntropy, &x) && !x.device().is_autodiff() {
         return fused(TokenLosses(options), x, weight, bias, targets).reshape(shape);
     }
     composed(x, weight, bias, targets, options).1.nats.reshape(shape)

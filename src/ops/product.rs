@@ -4,11 +4,23 @@
 //! both ways, to the type that is asked for. Composed operators multiply tensors of that type, by [`product`] alone.
 
 use super::{
+    capability::{Backend, Op},
     fused::round::Round,
-    operator,
+    operator, path,
     precision::{self, Precision},
 };
 use burn::tensor::{FloatDType, Tensor};
+
+/// Whether a fused operator takes this tensor with the operands that are asked for: of f32 where it has kernels, of bf16 on
+/// the CPU. GPUs have matrix units for bf16, which Burn's own products use.
+pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
+    path::fused(op, x) && (precision::current().is_f32() || Backend::of(&x.device()) == Backend::Flex)
+}
+
+/// The same for an operator of several products, which rounds nothing between them.
+pub(super) fn fused_whole<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
+    path::fused(op, x) && precision::current().is_f32()
+}
 
 /// `x` as a fused matrix product reads it.
 pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {

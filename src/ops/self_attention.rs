@@ -1,10 +1,6 @@
 //! The attention branch up to its output projection.
 
-use super::{
-    AttentionOptions, Op, Rotation, attention, fused, join_heads, linear, operator, path,
-    precision::{self, Precision},
-    rotary,
-};
+use super::{AttentionOptions, Op, Rotation, attention, fused, join_heads, linear, operator, product, rotary};
 use burn::tensor::Tensor;
 
 /// A matrix `[inputs, outputs]` and a bias `[outputs]`.
@@ -36,7 +32,7 @@ pub fn self_attention(
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
     // Between its products, operands and gradients are rounded where that is asked for.
-    if path::fused(Op::SelfAttention, &x) && precision::current() == Precision::F32 {
+    if product::fused_whole(Op::SelfAttention, &x) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
         let (operator, table) = super::attention::operator(options);
