@@ -4,6 +4,8 @@ mod allocator;
 mod bench;
 mod completions;
 mod data;
+#[cfg(feature = "cuda")]
+mod emit_cuda;
 mod errors;
 mod explain;
 mod generate;
@@ -55,6 +57,10 @@ enum Verb {
     Explain(explain::Args),
     /// Print the JSON Schema of experiments or configurations.
     Schema(schema::Args),
+    /// Write the CUDA C++ of every kernel.
+    #[cfg(feature = "cuda")]
+    #[command(hide = true)]
+    EmitCuda(emit_cuda::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }
@@ -105,6 +111,8 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::New(args) => new::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Schema(args) => schema::run(args),
+        #[cfg(feature = "cuda")]
+        Verb::EmitCuda(args) => emit_cuda::run(args),
         Verb::Completions(args) => completions::run(args),
     }
 }

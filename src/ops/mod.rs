@@ -14,6 +14,8 @@ mod adamw;
 mod attention;
 mod count;
 mod cross_entropy;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod cube;
 mod dropout;
 mod embedding;
 mod flex;
@@ -36,6 +38,8 @@ pub use adamw::{AdamWStep, adamw};
 pub use attention::{AttentionOptions, ScoreBias, attention};
 pub use count::count_flops;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
+#[cfg(feature = "cuda")]
+pub use cube::emit::{Emitted, cuda_sources};
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::gated::Activation;

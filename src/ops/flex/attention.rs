@@ -434,4 +434,6 @@ impl<'a, S: Simd> Shaping<'a, S> {
 }
 
 #[cfg(test)]
+pub mod reference;
+#[cfg(test)]
 mod tests;
