@@ -177,7 +177,8 @@ pub fn query_gradients<F: Float>(
             for part in 0..parts {
                 let column = left + part * SIDE;
                 if column < head_dim {
-                    dq[base + query * dq.stride(2) + column] = F::cast_from(gradient[i * parts + part] * scale);
+                    let at = base + query * dq.stride(2) + column;
+                    dq[at] = F::cast_from(gradient[i * parts + part] * scale);
                 }
             }
         }
@@ -297,8 +298,9 @@ pub fn key_gradients<F: Float>(
             for part in 0..parts {
                 let column = left + part * SIDE;
                 if column < head_dim {
-                    dk[key_base + key * dk.stride(2) + column] = F::cast_from(key_gradient[i * parts + part] * scale);
-                    dv[value_base + key * dv.stride(2) + column] = F::cast_from(value_gradient[i * parts + part]);
+                    let (dk_at, dv_at) = (key_base + key * dk.stride(2) + column, value_base + key * dv.stride(2) + column);
+                    dk[dk_at] = F::cast_from(key_gradient[i * parts + part] * scale);
+                    dv[dv_at] = F::cast_from(value_gradient[i * parts + part]);
                 }
             }
         }

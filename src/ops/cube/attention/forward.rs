@@ -153,7 +153,8 @@ pub fn forward<F: Float>(
             for part in 0..parts {
                 let column = left + part * SIDE;
                 if column < head_dim {
-                    out[base + query * out.stride(2) + column] = F::cast_from(mixed[i * parts + part] * inverse);
+                    let at = base + query * out.stride(2) + column;
+                    out[at] = F::cast_from(mixed[i * parts + part] * inverse);
                 }
             }
             if left == 0 {

@@ -25,7 +25,7 @@ mod forward;
 mod launch;
 mod tile;
 
-use self::launch::{Bias, Problem, empty, sizes};
+use self::launch::{Bias, Problem, sizes};
 use super::Described;
 use crate::ops::{
     activations::Activations,

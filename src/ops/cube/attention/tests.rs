@@ -10,7 +10,7 @@ use burn::tensor::{DType, Shape, bf16, f16};
 use burn_cubecl::{
     CubeDevice,
     cubecl::{
-        Client,
+        client::Client,
         ir::{ElemType, FloatKind},
         prelude::CubeElement,
         zspace::{Strides, metadata::Metadata},

@@ -12,7 +12,7 @@ pub mod launch;
 
 use super::blueprint::{BiasKind, Scoring};
 use burn_cubecl::cubecl::{
-    Client,
+    client::Client,
     ir::{ElemType, FloatKind, features::MmaConfig},
 };
 
