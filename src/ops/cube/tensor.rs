@@ -20,11 +20,6 @@ pub fn room(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTen
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), dtype)
 }
 
-/// Zeros.
-pub fn zeros(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
-    CubeBackend::float_zeros(shape.into(), &like.device, like.dtype.into())
-}
-
 /// Row-major, without gaps.
 pub fn dense(x: &CubeTensor) -> CubeTensor {
     into_contiguous(x.clone())
