@@ -134,27 +134,19 @@ pub struct Found {
 
 /// Every backend with its devices. Opens none of them.
 pub fn backends() -> [Found; 3] {
-    let absent = |feature: &str| Err(format!("not in this build: needs --features {feature}"));
-    let flex = Found { backend: "flex", built_in: true, devices: Ok(vec!["flex".into()]) };
-    #[cfg(feature = "cuda")]
-    let cuda = Found { backend: "cuda", built_in: true, devices: list("cuda", burn::tensor::DeviceType::Cuda) };
-    #[cfg(not(feature = "cuda"))]
-    let cuda = Found { backend: "cuda", built_in: false, devices: absent("cuda") };
-    #[cfg(feature = "wgpu")]
-    let wgpu = Found { backend: "wgpu", built_in: true, devices: list("wgpu", burn::tensor::DeviceType::Wgpu) };
-    #[cfg(not(feature = "wgpu"))]
-    let wgpu = Found { backend: "wgpu", built_in: false, devices: absent("wgpu") };
-    let _ = absent;
-    [flex, cuda, wgpu]
+    [
+        Found { backend: "flex", built_in: true, devices: Ok(vec![DeviceName::Flex.to_string()]) },
+        Found { backend: "cuda", built_in: cfg!(feature = "cuda"), devices: cuda::list() },
+        Found { backend: "wgpu", built_in: cfg!(feature = "wgpu"), devices: wgpu::list() },
+    ]
 }
 
 /// The names of a backend's devices. A driver that panics has none.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn list(backend: &str, kind: burn::tensor::DeviceType) -> Result<Vec<String>, String> {
-    let count = std::panic::catch_unwind(move || Device::enumerate(kind).into_vec().len());
-    match count {
+fn list(kind: burn::tensor::DeviceType, name: fn(usize) -> DeviceName) -> Result<Vec<String>, String> {
+    match std::panic::catch_unwind(move || Device::enumerate(kind).into_vec().len()) {
         Ok(0) => Err("no driver or no device is there".into()),
-        Ok(count) => Ok((0..count).map(|index| format!("{backend}:{index}")).collect()),
+        Ok(count) => Ok((0..count).map(|index| name(index).to_string()).collect()),
         Err(_) => Err("the driver does not start".into()),
     }
 }
@@ -214,6 +206,16 @@ mod cuda {
     use super::{Device, DeviceName, Result};
 
     #[cfg(not(feature = "cuda"))]
+    pub(super) fn list() -> Result<Vec<String>, String> {
+        Err("not in this build: needs --features cuda".into())
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(super) fn list() -> Result<Vec<String>, String> {
+        super::list(burn::tensor::DeviceType::Cuda, DeviceName::Cuda)
+    }
+
+    #[cfg(not(feature = "cuda"))]
     pub(super) fn open(name: &DeviceName, _index: usize) -> Result<Device> {
         Err(super::not_built_in(name, "cuda"))
     }
@@ -252,6 +254,16 @@ mod cuda {
 
 mod wgpu {
     use super::{Device, DeviceName, Result};
+
+    #[cfg(not(feature = "wgpu"))]
+    pub(super) fn list() -> Result<Vec<String>, String> {
+        Err("not in this build: needs --features wgpu".into())
+    }
+
+    #[cfg(feature = "wgpu")]
+    pub(super) fn list() -> Result<Vec<String>, String> {
+        super::list(burn::tensor::DeviceType::Wgpu, |index| DeviceName::Wgpu(Some(index)))
+    }
 
     #[cfg(not(feature = "wgpu"))]
     pub(super) fn open(name: &DeviceName) -> Result<Device> {
