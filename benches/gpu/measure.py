@@ -163,12 +163,13 @@ def rows(records):
         elif not lines:
             lines.append(record)
     peak = value(cases.get(("rate", "bf16 product"), {}).get("peer", []), "flops_per_second")
-    share = lambda flops: f"{flops / 1e12:.0f} ({100 * flops / peak:.0f} %)" if flops and peak else f"{flops / 1e12:.3g}" if flops else "-"
+    rate = lambda flops: f"{flops / 1e12:.3g}" if flops < 1e14 else f"{flops / 1e12:.0f}"
+    share = lambda flops: f"{rate(flops)} ({100 * flops / peak:.0f} %)" if flops and peak else rate(flops) if flops else "-"
     failure = lambda lines: next((f"failed: {line['failed']}" for line in lines if "failed" in line), "not measured")
     goals = {"attention": "0.6 / 1.0", "variants": "1.0 / 1.5", "step": "- / 1.0"}
     for (section, case), sides in cases.items():
         if section == "rate":
-            yield [case, "-", f"{peak / 1e12:.0f} TFLOP/s" if peak else failure(sides["peer"]), "-", "-", "-", "-", "-"]
+            yield [case, "-", f"{rate(peak)} TFLOP/s" if peak else failure(sides["peer"]), "-", "-", "-", "-", "-"]
             continue
         own = sides.get("ablate", [])
         if section == "doctor":

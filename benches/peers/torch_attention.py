@@ -91,7 +91,7 @@ def flex(options, q, k, v):
         return seen
 
     blocks = create_block_mask(mask, None, None, seq, seq, device=device)
-    compiled = torch.compile(flex_attention)
+    compiled = torch.compile(flex_attention, dynamic=False)
     modified = score if cap or bias else None
     return (lambda: compiled(q, k, v, score_mod=modified, block_mask=blocks, enable_gqa=options.kv_heads != heads)), ([table] if bias == "t5" else [])
 

@@ -5,6 +5,8 @@ mod bench;
 mod completions;
 mod data;
 mod doctor;
+#[cfg(feature = "cuda")]
+mod emit_cuda;
 mod errors;
 mod explain;
 mod generate;
@@ -58,6 +60,10 @@ enum Verb {
     Explain(explain::Args),
     /// Print the JSON Schema of experiments or configurations.
     Schema(schema::Args),
+    /// Write the CUDA C++ of every kernel.
+    #[cfg(feature = "cuda")]
+    #[command(hide = true)]
+    EmitCuda(emit_cuda::Args),
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }
@@ -109,6 +115,8 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::New(args) => new::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Schema(args) => schema::run(args),
+        #[cfg(feature = "cuda")]
+        Verb::EmitCuda(args) => emit_cuda::run(args),
         Verb::Completions(args) => completions::run(args),
     }
 }

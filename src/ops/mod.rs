@@ -50,6 +50,8 @@ pub use attention::{AttentionOptions, ScoreBias, attention, visible};
 pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
 pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
+#[cfg(feature = "cuda")]
+pub use cube::emit::{Emitted, cuda_sources};
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::{

@@ -8,6 +8,8 @@ mod activation;
 mod adamw;
 mod attention;
 mod embedding;
+#[cfg(feature = "cuda")]
+pub mod emit;
 mod fusion;
 mod gated_linear;
 mod join;

@@ -245,7 +245,7 @@ fn agree_losses(what: &str, inputs: &[Vec<f32>], f: Function) {
 fn embeddings() {
     // Beyond one chunk of tokens, with tokens that repeat within and across chunks, and rows that none names.
     for (vocab, width, tokens) in [(1, 1, 1), (7, 3, 5), (50, 17, 300), (97, 2, 4096 + 131)] {
-        let named: Vec<i32> = (0..tokens).map(|i| ((i * i * 31 + i / 3) % vocab.div_ceil(2)) as i32).collect();
+        let named: Vec<i32> = (0..tokens).map(|i| ((i * i * 31 + i / 3) % usize::div_ceil(vocab, 2)) as i32).collect();
         agree(&format!("embedding {vocab}×{width} of {tokens}"), &[vocab * width], &|i, device| {
             let tokens = ids(named.clone(), device).reshape([1, tokens]);
             flat(ops::embedding(i[0].clone().reshape([vocab, width]), tokens))

@@ -437,4 +437,6 @@ impl<'a, S: Simd> Shaping<'a, S> {
 }
 
 #[cfg(test)]
+pub mod reference;
+#[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use std::{hint::black_box, mem, time::Instant};
 /// cycles times 2), fewer than the 16 registers of AVX2.
 const CHAINS: usize = 12;
 
-/// Multiply-adds of each chain in one measurement, a few milliseconds of them.
-const LENGTH: usize = 1 << 21;
+/// Multiply-adds of each chain in one measurement: long beside waking a thread, short beside its turn on a busy machine.
+const LENGTH: usize = 1 << 20;
 
 /// Measurements, of which the fastest counts.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 50;
 
 /// Rates of a loop of nothing but multiply-adds in registers, with the widest instructions of this processor.
 #[derive(Clone, Copy, Debug, PartialEq)]

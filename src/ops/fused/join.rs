@@ -38,11 +38,3 @@ impl<B: Backend> Kernels<B> for Join {
         Keeps { inputs: false, result: Reading::AsInput, ..Keeps::default() }
     }
 }
-
-#[cfg(feature = "cube")]
-impl crate::ops::cube::Described for Join {
-    fn outputs(&self, inputs: &[burn::backend::fusion::custom::TensorSpec], _: bool) -> Vec<burn::backend::fusion::custom::TensorSpec> {
-        let x = &inputs[0].shape;
-        vec![burn::backend::fusion::custom::TensorSpec::new([x[0], x[2], x[1] * x[3]].into(), inputs[0].dtype)]
-    }
-}

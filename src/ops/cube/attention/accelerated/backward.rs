@@ -1,0 +1,243 @@
+//! The backward pass on tensor cores: a cube per 64 queries for their gradient, a cube per 64 keys for those of keys and values.
+
+use super::{
+    super::tile::{add_to_buckets, first_key, queries_of, score},
+    Blueprint, LANES, ROWS, UNITS,
+    fragment::{Chunk, Pair, accumulate, load, products, store},
+};
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+/// The gradient of a tile of queries and what it adds to the gradient of each bucket; arguments as in the portable kernel.
+#[cube(launch, address_type = "dynamic")]
+pub fn query_gradients_mma<F: Float>(
+    q: &Tensor<Chunk<F>>,
+    k: &Tensor<Chunk<F>>,
+    v: &Tensor<Chunk<F>>,
+    dout: &Tensor<Chunk<F>>,
+    starts: &[u32],
+    bias: &[f32],
+    buckets: &[u32],
+    log_sum: &[f32],
+    delta: &[f32],
+    dq: &mut Tensor<Pair<F>>,
+    tables: &mut [f32],
+    scale: f32,
+    soft_cap: f32,
+    window: u32,
+    bucket_count: u32,
+    #[comptime] blueprint: Blueprint,
+    #[define(F)] _dtype: ElemType,
+) {
+    let scoring = comptime!(blueprint.scoring);
+    let relative = comptime!(blueprint.relative());
+    let columns = comptime!(blueprint.columns);
+    let tiles = comptime!(blueprint.columns / 8);
+    let pitch = comptime!(blueprint.pitch());
+    let parts = comptime!(blueprint.head_dim / 8);
+
+    let (heads, queries, keys) = (q.shape(1), q.shape(2), k.shape(2));
+    let before = keys - queries;
+    let tile = CUBE_COUNT_X as usize - 1 - CUBE_POS_X as usize;
+    let (head, batch) = (CUBE_POS_Y as usize, CUBE_POS_Z as usize);
+    let kv_head = head / (heads / k.shape(1));
+    let first = tile * ROWS;
+    let lane = UNIT_POS_PLANE as usize;
+    let own = (UNIT_POS as usize / LANES) * 16;
+    let (top, left) = (own + lane / 4, lane % 4 * 2);
+    let count = usize::cast_from(bucket_count);
+    let table = ((batch * heads + head) * CUBE_COUNT_X as usize + tile) * count;
+
+    let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
+    let mut dout_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
+    let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    // One element each where nothing reads them.
+    let mut dscores = Shared::<[f32]>::new_slice(comptime!(if relative { ROWS * (columns + 1) } else { 1 }));
+    let mut diagonals = Shared::<[f32]>::new_slice(comptime!(if relative { ROWS + columns } else { 1 }));
+
+    let mut lows = Array::<usize>::new(2usize);
+    let mut levels = Array::<f32>::new(2usize);
+    let mut deltas = Array::<f32>::new(2usize);
+    let mut gradient = Array::<Pair<f32>>::new(comptime!(2 * parts));
+    let mut weights = Array::<Pair<f32>>::new(comptime!(2 * tiles));
+    let mut dweights = Array::<Pair<f32>>::new(comptime!(2 * tiles));
+    #[unroll]
+    for half in 0..2usize {
+        let query = min(first + top + half * 8, queries - 1);
+        lows[half] = first_key(query + before, batch * keys, starts, window, scoring);
+        levels[half] = log_sum[(batch * heads + head) * queries + query];
+        deltas[half] = delta[(batch * heads + head) * queries + query];
+    }
+    #[unroll]
+    for i in 0..comptime!(2 * parts) {
+        gradient[i] = Vector::<f32, Const<2>>::new(0.0f32);
+    }
+    if comptime!(relative) {
+        let mut bucket = UNIT_POS as usize;
+        while bucket < count {
+            tables[table + bucket] = 0.0f32;
+            bucket += UNITS;
+        }
+    }
+
+    load::<F>(q, batch, head, first, &mut query_tile, ROWS, blueprint);
+    load::<F>(dout, batch, head, first, &mut dout_tile, ROWS, blueprint);
+    let end = min(first + ROWS, queries) + before;
+    let mut from = first_key(first + before, batch * keys, starts, window, scoring) / columns * columns;
+    while from < end {
+        sync_cube();
+        load::<F>(k, batch, kv_head, from, &mut key_tile, columns, blueprint);
+        load::<F>(v, batch, kv_head, from, &mut value_tile, columns, blueprint);
+        sync_cube();
+        products::<F>(&query_tile, &key_tile, own, &mut weights, blueprint);
+        products::<F>(&dout_tile, &value_tile, own, &mut dweights, blueprint);
+        #[unroll]
+        for half in 0..2usize {
+            let row = top + half * 8;
+            let query = first + row;
+            #[unroll]
+            for tile in 0..tiles {
+                let mut values = weights[2 * tile + half];
+                let dvalues = dweights[2 * tile + half];
+                #[unroll]
+                for i in 0..2usize {
+                    let column = tile * 8 + left + i;
+                    let key = from + column;
+                    let mut dscore = 0.0f32;
+                    let mut slope = 0.0f32;
+                    if key >= lows[half] && key <= query + before && key < keys && query < queries {
+                        let product = values.extract(i);
+                        let found = score(product, query + before - key, head, heads, bias, buckets, scale, soft_cap, scoring);
+                        dscore = (found.value - levels[half]).exp() * (dvalues.extract(i) - deltas[half]);
+                        slope = found.slope;
+                    }
+                    values.insert(i, dscore * slope);
+                    if comptime!(relative) {
+                        dscores[row * comptime!(columns + 1) + column] = dscore;
+                    }
+                }
+                weights[2 * tile + half] = values;
+            }
+        }
+        if comptime!(relative) {
+            let position = first + before;
+            add_to_buckets(&dscores, &mut diagonals, buckets, tables, table, count, position, from, keys, ROWS, columns, UNITS);
+        }
+        accumulate::<F>(&weights, &key_tile, &mut gradient, blueprint);
+        from += columns;
+    }
+    let mut factors = Array::<f32>::new(2usize);
+    factors[0] = scale;
+    factors[1] = scale;
+    store::<F>(&gradient, &factors, dq, batch, head, first + own, blueprint);
+}
+
+/// The gradients of a tile of keys and of its values, over all query heads that read them; arguments as in the portable kernel.
+/// Rows of the tiles of scores are keys here, columns queries.
+#[cube(launch, address_type = "dynamic")]
+pub fn key_gradients_mma<F: Float>(
+    q: &Tensor<Chunk<F>>,
+    k: &Tensor<Chunk<F>>,
+    v: &Tensor<Chunk<F>>,
+    dout: &Tensor<Chunk<F>>,
+    starts: &[u32],
+    bias: &[f32],
+    buckets: &[u32],
+    log_sum: &[f32],
+    delta: &[f32],
+    dk: &mut Tensor<Pair<F>>,
+    dv: &mut Tensor<Pair<F>>,
+    scale: f32,
+    soft_cap: f32,
+    window: u32,
+    #[comptime] blueprint: Blueprint,
+    #[define(F)] _dtype: ElemType,
+) {
+    let scoring = comptime!(blueprint.scoring);
+    let columns = comptime!(blueprint.columns);
+    let tiles = comptime!(blueprint.columns / 8);
+    let pitch = comptime!(blueprint.pitch());
+    let parts = comptime!(blueprint.head_dim / 8);
+
+    let (heads, queries, keys) = (q.shape(1), q.shape(2), k.shape(2));
+    let before = keys - queries;
+    let (kv_head, batch) = (CUBE_POS_Y as usize, CUBE_POS_Z as usize);
+    let group = heads / k.shape(1);
+    let first = CUBE_POS_X as usize * ROWS;
+    let lane = UNIT_POS_PLANE as usize;
+    let own = (UNIT_POS as usize / LANES) * 16;
+    let (top, left) = (own + lane / 4, lane % 4 * 2);
+
+    let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
+    let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
+    let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    let mut dout_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+
+    let mut key_gradient = Array::<Pair<f32>>::new(comptime!(2 * parts));
+    let mut value_gradient = Array::<Pair<f32>>::new(comptime!(2 * parts));
+    let mut weights = Array::<Pair<f32>>::new(comptime!(2 * tiles));
+    let mut dscores = Array::<Pair<f32>>::new(comptime!(2 * tiles));
+    #[unroll]
+    for i in 0..comptime!(2 * parts) {
+        key_gradient[i] = Vector::<f32, Const<2>>::new(0.0f32);
+        value_gradient[i] = Vector::<f32, Const<2>>::new(0.0f32);
+    }
+    load::<F>(k, batch, kv_head, first, &mut key_tile, ROWS, blueprint);
+    load::<F>(v, batch, kv_head, first, &mut value_tile, ROWS, blueprint);
+
+    let seen = queries_of(first, min(first + ROWS, keys), queries, before, batch * keys, starts, window, scoring);
+    for member in 0..group {
+        let head = kv_head * group + member;
+        let line = (batch * heads + head) * queries;
+        let mut from = seen.begin / columns * columns;
+        while from < seen.end {
+            sync_cube();
+            load::<F>(q, batch, head, from, &mut query_tile, columns, blueprint);
+            load::<F>(dout, batch, head, from, &mut dout_tile, columns, blueprint);
+            sync_cube();
+            products::<F>(&key_tile, &query_tile, own, &mut weights, blueprint);
+            products::<F>(&value_tile, &dout_tile, own, &mut dscores, blueprint);
+            #[unroll]
+            for tile in 0..tiles {
+                #[unroll]
+                for i in 0..2usize {
+                    let query = from + tile * 8 + left + i;
+                    let known = min(query, queries - 1);
+                    let position = known + before;
+                    let low = first_key(position, batch * keys, starts, window, scoring);
+                    let level = log_sum[line + known];
+                    let own_delta = delta[line + known];
+                    #[unroll]
+                    for half in 0..2usize {
+                        let key = first + top + half * 8;
+                        let mut values = weights[2 * tile + half];
+                        let mut dvalues = dscores[2 * tile + half];
+                        let mut weight = 0.0f32;
+                        let mut dscore = 0.0f32;
+                        if key >= low && key <= position && key < keys && query < queries {
+                            let product = values.extract(i);
+                            let found = score(product, position - key, head, heads, bias, buckets, scale, soft_cap, scoring);
+                            weight = (found.value - level).exp();
+                            dscore = weight * (dvalues.extract(i) - own_delta) * found.slope;
+                        }
+                        values.insert(i, weight);
+                        dvalues.insert(i, dscore);
+                        weights[2 * tile + half] = values;
+                        dscores[2 * tile + half] = dvalues;
+                    }
+                }
+            }
+            accumulate::<F>(&weights, &dout_tile, &mut value_gradient, blueprint);
+            accumulate::<F>(&dscores, &query_tile, &mut key_gradient, blueprint);
+            from += columns;
+        }
+    }
+    let mut factors = Array::<f32>::new(2usize);
+    factors[0] = scale;
+    factors[1] = scale;
+    store::<F>(&key_gradient, &factors, dk, batch, kv_head, first + own, blueprint);
+    factors[0] = 1.0f32;
+    factors[1] = 1.0f32;
+    store::<F>(&value_gradient, &factors, dv, batch, kv_head, first + own, blueprint);
+}

@@ -1,0 +1,141 @@
+//! The forward pass on tensor cores: a cube per 64 queries.
+
+use super::{
+    super::tile::{LOWEST, first_key, score},
+    Blueprint, LANES, ROWS,
+    fragment::{Chunk, Pair, accumulate, load, products, row_max, row_sum, store},
+};
+use burn_cubecl::cubecl;
+use cubecl::prelude::*;
+
+/// Output and log-sum of a tile of queries; arguments as in the portable kernel.
+#[cube(launch, address_type = "dynamic")]
+pub fn forward_mma<F: Float>(
+    q: &Tensor<Chunk<F>>,
+    k: &Tensor<Chunk<F>>,
+    v: &Tensor<Chunk<F>>,
+    starts: &[u32],
+    bias: &[f32],
+    buckets: &[u32],
+    out: &mut Tensor<Pair<F>>,
+    log_sum: &mut [f32],
+    scale: f32,
+    soft_cap: f32,
+    window: u32,
+    #[comptime] blueprint: Blueprint,
+    #[define(F)] _dtype: ElemType,
+) {
+    let scoring = comptime!(blueprint.scoring);
+    let columns = comptime!(blueprint.columns);
+    let tiles = comptime!(blueprint.columns / 8);
+    let pitch = comptime!(blueprint.pitch());
+    let parts = comptime!(blueprint.head_dim / 8);
+
+    let (heads, queries, keys) = (q.shape(1), q.shape(2), k.shape(2));
+    let before = keys - queries;
+    let tile = CUBE_COUNT_X as usize - 1 - CUBE_POS_X as usize;
+    let (head, batch) = (CUBE_POS_Y as usize, CUBE_POS_Z as usize);
+    let kv_head = head / (heads / k.shape(1));
+    let first = tile * ROWS;
+    let lane = UNIT_POS_PLANE as usize;
+    let own = (UNIT_POS as usize / LANES) * 16;
+    let (top, left) = (own + lane / 4, lane % 4 * 2);
+
+    let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
+    let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+
+    let mut lows = Array::<usize>::new(2usize);
+    let mut greatest = Array::<f32>::new(2usize);
+    let mut total = Array::<f32>::new(2usize);
+    let mut mixed = Array::<Pair<f32>>::new(comptime!(2 * parts));
+    let mut weights = Array::<Pair<f32>>::new(comptime!(2 * tiles));
+    #[unroll]
+    for half in 0..2usize {
+        let position = min(first + top + half * 8, queries - 1) + before;
+        lows[half] = first_key(position, batch * keys, starts, window, scoring);
+        greatest[half] = LOWEST;
+        total[half] = 0.0f32;
+    }
+    #[unroll]
+    for i in 0..comptime!(2 * parts) {
+        mixed[i] = Vector::<f32, Const<2>>::new(0.0f32);
+    }
+
+    load::<F>(q, batch, head, first, &mut query_tile, ROWS, blueprint);
+    let end = min(first + ROWS, queries) + before;
+    let mut from = first_key(first + before, batch * keys, starts, window, scoring) / columns * columns;
+    while from < end {
+        sync_cube();
+        load::<F>(k, batch, kv_head, from, &mut key_tile, columns, blueprint);
+        load::<F>(v, batch, kv_head, from, &mut value_tile, columns, blueprint);
+        sync_cube();
+        products::<F>(&query_tile, &key_tile, own, &mut weights, blueprint);
+        #[unroll]
+        for half in 0..2usize {
+            let query = first + top + half * 8;
+            let mut most = LOWEST.runtime();
+            #[unroll]
+            for tile in 0..tiles {
+                let mut values = weights[2 * tile + half];
+                #[unroll]
+                for i in 0..2usize {
+                    let key = from + tile * 8 + left + i;
+                    let mut value = LOWEST.runtime();
+                    if key >= lows[half] && key <= query + before && key < keys && query < queries {
+                        let product = values.extract(i);
+                        value = score(product, query + before - key, head, heads, bias, buckets, scale, soft_cap, scoring).value;
+                    }
+                    values.insert(i, value);
+                    most = max(most, value);
+                }
+                weights[2 * tile + half] = values;
+            }
+            let most = max(greatest[half], row_max(most));
+            let shrink = (greatest[half] - most).exp();
+            greatest[half] = most;
+            #[unroll]
+            for part in 0..parts {
+                mixed[2 * part + half] *= Vector::<f32, Const<2>>::new(shrink);
+            }
+            let mut sum = 0.0f32;
+            #[unroll]
+            for tile in 0..tiles {
+                let mut values = weights[2 * tile + half];
+                #[unroll]
+                for i in 0..2usize {
+                    // What is not seen has the lowest value, whatever the maximum.
+                    let value = values.extract(i);
+                    let mut weight = 0.0f32;
+                    if value > LOWEST {
+                        weight = (value - most).exp();
+                    }
+                    values.insert(i, weight);
+                    sum += weight;
+                }
+                weights[2 * tile + half] = values;
+            }
+            total[half] = total[half] * shrink + row_sum(sum);
+        }
+        accumulate::<F>(&weights, &value_tile, &mut mixed, blueprint);
+        from += columns;
+    }
+
+    let mut factors = Array::<f32>::new(2usize);
+    #[unroll]
+    for half in 0..2usize {
+        let query = first + top + half * 8;
+        // A query that sees nothing has output 0.
+        let mut inverse = 0.0f32;
+        let mut level = LOWEST.runtime();
+        if total[half] > 0.0f32 {
+            inverse = 1.0f32 / total[half];
+            level = greatest[half] + total[half].ln();
+        }
+        factors[half] = inverse;
+        if left == 0 && query < queries {
+            log_sum[(batch * heads + head) * queries + query] = level;
+        }
+    }
+    store::<F>(&mixed, &factors, out, batch, head, first + own, blueprint);
+}
