@@ -161,9 +161,8 @@ fn list(backend: &str, kind: burn::tensor::DeviceType) -> Result<Vec<String>, St
 
 /// Why a policy has no effect, if it has none: what is kept is then what composed operators keep.
 fn ignored(path: &str, activations: ops::Activations) -> Option<String> {
-    (path != "fused-flex" && activations.needs_fused_operators()).then(|| {
-        format!("train.activations = \"{activations}\" needs the CPU's fused operators; these ({path}) keep all that they read")
-    })
+    (path != "fused-flex" && activations.needs_fused_operators())
+        .then(|| format!("train.activations = \"{activations}\" needs the CPU's fused operators; these ({path}) keep all that they read"))
 }
 
 /// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.
