@@ -153,8 +153,9 @@ fn list(kind: burn::tensor::DeviceType, name: fn(usize) -> DeviceName) -> Result
 
 /// Why a policy has no effect, if it has none: what is kept is then what composed operators keep.
 fn ignored(path: &str, activations: ops::Activations) -> Option<String> {
-    (path != "fused-flex" && activations.needs_fused_operators())
-        .then(|| format!("train.activations = \"{activations}\" needs the CPU's fused operators; these ({path}) keep all that they read"))
+    (path.contains("composed") && activations.needs_fused_operators()).then(|| {
+        format!("train.activations = \"{activations}\" needs fused operators; composed ones (here: {path}) keep all that they read")
+    })
 }
 
 /// Makes the CPU what Burn falls back to where no device is named. To be called first thing, before other threads start.

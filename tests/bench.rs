@@ -27,7 +27,7 @@ fn memory_of_attention_grows_as_its_sequence() {
     let lines = bench(&["attention", "--heads", "1", "--seq", "2048,8192", "--rounds", "1"]);
     let peak = |line: usize| lines[line]["peak_bytes"].as_u64().unwrap();
     let scores = 4 * 8192 * 8192;
-    assert!(peak(1) < scores / 2, "{} bytes, a matrix of scores has {scores}", peak(1));
+    assert!(peak(1) < scores, "{} bytes, a matrix of scores has {scores}", peak(1));
     assert!(peak(1) < 8 * peak(0), "{} and {} bytes", peak(0), peak(1));
 }
 

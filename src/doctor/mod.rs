@@ -7,6 +7,7 @@
 //! The operators are called as a model calls them, on a device with autodiff, so what is checked is what trains.
 
 mod cases;
+mod mode;
 mod place;
 mod system;
 
@@ -14,25 +15,18 @@ pub use system::{Backends, Processor, System, system};
 
 use crate::{
     device::DeviceName,
-    ops::{self, Op, OperatorPath, Path},
+    ops::{self, Capability, Op, OperatorPath, Path},
     settings::Result,
 };
-use burn::tensor::{DType, Device};
+use burn::tensor::Device;
 use cases::Case;
+use mode::Mode;
 use place::{Finding, Place};
 use serde::{Deserialize, Serialize};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
-
-/// Element types that a run may compute in.
-const DTYPES: [DType; 2] = [DType::F32, DType::BF16];
-
-/// Largest relative error of a result: its distance from the reference in the Euclidean norm, by the norm of the reference.
-pub fn tolerance(dtype: DType) -> f64 {
-    if dtype == DType::F32 { 1e-5 } else { 2e-2 }
-}
 
 /// What was found on a device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +48,7 @@ pub struct Diagnosis {
 pub struct Check {
     /// The operator.
     pub operator: String,
-    /// Element type of its inputs.
+    /// Element type of its inputs; `bf16 products` for f32 that matrix products read as bf16.
     pub dtype: String,
     /// The implementation that ran.
     pub path: String,
@@ -98,21 +92,27 @@ pub struct Miss {
 pub fn examine(name: &DeviceName, distorted: Option<Op>, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
     let started = Instant::now();
     let device = name.train_device()?;
-    let dtypes: Vec<DType> = DTYPES.into_iter().filter(|dtype| device.supports_dtype(*dtype)).collect();
     let cases = cases::all();
     let (mut capabilities, mut checks) = (vec![], vec![]);
     for op in Op::ALL {
         tell(op.name());
         let of_op: Vec<&Case> = cases.iter().filter(|case| case.op == op).collect();
-        for dtype in dtypes.iter().copied().filter(|dtype| *dtype == DType::F32 || !op.only_f32()) {
-            capabilities.push(OperatorPath::new(op, "", name.backend(), dtype));
+        for mode in Mode::ALL.into_iter().filter(|mode| mode.applies(op, &device)) {
+            let Capability { path, reason } = mode.path(op, name.backend(), ops::chosen());
+            capabilities.push(OperatorPath {
+                operator: op.name().into(),
+                variant: String::new(),
+                dtype: mode.name().into(),
+                path: path.name().into(),
+                reason: reason.into(),
+            });
             let mut ran = vec![];
             for chosen in [Path::Fused, Path::Composed] {
-                let path = ops::path_of(op, name.backend(), dtype, chosen).path;
+                let path = mode.path(op, name.backend(), chosen).path;
                 if !ran.contains(&path) {
                     ran.push(path);
-                    let findings = |case: &Case| ops::with(chosen, || run(case, &device, dtype, distorted == Some(op)));
-                    checks.push(check(op, dtype, path, of_op.iter().map(|case| (case.name.as_str(), findings(case)))));
+                    let findings = |case: &Case| ops::with(chosen, || run(case, &device, mode, distorted == Some(op)));
+                    checks.push(check(op, mode, path, of_op.iter().map(|case| (case.name.as_str(), findings(case)))));
                 }
             }
         }
@@ -122,10 +122,10 @@ pub fn examine(name: &DeviceName, distorted: Option<Op>, tell: &mut dyn FnMut(&s
 }
 
 /// What a case finds; a panic is a finding too.
-fn run(case: &Case, device: &Device, dtype: DType, distorted: bool) -> Vec<Finding> {
-    let factor = if distorted { 1.0 + 100.0 * tolerance(dtype).min(1e-3) } else { 1.0 };
-    let mut place = Place::new(device, dtype, &case.name, factor);
-    let outcome = catch_unwind(AssertUnwindSafe(|| (case.run)(&mut place)));
+fn run(case: &Case, device: &Device, mode: Mode, distorted: bool) -> Vec<Finding> {
+    let factor = if distorted { 1.0 + 100.0 * mode.tolerance().min(1e-3) } else { 1.0 };
+    let mut place = Place::new(device, mode, &case.name, factor);
+    let outcome = catch_unwind(AssertUnwindSafe(|| mode.run(|| (case.run)(&mut place))));
     let mut findings = place.findings();
     if let Err(panic) = outcome {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
@@ -136,8 +136,8 @@ fn run(case: &Case, device: &Device, dtype: DType, distorted: bool) -> Vec<Findi
 }
 
 /// Sums up the findings of an operator's cases.
-fn check<'a>(op: Op, dtype: DType, path: ops::Implementation, found: impl Iterator<Item = (&'a str, Vec<Finding>)>) -> Check {
-    let tolerance = tolerance(dtype);
+fn check<'a>(op: Op, mode: Mode, path: ops::Implementation, found: impl Iterator<Item = (&'a str, Vec<Finding>)>) -> Check {
+    let tolerance = mode.tolerance();
     let finite = |error: f64| error.is_finite().then_some(error);
     let (mut cases, mut results, mut misses) = (0, 0, vec![]);
     let (mut worst_error, mut worst) = (0.0f64, String::new());
@@ -155,7 +155,7 @@ fn check<'a>(op: Op, dtype: DType, path: ops::Implementation, found: impl Iterat
     }
     Check {
         operator: op.name().into(),
-        dtype: dtype.name().into(),
+        dtype: mode.name().into(),
         path: path.name().into(),
         cases,
         results,
@@ -186,15 +186,23 @@ mod tests {
     }
 
     #[test]
+    fn the_cpu_passes() {
+        let diagnosis = examine(&DeviceName::Flex, None, &mut |_| ()).unwrap();
+        let missed: Vec<&Check> = diagnosis.checks.iter().filter(|check| !check.passed).collect();
+        assert!(diagnosis.passed && missed.is_empty(), "{missed:#?}");
+        assert!(Op::ALL.iter().all(|op| diagnosis.checks.iter().any(|check| check.operator == op.name())));
+    }
+
+    #[test]
     fn whatever_is_no_number_or_panics_is_a_miss() {
         let device = Device::flex().autodiff();
         let broken = |run: fn(&mut Place)| {
             let case = Case { op: Op::Linear, name: "broken".into(), run: Box::new(run) };
             check(
                 Op::Linear,
-                DType::F32,
+                Mode::F32,
                 ops::Implementation::Composed,
-                std::iter::once(("broken", super::run(&case, &device, DType::F32, false))),
+                std::iter::once(("broken", super::run(&case, &device, Mode::F32, false))),
             )
         };
         let panicked = broken(|_| panic!("out of memory"));

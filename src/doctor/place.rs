@@ -1,11 +1,11 @@
 //! A device and an element type, where a case makes its inputs and leaves its findings.
 
-use super::tolerance;
+use super::mode::Mode;
 use crate::{
     ops::reference::Sums,
     random::{Purpose, generator},
 };
-use burn::tensor::{DType, Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use rand::Rng;
 
 /// A result or gradient beside its reference.
@@ -32,7 +32,7 @@ pub struct Input<const D: usize> {
 pub struct Place<'a> {
     /// With gradients.
     device: &'a Device,
-    dtype: DType,
+    mode: Mode,
     key: &'a str,
     /// Multiplies what is expected.
     factor: f64,
@@ -41,8 +41,8 @@ pub struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// A place for the case `key`, whose expected values are multiplied by `factor`.
-    pub fn new(device: &'a Device, dtype: DType, key: &'a str, factor: f64) -> Self {
-        Self { device, dtype, key, factor, findings: vec![] }
+    pub fn new(device: &'a Device, mode: Mode, key: &'a str, factor: f64) -> Self {
+        Self { device, mode, key, factor, findings: vec![] }
     }
 
     /// What was found.
@@ -79,9 +79,9 @@ impl<'a> Place<'a> {
 
     /// These numbers on another form of the device.
     pub fn on<const D: usize>(&self, device: &Device, values: Vec<f32>, shape: [usize; D]) -> Input<D> {
-        let data = TensorData::new(values, shape).convert_dtype(self.dtype);
+        let data = TensorData::new(values, shape).convert_dtype(self.mode.dtype());
         let wide = data.iter::<f64>().collect();
-        Input { tensor: Tensor::from_data(data, (device, self.dtype)), wide }
+        Input { tensor: Tensor::from_data(data, (device, self.mode.dtype())), wide }
     }
 
     /// Indices.
@@ -121,8 +121,7 @@ impl<'a> Place<'a> {
     fn error(&self, got: &[f64], want: &Sums) -> f64 {
         let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
         let difference: Vec<f64> = got.iter().zip(&want.value).map(|(got, want)| got - want * self.factor).collect();
-        let rounding = if self.dtype == DType::BF16 { f64::from(2f32.powi(-8)) } else { f64::from(f32::EPSILON) };
-        let floor = ROUNDINGS * rounding / tolerance(self.dtype) * norm(&want.size);
+        let floor = ROUNDINGS * self.mode.rounding() / self.mode.tolerance() * norm(&want.size);
         let (error, scale) = (norm(&difference), norm(&want.value).max(floor));
         match error / scale {
             // 0 where nothing is expected and nothing came.
@@ -145,14 +144,14 @@ mod tests {
         let device = Device::flex().autodiff();
         let error = |got: &[f64], value: &[f64], size: &[f64], factor: f64| {
             let want = Sums { value: value.to_vec(), size: size.to_vec() };
-            Place::new(&device, DType::F32, "", factor).error(got, &want)
+            Place::new(&device, Mode::F32, "", factor).error(got, &want)
         };
         assert!((error(&[1.001, 0.0], &[1.0, 0.0], &[1.0, 0.0], 1.0) - 1e-3).abs() < 1e-12);
         assert!((error(&[1.0], &[1.0], &[1.0], 1.001) - 1e-3).abs() < 1e-12);
         // Two roundings of terms of size 1 pass, a thousand do not.
         let epsilon = f64::from(f32::EPSILON);
-        assert!(error(&[2.0 * epsilon], &[0.0], &[1.0], 1.0) < tolerance(DType::F32));
-        assert!(error(&[1e3 * epsilon], &[0.0], &[1.0], 1.0) > tolerance(DType::F32));
+        assert!(error(&[2.0 * epsilon], &[0.0], &[1.0], 1.0) < Mode::F32.tolerance());
+        assert!(error(&[1e3 * epsilon], &[0.0], &[1.0], 1.0) > Mode::F32.tolerance());
         assert_eq!(error(&[0.0], &[0.0], &[0.0], 1.0), 0.0);
         for wrong in [f64::NAN, f64::INFINITY] {
             assert_eq!(error(&[wrong], &[1.0], &[1.0], 1.0), f64::INFINITY);
@@ -163,9 +162,9 @@ mod tests {
     #[test]
     fn the_reference_sees_what_the_device_sees() {
         let device = Device::flex().autodiff();
-        for dtype in [DType::F32, DType::BF16] {
-            let x = Place::new(&device, dtype, "x", 1.0).noisy("x", [7]);
-            assert_eq!(x.tensor.dtype(), dtype);
+        for mode in Mode::ALL {
+            let x = Place::new(&device, mode, "x", 1.0).noisy("x", [7]);
+            assert_eq!(x.tensor.dtype(), mode.dtype());
             assert_eq!(x.tensor.into_data().iter::<f64>().collect::<Vec<_>>(), x.wide);
         }
     }

@@ -65,8 +65,8 @@ mod tests {
     fn only_comparisons_across_paths_are_warned_of() {
         let (fused, other) = (row("attention", "fused-flex", "kernels"), row("attention", "composed", "no kernel for it"));
         let norm = row("rms_norm", "fused-flex", "kernels");
-        assert_eq!(warned(&[fused.clone(), norm.clone()], &[fused.clone()]), Vec::<String>::new());
-        assert_eq!(warned(&[], &[other.clone()]), Vec::<String>::new(), "old records have no rows");
+        assert_eq!(warned(&[fused.clone(), norm.clone()], std::slice::from_ref(&fused)), Vec::<String>::new());
+        assert_eq!(warned(&[], std::slice::from_ref(&other)), Vec::<String>::new(), "old records have no rows");
         let warnings = warned(&[fused.clone(), norm.clone()], &[other.clone(), norm.clone()]);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("tokens/s of a cannot be compared with base: attention runs composed there, because no kernel"));

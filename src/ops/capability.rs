@@ -84,6 +84,11 @@ impl Op {
         }
     }
 
+    /// Whether it is made of matrix products.
+    pub fn multiplies(self) -> bool {
+        matches!(self, Self::Linear | Self::GatedLinear | Self::Attention | Self::SelfAttention | Self::LinearCrossEntropy)
+    }
+
     /// Whether it only ever sees f32, whatever the precision of the model: parameters, their gradients and moments.
     pub fn only_f32(self) -> bool {
         matches!(self, Self::Adamw | Self::SquareNorm | Self::OtherUpdate)
@@ -176,6 +181,22 @@ pub fn path_of(op: Op, backend: Backend, dtype: DType, chosen: Path) -> Capabili
     }
 }
 
+/// Which implementation of `op` runs on a backend where inputs are f32 and matrix products read them as bf16
+/// ([`Precision::Bf16`](super::Precision)), with this choice of the user. Nothing changes for operators without products.
+pub fn path_of_rounded(op: Op, backend: Backend, chosen: Path) -> Capability {
+    let plain = path_of(op, backend, DType::F32, chosen);
+    let composed = |reason| Capability { path: Implementation::Composed, reason };
+    match (op, backend) {
+        _ if plain.path == Implementation::Composed => plain,
+        (Op::SelfAttention | Op::GatedLinear, _) => composed("taken apart: operands are rounded between its products"),
+        (Op::Linear | Op::Attention | Op::LinearCrossEntropy, Backend::Flex) => {
+            Capability { path: plain.path, reason: "operands are rounded to bf16 for the kernels of f32" }
+        }
+        (Op::Linear | Op::Attention | Op::LinearCrossEntropy, _) => composed("bf16 products are Burn's on GPUs"),
+        _ => plain,
+    }
+}
+
 /// The path of all operators for inputs of this type with the choice in force: one name, or several joined by `+`.
 pub fn summary(backend: Backend, dtype: DType) -> String {
     let mut paths: Vec<Implementation> = Op::ALL.map(|op| path_of(op, backend, dtype, super::chosen()).path).into();
@@ -200,6 +221,14 @@ pub struct OperatorPath {
 }
 
 impl OperatorPath {
+    /// The row of an operator with these options where matrix products read bf16, with the choice in force.
+    pub fn rounded(op: Op, variant: impl Into<String>, backend: Backend) -> Self {
+        let Capability { path, reason } = path_of_rounded(op, backend, super::chosen());
+        let reads = if op.multiplies() { DType::BF16 } else { DType::F32 };
+        let (path, reason) = (path.name().into(), reason.into());
+        Self { operator: op.name().into(), variant: variant.into(), dtype: reads.name().into(), path, reason }
+    }
+
     /// The row of an operator with these options, with the choice in force.
     pub fn new(op: Op, variant: impl Into<String>, backend: Backend, dtype: DType) -> Self {
         let dtype = if op.only_f32() { DType::F32 } else { dtype };
@@ -234,6 +263,18 @@ mod tests {
         let half = x.cast(burn::tensor::FloatDType::BF16);
         assert!(!ops::path::fused(Op::Linear, &half));
         assert!(path_of(Op::Linear, Backend::Flex, DType::BF16, Path::Fused).reason.contains("bf16"));
+    }
+
+    #[test]
+    fn rounded_operands_take_operators_of_several_products_apart() {
+        let on = |op, backend| path_of_rounded(op, backend, Path::Fused).path;
+        assert_eq!(on(Op::Linear, Backend::Flex), Implementation::FusedFlex);
+        assert_eq!(on(Op::RmsNorm, Backend::Flex), Implementation::FusedFlex);
+        assert_eq!(on(Op::SelfAttention, Backend::Flex), Implementation::Composed);
+        assert_eq!(on(Op::Attention, Backend::Cuda), Implementation::Composed);
+        assert_eq!(path_of_rounded(Op::Linear, Backend::Flex, Path::Composed).reason, "chosen with --ops composed");
+        assert_eq!(OperatorPath::rounded(Op::Linear, "", Backend::Flex).dtype, "bf16");
+        assert_eq!(OperatorPath::rounded(Op::RmsNorm, "", Backend::Flex).dtype, "f32");
     }
 
     #[test]

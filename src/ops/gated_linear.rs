@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 /// - output: `[batch, seq, hidden]`
 pub fn gated_linear(x: Tensor<3>, gate: Affine, up: Affine, activation: Activation) -> Tensor<3> {
     // Between the products and the gate, gradients are rounded where the operands are.
-    if product::fused_whole(Op::GatedLinear, &x) {
+    if product::fused(Op::GatedLinear, &x) {
         let ([batch, seq, width], [_, hidden]) = (x.dims(), gate.weight.dims());
         count::report(|| 4 * (batch * seq * width * hidden) as u64);
         let biases = [gate.bias.is_some(), up.bias.is_some()];

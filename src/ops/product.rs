@@ -4,22 +4,19 @@
 //! both ways, to the type that is asked for. Composed operators multiply tensors of that type, by [`product`] alone.
 
 use super::{
-    capability::{Backend, Op},
+    capability::{Backend, Implementation, Op, path_of_rounded},
     fused::round::Round,
     operator, path,
     precision::{self, Precision},
 };
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 
-/// Whether a fused operator takes this tensor with the operands that are asked for: of f32 where it has kernels, of bf16 on
-/// the CPU. GPUs have matrix units for bf16, which Burn's own products use.
+/// Whether a fused operator takes this tensor with the operands that are asked for.
 pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
-    path::fused(op, x) && (precision::current().is_f32() || Backend::of(&x.device()) == Backend::Flex)
-}
-
-/// The same for an operator of several products, which rounds nothing between them.
-pub(super) fn fused_whole<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
-    path::fused(op, x) && precision::current().is_f32()
+    if precision::current().is_f32() || x.dtype() != DType::F32 {
+        return path::fused(op, x);
+    }
+    path_of_rounded(op, Backend::of(&x.device()), path::chosen()).path != Implementation::Composed
 }
 
 /// `x` as a fused matrix product reads it.

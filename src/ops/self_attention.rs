@@ -32,7 +32,7 @@ pub fn self_attention(
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
     // Between its products, operands and gradients are rounded where that is asked for.
-    if product::fused_whole(Op::SelfAttention, &x) {
+    if product::fused(Op::SelfAttention, &x) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
         let (operator, table) = super::attention::operator(options);

@@ -115,7 +115,8 @@ fn compare(name: &str, config: &ModelConfig) {
         let [kept, again, flops] = [0, 1, 2].map(|i| (three[i] - one[i]) as f64 / (2 * spec.context) as f64);
         let predicted = spec.kept(spec.context, activations);
         assert_eq!(predicted.bytes_per_token, kept, "{name}: bytes kept by {activations}");
-        assert_eq!(predicted.recomputed_flops_per_token, flops, "{name}: products repeated by {activations}");
+        let repeated = predicted.recomputed_flops_per_token;
+        assert!((repeated - flops).abs() <= 1e-12 * flops, "{name}: products repeated by {activations}: {repeated}, measured {flops}");
         if activations == Activations::Recompute {
             // The input of a block and what is made with it may lie where those of another lay before: count by block.
             assert!(again > 0.0 && again <= spec.layers as f64 * predicted.passing_bytes_per_token, "{name}: {again}");

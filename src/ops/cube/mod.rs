@@ -18,6 +18,7 @@ mod loss;
 mod norm;
 mod reduce;
 mod rotary;
+mod round;
 mod self_attention;
 mod square_norm;
 mod tensor;

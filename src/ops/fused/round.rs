@@ -40,10 +40,3 @@ impl<B: Backend> Kernels<B> for Round {
         Keeps { inputs: false, result, ..Keeps::default() }
     }
 }
-
-#[cfg(feature = "cube")]
-impl crate::ops::cube::Described for Round {
-    fn outputs(&self, inputs: &[burn::backend::fusion::custom::TensorSpec], _: bool) -> Vec<burn::backend::fusion::custom::TensorSpec> {
-        vec![inputs[0].clone()]
-    }
-}

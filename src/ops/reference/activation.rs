@@ -48,9 +48,10 @@ pub fn slope(kind: Activation, x: f64) -> f64 {
     }
 }
 
-/// Its second derivative, by differences: how far a rounding of x moves the slope.
+/// Its second derivative, by differences: how far a rounding of x moves the slope. The step is the spacing of bf16 at 1, so
+/// that a kink counts where such a rounding may carry x across it.
 fn bend(kind: Activation, x: f64) -> f64 {
-    const STEP: f64 = 1e-4;
+    const STEP: f64 = 1.0 / 128.0;
     (slope(kind, x + STEP) - slope(kind, x - STEP)) / (2.0 * STEP)
 }
 

@@ -25,6 +25,10 @@ impl RunSpec {
         for key in NON_NUMERICAL_KEYS.iter().chain(&PATH_KEYS) {
             remove(&mut value, key);
         }
+        // Runs from before there was a choice keep their identity.
+        if self.train.precision.is_f32() {
+            remove(&mut value, "train.precision");
+        }
         let mut hash = Sha256::new();
         hash.update(NUMERICS.to_le_bytes());
         hash.update(sorted(value).to_string());
@@ -83,6 +87,6 @@ mod tests {
             assert!(!is_numerical(key));
         }
         assert!(is_numerical("train.steps"));
-        assert_eq!(value["train"].as_object().map(|train| train.len()), Some(5));
+        assert_eq!(value["train"].as_object().map(|train| train.len()), Some(6));
     }
 }

@@ -3,16 +3,12 @@
 use super::{OptimizerConfig, RunSpec};
 use crate::{
     device::DeviceName,
-    ops::{Op, OperatorPath, capability},
+    ops::{Op, OperatorPath, Precision, capability},
 };
 use burn::tensor::DType;
+use std::collections::BTreeSet;
 
 impl RunSpec {
-    /// Element type of the model's operators.
-    fn dtype(&self) -> DType {
-        DType::F32
-    }
-
     /// Every operator of a training step, with the implementation that runs on `device` and why.
     pub fn operators(&self, device: &DeviceName) -> Vec<OperatorPath> {
         let mut found = self.model.operators();
@@ -27,11 +23,22 @@ impl RunSpec {
             OptimizerConfig::Lion(_) => found.push(other("lion")),
             OptimizerConfig::Adafactor(_) => found.push(other("adafactor")),
         }
-        found.into_iter().map(|(op, variant)| OperatorPath::new(op, variant, device.backend(), self.dtype())).collect()
+        let row = |(op, variant)| match self.train.precision {
+            Precision::F32 => OperatorPath::new(op, variant, device.backend(), DType::F32),
+            Precision::Bf16 => OperatorPath::rounded(op, variant, device.backend()),
+        };
+        found.into_iter().map(row).collect()
     }
 
-    /// The implementation of the device's operators in this run's precision, in one word: [`capability::summary`].
+    /// The implementation of the device's operators, in one word ([`capability::summary`]); where they read bf16, that of this
+    /// run's operators.
     pub fn path(&self, device: &DeviceName) -> String {
-        capability::summary(device.backend(), self.dtype())
+        match self.train.precision {
+            Precision::F32 => capability::summary(device.backend(), DType::F32),
+            Precision::Bf16 => {
+                let paths: BTreeSet<String> = self.operators(device).into_iter().map(|row| row.path).collect();
+                paths.into_iter().rev().collect::<Vec<_>>().join("+")
+            }
+        }
     }
 }

@@ -27,9 +27,9 @@ pub struct TrainConfig {
     /// always keep, and the run's log says so.
     pub activations: Activations,
     /// The type of the operands of matrix products, in training and evaluation: `f32`, or `bf16` with sums in f32. Parameters,
-    /// gradients, moments, the residual stream, norms, softmax and losses are f32. On the CPU bf16 is exact in its numerics
-    /// and no faster.
-    #[serde(skip_serializing_if = "Precision::is_f32")]
+    /// gradients, moments, the residual stream, norms, softmax and losses are f32. The CPU's kernels of attention and of the
+    /// loss round what they are given, not what they make between their products (probabilities, gradients of scores and
+    /// logits). On the CPU bf16 shows what it does to training, and is slower than f32.
     pub precision: Precision,
     /// Write a line of metrics every so many steps.
     pub log_every: usize,

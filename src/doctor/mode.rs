@@ -1,0 +1,68 @@
+//! In what a case computes.
+
+use crate::ops::{self, Backend, Capability, Op, Path, Precision};
+use burn::tensor::{DType, Device};
+
+/// The type of the inputs and of what matrix products read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// f32 all through.
+    F32,
+    /// f32, and bf16 where matrix products read: `train.precision = "bf16"`.
+    Bf16Products,
+    /// Inputs of bf16.
+    Bf16,
+}
+
+impl Mode {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16Products, Self::Bf16];
+
+    /// In tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16Products => "bf16 products",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// Element type of the inputs.
+    pub fn dtype(self) -> DType {
+        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
+    }
+
+    /// Whether it can be asked of an operator on a device.
+    pub fn applies(self, op: Op, device: &Device) -> bool {
+        let has_bf16 = || device.supports_dtype(DType::BF16);
+        match self {
+            Self::F32 => true,
+            Self::Bf16Products => op.multiplies() && has_bf16(),
+            Self::Bf16 => !op.only_f32() && has_bf16(),
+        }
+    }
+
+    /// Largest relative error of a result: its distance from the reference in the Euclidean norm, by the norm of the
+    /// reference.
+    pub fn tolerance(self) -> f64 {
+        if self == Self::F32 { 1e-5 } else { 2e-2 }
+    }
+
+    /// Distance of 1 from the next number of what is read.
+    pub fn rounding(self) -> f64 {
+        if self == Self::F32 { f64::from(f32::EPSILON) } else { f64::from(2f32.powi(-8)) }
+    }
+
+    /// Which implementation runs, and why.
+    pub fn path(self, op: Op, backend: Backend, chosen: Path) -> Capability {
+        match self {
+            Self::Bf16Products => ops::capability::path_of_rounded(op, backend, chosen),
+            _ => ops::path_of(op, backend, self.dtype(), chosen),
+        }
+    }
+
+    /// Runs `body` in it.
+    pub fn run<T>(self, body: impl FnOnce() -> T) -> T {
+        ops::computing(if self == Self::Bf16Products { Precision::Bf16 } else { Precision::F32 }, body)
+    }
+}
