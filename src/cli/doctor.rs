@@ -5,7 +5,7 @@ use ablate::{
     Result,
     device::DeviceName,
     doctor::{self, Check, Diagnosis, System},
-    ops::{Op, OperatorPath},
+    ops::{Op, OperatorPath, Path},
     settings::Error,
 };
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
@@ -20,6 +20,9 @@ pub struct Args {
     /// Device: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
     #[arg(long, default_value = "flex", value_name = "D")]
     device: DeviceName,
+    /// Only this implementation of the operators: fused or composed. Both by default.
+    #[arg(long, value_name = "PATH")]
+    only: Option<Path>,
     /// Print the diagnosis as JSON.
     #[arg(long)]
     json: bool,
@@ -41,7 +44,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             eprint!("\r{operator:24}");
         }
     };
-    let diagnosis = doctor::examine(&args.device, args.distort, &mut tell)?;
+    let diagnosis = doctor::examine(&args.device, args.only, args.distort, &mut tell)?;
     if watched {
         eprint!("\r{:24}\r", "");
     }

@@ -84,12 +84,12 @@ pub struct Miss {
 /// Runs every case of every operator on a device, in each element type that it has and by each path.
 ///
 /// `distorted` names an operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check
-/// that cannot fail proves nothing. `tell` hears the name of each operator as its turn comes.
+/// that cannot fail proves nothing. `only` leaves out the other implementation. `tell` hears the name of each operator as its turn comes.
 ///
 /// # Errors
 ///
 /// A device that is not there; what is wrong on it is part of the diagnosis.
-pub fn examine(name: &DeviceName, distorted: Option<Op>, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
+pub fn examine(name: &DeviceName, only: Option<Path>, distorted: Option<Op>, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
     let started = Instant::now();
     let device = name.train_device()?;
     let cases = cases::all();
@@ -107,7 +107,7 @@ pub fn examine(name: &DeviceName, distorted: Option<Op>, tell: &mut dyn FnMut(&s
                 reason: reason.into(),
             });
             let mut ran = vec![];
-            for chosen in [Path::Fused, Path::Composed] {
+            for chosen in only.map_or(vec![Path::Fused, Path::Composed], |path| vec![path]) {
                 let path = mode.path(op, name.backend(), chosen).path;
                 if !ran.contains(&path) {
                     ran.push(path);
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_cpu_passes() {
-        let diagnosis = examine(&DeviceName::Flex, None, &mut |_| ()).unwrap();
+        let diagnosis = examine(&DeviceName::Flex, None, None, &mut |_| ()).unwrap();
         let missed: Vec<&Check> = diagnosis.checks.iter().filter(|check| !check.passed).collect();
         assert!(diagnosis.passed && missed.is_empty(), "{missed:#?}");
         assert!(Op::ALL.iter().all(|op| diagnosis.checks.iter().any(|check| check.operator == op.name())));
