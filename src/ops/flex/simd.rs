@@ -9,7 +9,7 @@ pub fn run<K: pulp::WithSimd>(kernel: K) -> K::Output {
     pulp::Arch::new().dispatch(kernel)
 }
 
-/// The instruction set that [`run`] chooses on this processor.
+/// The instruction set that the kernels use on this processor.
 pub fn instructions() -> &'static str {
     struct Lanes;
     impl pulp::WithSimd for Lanes {
