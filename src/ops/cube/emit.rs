@@ -5,7 +5,7 @@ use crate::settings::{Error, Result};
 use burn_cubecl::cubecl::{
     self,
     __private::Runtime,
-    BufferCompilationArg, Compiler, CubeKernel,
+    Compiler, CubeKernel,
     ir::{
         AddressType, DeviceIdentity, DeviceProperties, HardwareProperties, MemoryDeviceProperties, OpaqueType, TargetProperties,
         VectorSize, features,
