@@ -1,7 +1,9 @@
 //! Causal attention with grouped heads, soft cap, window and score bias.
 
 use super::{
-    Op, count,
+    Backend, Op,
+    capability::serves_heads,
+    count,
     fused::attention::{Added, Attention},
     operator,
     product::{self, operand, product, result},
@@ -68,11 +70,12 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let dtype = FloatDType::from(q.dtype());
     let rows = heads / kv_heads * query_seq;
 
-    if product::fused(Op::Attention, &q) {
+    if product::fused(Op::Attention, &q) && serves_heads(Backend::of(&q.device()), head_dim) {
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
         let inputs = [q, k, v].map(|x| operand(x).into_dispatch()).into_iter().chain(table.map(Tensor::into_dispatch));
-        return result(operator::call(operator, inputs.collect(), flat_starts(options)));
+        let y = result(operator::call(operator, inputs.collect(), flat_starts(options)));
+        return if FloatDType::from(y.dtype()) == dtype { y } else { y.cast(dtype) };
     }
     let mask = Mask::new(query_seq, key_seq, options.window);
     count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);

@@ -175,6 +175,9 @@ pub fn path_of(op: Op, backend: Backend, dtype: DType, chosen: Path) -> Capabili
         (Backend::Cuda | Backend::Wgpu, DType::F32) if cfg!(feature = "cube") => {
             fused(Implementation::FusedCube, "f32 has portable kernels on GPUs")
         }
+        (Backend::Cuda, DType::BF16 | DType::F16) if cfg!(feature = "cube") && op == Op::Attention => {
+            fused(Implementation::FusedCuda, "on tensor cores for heads of 16, 32, … 128 channels")
+        }
         (Backend::Cuda | Backend::Wgpu, _) if cfg!(feature = "cube") => composed("only f32 has kernels on GPUs"),
         (Backend::Cuda | Backend::Wgpu, _) => composed("no fused kernels for GPUs in this build"),
         _ => composed("this device has no kernel for this element type"),
@@ -192,9 +195,15 @@ pub fn path_of_rounded(op: Op, backend: Backend, chosen: Path) -> Capability {
         (Op::Linear | Op::Attention | Op::LinearCrossEntropy, Backend::Flex) => {
             Capability { path: plain.path, reason: "operands are rounded to bf16 for the kernels of f32" }
         }
+        (Op::Attention, Backend::Cuda) => path_of(op, backend, DType::BF16, chosen),
         (Op::Linear | Op::Attention | Op::LinearCrossEntropy, _) => composed("bf16 products are Burn's on GPUs"),
         _ => plain,
     }
+}
+
+/// Whether attention of heads of this many channels has a kernel on a backend that has one at all.
+pub fn serves_heads(backend: Backend, head_dim: usize) -> bool {
+    backend == Backend::Flex || head_dim <= 256
 }
 
 /// The path of all operators for inputs of this type with the choice in force: one name, or several joined by `+`.

@@ -19,9 +19,14 @@ pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
     path_of_rounded(op, Backend::of(&x.device()), path::chosen()).path != Implementation::Composed
 }
 
-/// `x` as a fused matrix product reads it.
+/// `x` as a fused matrix product reads it: rounded on the CPU, whose kernels read f32; a tensor of bf16 elsewhere.
 pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    round(Round::Forward, x)
+    if by_type(&x) { x.cast(FloatDType::BF16) } else { round(Round::Forward, x) }
+}
+
+/// Whether rounding is a change of the element type here.
+fn by_type<const D: usize>(x: &Tensor<D>) -> bool {
+    !precision::current().is_f32() && Backend::of(&x.device()) != Backend::Flex
 }
 
 /// `x` as an operand of an operator that keeps none of its inputs. Nothing is kept for this one either.
@@ -39,7 +44,7 @@ pub(super) fn passing_operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// `y`, which a fused matrix product gave, with its gradient as the products of the backward pass read it.
 pub(super) fn result<const D: usize>(y: Tensor<D>) -> Tensor<D> {
-    round(Round::Backward, y)
+    if by_type(&y) { y.cast(FloatDType::F32) } else { round(Round::Backward, y) }
 }
 
 fn round<const D: usize>(way: Round, x: Tensor<D>) -> Tensor<D> {

@@ -1,6 +1,8 @@
 //! The attention branch up to its output projection.
 
-use super::{AttentionOptions, Op, Rotation, attention, fused, join_heads, linear, operator, product, rotary};
+use super::{
+    AttentionOptions, Backend, Op, Rotation, attention, capability::serves_heads, fused, join_heads, linear, operator, product, rotary,
+};
 use burn::tensor::Tensor;
 
 /// A matrix `[inputs, outputs]` and a bias `[outputs]`.
@@ -32,7 +34,7 @@ pub fn self_attention(
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
     // Between its products, operands and gradients are rounded where that is asked for.
-    if product::fused(Op::SelfAttention, &x) {
+    if product::fused(Op::SelfAttention, &x) && serves_heads(Backend::of(&x.device()), head_dim) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
         let (operator, table) = super::attention::operator(options);

@@ -3,7 +3,7 @@
 use super::{OptimizerConfig, RunSpec};
 use crate::{
     device::DeviceName,
-    ops::{Op, OperatorPath, Precision, capability},
+    ops::{Implementation, Op, OperatorPath, Precision, capability},
 };
 use burn::tensor::DType;
 use std::collections::BTreeSet;
@@ -23,9 +23,17 @@ impl RunSpec {
             OptimizerConfig::Lion(_) => found.push(other("lion")),
             OptimizerConfig::Adafactor(_) => found.push(other("adafactor")),
         }
-        let row = |(op, variant)| match self.train.precision {
-            Precision::F32 => OperatorPath::new(op, variant, device.backend(), DType::F32),
-            Precision::Bf16 => OperatorPath::rounded(op, variant, device.backend()),
+        let served = capability::serves_heads(device.backend(), self.model.attention.head_dim);
+        let row = |(op, variant)| {
+            let mut row = match self.train.precision {
+                Precision::F32 => OperatorPath::new(op, variant, device.backend(), DType::F32),
+                Precision::Bf16 => OperatorPath::rounded(op, variant, device.backend()),
+            };
+            if !served && matches!(op, Op::Attention | Op::SelfAttention) {
+                row.path = Implementation::Composed.name().into();
+                row.reason = "heads of so many channels have no kernel on GPUs".into();
+            }
+            row
         };
         found.into_iter().map(row).collect()
     }
