@@ -29,6 +29,11 @@ pub fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
     x.into_data().iter::<f32>().map(f64::from).collect()
 }
 
+/// All elements in row-major order, bit for bit.
+pub fn bits<const D: usize>(x: Tensor<D>) -> Vec<u32> {
+    x.into_data().iter::<f32>().map(f32::to_bits).collect()
+}
+
 /// Norm-wise comparison: |got - expected|∞ <= tolerance · max(1, |expected|∞).
 #[track_caller]
 pub fn close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {

@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use super::{Op, flex::norm::Kind, fused::norm::Norm, operator, path};
+use super::{Op, add, flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// (x - mean) / √(var + eps) · gain + bias over the last dimension, var without Bessel's correction (Ba et al. 2016,
@@ -12,7 +12,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// - output: as `x`
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
     if path::fused(Op::LayerNorm, &x) {
-        let norm = Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain: gain.is_some(), bias: bias.is_some() };
+        let norm = fused(&gain, &bias, eps, false);
         let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);
     }
@@ -28,6 +28,39 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: O
         y = y + bias.cast(FloatDType::F32).unsqueeze();
     }
     y.cast(dtype)
+}
+
+/// [`layer_norm`] of x + branch, and x + branch, in one pass.
+///
+/// # Shapes
+///
+/// - `x`, `branch`: `[..., width]`, `gain`, `bias`: `[width]`
+/// - outputs: as `x`
+///
+/// # Panics
+///
+/// If x and branch differ in shape.
+pub fn add_layer_norm<const D: usize>(
+    x: Tensor<D>,
+    branch: Tensor<D>,
+    gain: Option<Tensor<1>>,
+    bias: Option<Tensor<1>>,
+    eps: f64,
+) -> [Tensor<D>; 2] {
+    if path::fused(Op::LayerNorm, &x) {
+        assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
+        let norm = fused(&gain, &bias, eps, true);
+        let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
+        let terms = [x.into_dispatch(), branch.into_dispatch()];
+        return operator::call_of_sum(norm, terms.into_iter().chain(vectors).collect());
+    }
+    let sum = add(x, branch);
+    [layer_norm(sum.clone(), gain, bias, eps), sum]
+}
+
+/// The fused operator of these options.
+fn fused(gain: &Option<Tensor<1>>, bias: &Option<Tensor<1>>, eps: f64, sum: bool) -> Norm {
+    Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain: gain.is_some(), bias: bias.is_some(), sum }
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ impl<B: Native> Memory<B> {
             Err(memory) => memory.contents().clone(),
         };
         let inputs = if keeps.inputs { contents.inputs.into_iter().map(Held::value).collect() } else { vec![] };
-        (operator, Kept { inputs, indices: contents.indices, saved: contents.saved })
+        (operator, Kept { inputs, indices: contents.indices, saved: contents.saved, begun: None })
     }
 
     /// The result, once for each reader.
@@ -165,7 +165,7 @@ impl<B: Native> Memory<B> {
         let Contents { inputs, indices, saved, .. } = self.contents().clone();
         let reads = self.keeps.result != Reading::AgainFromSaved;
         let inputs = if reads { inputs.into_iter().map(Held::value).collect() } else { vec![] };
-        let mut all = B::again(self.operator.clone(), Kept { inputs, indices, saved });
+        let mut all = B::again(self.operator.clone(), Kept { inputs, indices, saved, begun: None });
         let mut contents = self.contents();
         if !contents.whole {
             contents.saved = all.split_off(1);

@@ -10,6 +10,8 @@
 
 use super::{
     activations::{self, Activations},
+    begun::Begun,
+    fused::add::Add,
     memory::{Memory, place_of_flex},
     profile,
 };
@@ -49,6 +51,17 @@ pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
     /// Only called where [`Kernels::keeps`] allows it. By default the forward pass once more.
     fn again(&self, kept: Kept<B>) -> Vec<FloatTensor<B>> {
         self.forward(kept.inputs, kept.indices, true)
+    }
+
+    /// Whether [`Kernels::backward`] adds to what is there of the first input's gradient ([`Kept::begun`]).
+    fn adds(&self) -> bool {
+        false
+    }
+
+    /// Where this operator is another one of the sum of the first two inputs: the other one, for the backward pass.
+    /// [`Kernels::forward`] then gives its result, the sum, and what it saves.
+    fn of_sum(&self) -> Option<Arc<dyn Operator>> {
+        None
     }
 }
 
@@ -105,6 +118,8 @@ pub struct Kept<B: Backend> {
     pub indices: Option<IntTensor<B>>,
     /// What the forward pass gave behind its result.
     pub saved: Vec<FloatTensor<B>>,
+    /// What others found of the gradient of the first input, for an operator that [adds](Kernels::adds) to it.
+    pub begun: Option<FloatTensor<B>>,
 }
 
 /// Runs an operator; its first output, with gradients if an input has them.
@@ -122,7 +137,18 @@ pub fn call<const D: usize>(
     Tensor::from_dispatch(outputs.swap_remove(0))
 }
 
-/// All outputs of an operator, without gradients.
+/// Runs an operator [of a sum](Kernels::of_sum): its result and the sum, with gradients if an input has them.
+///
+/// # Panics
+///
+/// As [`call`].
+pub fn call_of_sum<const D: usize>(operator: impl Operator, inputs: Vec<burn::tensor::DispatchTensor>) -> [Tensor<D>; 2] {
+    let mut outputs = call_all(operator, inputs).into_iter().map(Tensor::from_dispatch);
+    let mut next = || outputs.next().expect("an operator of a sum gives it");
+    [next(), next()]
+}
+
+/// All outputs of an operator; only the first, and the second where it is a sum, with gradients.
 ///
 /// # Panics
 ///
@@ -179,14 +205,15 @@ macro_rules! tensors {
             }
         }
 
-        /// Records a call on the tape, for any number of inputs.
+        /// Records a call on the tape, for any number of inputs; runs it first unless its results are there.
         fn record<B: Native, C: CheckpointStrategy>(
             operator: Arc<dyn Operator>,
             inputs: Vec<FloatTensor<Autodiff<B, C>>>,
             indices: Indices<B>,
-        ) -> Vec<FloatTensor<Autodiff<B, C>>> {
+            results: Option<Vec<FloatTensor<B>>>,
+        ) -> FloatTensor<Autodiff<B, C>> {
             match inputs.len() {
-                $($count => record_of::<B, C, $count>(operator, inputs, indices),)+
+                $($count => record_of::<B, C, $count>(operator, inputs, indices, results),)+
                 count => panic!("an operator of {count} tensors"),
             }
         }
@@ -243,6 +270,7 @@ pub trait Extension: Backend {
         #[extension_type] inputs: Tensors<Self>,
         #[extension_type] indices: Indices<Self>,
         #[extension_type] saved: Tensors<Self>,
+        #[extension_type] begun: Tensors<Self>,
         gradient: FloatTensor<Self>,
         wanted: Vec<bool>,
     ) -> Vec<Option<FloatTensor<Self>>>;
@@ -261,6 +289,14 @@ macro_rules! runs_kernels {
 
             fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
                 Kernels::<Self>::again(&*operator, kept)
+            }
+
+            fn adds(operator: &dyn Operator) -> bool {
+                Kernels::<Self>::adds(operator)
+            }
+
+            fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>> {
+                Kernels::<Self>::of_sum(operator)
             }
 
             fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)> {
@@ -285,10 +321,12 @@ macro_rules! runs_kernels {
                 inputs: Tensors<Self>,
                 indices: Indices<Self>,
                 saved: Tensors<Self>,
+                begun: Tensors<Self>,
                 gradient: FloatTensor<Self>,
                 wanted: Vec<bool>,
             ) -> Vec<Option<FloatTensor<Self>>> {
-                let kept = Kept { inputs: inputs.into_vec(), indices: indices.into_option(), saved: saved.into_vec() };
+                let (inputs, indices, begun) = (inputs.into_vec(), indices.into_option(), begun.into_vec().pop());
+                let kept = Kept { inputs, indices, saved: saved.into_vec(), begun };
                 let _span = profile::span(AROUND);
                 Kernels::<Self>::backward(&*operator, kept, gradient, &wanted)
             }
@@ -304,6 +342,12 @@ pub trait Native: Extension {
     /// [`Kernels::again`].
     fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
 
+    /// [`Kernels::adds`].
+    fn adds(operator: &dyn Operator) -> bool;
+
+    /// [`Kernels::of_sum`].
+    fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>>;
+
     /// Where the numbers of a tensor lie and how many bytes lie there, views included; none if that is not known.
     fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;
 }
@@ -314,13 +358,18 @@ runs_kernels!(burn_cubecl::CubeBackend, |_| None);
 
 impl<B: Native, C: CheckpointStrategy> Extension for Autodiff<B, C> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {
-        record::<B, C>(operator, inputs.into_vec(), Indices::of(indices.into_option()))
+        let (inputs, indices) = (inputs.into_vec(), Indices::of(indices.into_option()));
+        match B::of_sum(&*operator) {
+            Some(other) => record_of_sum::<B, C>(operator, other, inputs, indices),
+            None => vec![record::<B, C>(operator, inputs, indices, None)],
+        }
     }
 
     fn backward(
         _: Arc<dyn Operator>,
         _: Tensors<Self>,
         _: Indices<Self>,
+        _: Tensors<Self>,
         _: Tensors<Self>,
         _: FloatTensor<Self>,
         _: Vec<bool>,
@@ -333,18 +382,40 @@ impl<B: Native, C: CheckpointStrategy> Extension for Autodiff<B, C> {
 #[derive(Debug)]
 struct Wired;
 
+/// What the step of a call needs.
+#[derive(Debug)]
+struct Step<B: Native> {
+    memory: Arc<Memory<B>>,
+    /// For an operator that adds to the gradient of its first input.
+    first: Option<Begun>,
+    /// Who waits for the gradients of the inputs.
+    readers: Vec<Option<Begun>>,
+}
+
+impl<B: Native> Clone for Step<B> {
+    fn clone(&self) -> Self {
+        Self { memory: self.memory.clone(), first: self.first.clone(), readers: self.readers.clone() }
+    }
+}
+
 impl<B: Native, const N: usize> Backward<B, N> for Wired {
-    type State = Arc<Memory<B>>;
+    type State = Step<B>;
 
     fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = gradients.consume::<B>(&ops.node);
         let wanted = ops.parents.iter().map(Option::is_some).collect();
-        let (operator, kept) = Memory::recall(ops.state);
+        let Step { memory, first, readers } = ops.state;
+        // A leaf keeps its gradient when it is read, and the tape would add all of it once more.
+        let begun = ops.parents[0].as_ref().filter(|parent| parent.requirement == ops.node.requirement);
+        let begun = begun.filter(|_| first.is_some_and(|first| first.said()));
+        let begun = begun.map_or(Tensors::Zero, |parent| Tensors::One(gradients.consume::<B>(parent)));
+        let (operator, kept) = Memory::recall(memory);
         let (inputs, saved) = (Tensors::from(kept.inputs), Tensors::from(kept.saved));
-        let found = B::backward(operator, inputs, Indices::of(kept.indices), saved, gradient, wanted);
-        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+        let found = B::backward(operator, inputs, Indices::of(kept.indices), saved, begun, gradient, wanted);
+        for ((parent, gradient), reader) in ops.parents.into_iter().zip(found).zip(readers) {
             if let Some(parent) = parent {
                 gradients.register::<B>(parent.id, gradient.expect("an operator gives every gradient that is wanted"));
+                reader.iter().for_each(Begun::say);
             }
         }
     }
@@ -354,12 +425,15 @@ fn record_of<B: Native, C: CheckpointStrategy, const N: usize>(
     operator: Arc<dyn Operator>,
     inputs: Vec<FloatTensor<Autodiff<B, C>>>,
     indices: Indices<B>,
-) -> Vec<FloatTensor<Autodiff<B, C>>> {
+    results: Option<Vec<FloatTensor<B>>>,
+) -> FloatTensor<Autodiff<B, C>> {
     let nodes: Vec<NodeGuard> = inputs.iter().map(|input| input.node()).collect();
     let ids: Vec<u64> = nodes.iter().map(|node| node.id().value).collect();
     let Ok(nodes) = <[NodeGuard; N]>::try_from(nodes) else { unreachable!("counted by the caller") };
     let inputs: Vec<FloatTensor<B>> = inputs.into_iter().map(|input| input.into_primitive()).collect();
-    let run = |inputs, indices, tracked| B::forward(operator.clone(), Tensors::from(inputs), Indices::of(indices), tracked);
+    let run = |inputs, indices, tracked| {
+        results.unwrap_or_else(|| B::forward(operator.clone(), Tensors::from(inputs), Indices::of(indices), tracked))
+    };
     match Backward::<B, N>::prepare::<C>(Wired, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
             let keeps = B::keeps(&*operator, activations::current());
@@ -368,13 +442,29 @@ fn record_of<B: Native, C: CheckpointStrategy, const N: usize>(
             let mut result = run(inputs, indices.clone(), true);
             let saved = result.split_off(1);
             let memory = Memory::new(operator.clone(), keeps, held, indices, saved);
-            let result = prepared.finish(memory.clone(), result.swap_remove(0));
+            let first = B::adds(&*operator).then(|| Begun::awaited(ids[0]));
+            let step = Step { memory: memory.clone(), first, readers: ids.into_iter().map(Begun::of).collect() };
+            let result = prepared.finish(step, result.swap_remove(0));
             memory.answers_for(result.id().value);
-            vec![result]
+            result
         }
-        OpsKind::UnTracked(prepared) => {
-            let mut result = run(inputs, indices.into_option(), false);
-            vec![prepared.finish(result.swap_remove(0))]
-        }
+        OpsKind::UnTracked(prepared) => prepared.finish(run(inputs, indices.into_option(), false).swap_remove(0)),
     }
+}
+
+/// Runs an operator of a sum, and records the addition and the other operator: its result and the sum.
+fn record_of_sum<B: Native, C: CheckpointStrategy>(
+    operator: Arc<dyn Operator>,
+    other: Arc<dyn Operator>,
+    inputs: Vec<FloatTensor<Autodiff<B, C>>>,
+    indices: Indices<B>,
+) -> Vec<FloatTensor<Autodiff<B, C>>> {
+    let plain = inputs.iter().map(|input| input.primitive().clone()).collect();
+    let mut results = B::forward(operator, Tensors::from(plain), Indices::None, true);
+    let sum = results.remove(1);
+    let mut inputs = inputs.into_iter();
+    let terms = inputs.by_ref().take(2).collect();
+    let sum = record::<B, C>(Arc::new(Add), terms, Indices::None, Some(vec![sum]));
+    let result = record::<B, C>(other, std::iter::once(sum.clone()).chain(inputs).collect(), indices, Some(results));
+    vec![result, sum]
 }

@@ -1,6 +1,6 @@
 //! Root mean square normalisation.
 
-use super::{Op, flex::norm::Kind, fused::norm::Norm, operator, path};
+use super::{Op, add, flex::norm::Kind, fused::norm::Norm, operator, path};
 use burn::tensor::{FloatDType, Tensor};
 
 /// The learned gain of [`rms_norm`].
@@ -22,12 +22,7 @@ pub enum RmsGain {
 /// - output: as `x`
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor<D> {
     if path::fused(Op::RmsNorm, &x) {
-        let (gain, offset) = match gain {
-            RmsGain::None => (None, 0.0),
-            RmsGain::AfterCast(w) => (Some(w), 0.0),
-            RmsGain::UnitOffset(w) => (Some(w), 1.0),
-        };
-        let norm = Norm { kind: Kind::Rms, offset, eps: eps as f32, gain: gain.is_some(), bias: false };
+        let (norm, gain) = fused(gain, eps, false);
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(gain.map(Tensor::into_dispatch)).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
@@ -39,6 +34,37 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor
         RmsGain::AfterCast(w) => y.cast(dtype) * w.cast(dtype).unsqueeze(),
         RmsGain::UnitOffset(w) => (y * w.cast(FloatDType::F32).add_scalar(1.0).unsqueeze()).cast(dtype),
     }
+}
+
+/// [`rms_norm`] of x + branch, and x + branch, in one pass.
+///
+/// # Shapes
+///
+/// - `x`, `branch`: `[..., width]`, gain: `[width]`
+/// - outputs: as `x`
+///
+/// # Panics
+///
+/// If x and branch differ in shape.
+pub fn add_rms_norm<const D: usize>(x: Tensor<D>, branch: Tensor<D>, gain: RmsGain, eps: f64) -> [Tensor<D>; 2] {
+    if path::fused(Op::RmsNorm, &x) {
+        assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
+        let (norm, gain) = fused(gain, eps, true);
+        let terms = [x.into_dispatch(), branch.into_dispatch()];
+        return operator::call_of_sum(norm, terms.into_iter().chain(gain.map(Tensor::into_dispatch)).collect());
+    }
+    let sum = add(x, branch);
+    [rms_norm(sum.clone(), gain, eps), sum]
+}
+
+/// The fused operator of these options, and its gain.
+fn fused(gain: RmsGain, eps: f64, sum: bool) -> (Norm, Option<Tensor<1>>) {
+    let (gain, offset) = match gain {
+        RmsGain::None => (None, 0.0),
+        RmsGain::AfterCast(w) => (Some(w), 0.0),
+        RmsGain::UnitOffset(w) => (Some(w), 1.0),
+    };
+    (Norm { kind: Kind::Rms, offset, eps: eps as f32, gain: gain.is_some(), bias: false, sum }, gain)
 }
 
 #[cfg(test)]

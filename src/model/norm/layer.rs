@@ -71,4 +71,16 @@ impl LayerNorm {
         let [gain, bias] = [&self.gain, &self.bias].map(|p| p.as_ref().map(Param::val));
         scaled(ops::layer_norm(x, gain, bias, self.eps), self.factor)
     }
+
+    /// The norm of x + branch, and x + branch.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `branch`: `[..., width]`
+    /// - outputs: as `x`
+    pub fn forward_sum<const D: usize>(&self, x: Tensor<D>, branch: Tensor<D>) -> [Tensor<D>; 2] {
+        let [gain, bias] = [&self.gain, &self.bias].map(|p| p.as_ref().map(Param::val));
+        let [y, sum] = ops::add_layer_norm(x, branch, gain, bias, self.eps);
+        [scaled(y, self.factor), sum]
+    }
 }

@@ -12,6 +12,7 @@ pub use rms::{RmsNorm, RmsNormConfig};
 
 use crate::{
     model::{Account, init::Scope},
+    ops,
     settings::Problem,
 };
 use burn::{module::Module, tensor::Tensor};
@@ -108,6 +109,23 @@ impl Norm {
             Self::Layer(norm) => norm.forward(x),
             Self::Dyt(norm) => norm.forward(x),
             Self::None(norm) => norm.forward(x),
+        }
+    }
+
+    /// The norm of x + branch, and x + branch; in one pass where the norm has a kernel.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `branch`: `[..., width]`
+    /// - outputs: as `x`
+    pub fn forward_sum<const D: usize>(&self, x: Tensor<D>, branch: Tensor<D>) -> [Tensor<D>; 2] {
+        match self {
+            Self::Rms(norm) => norm.forward_sum(x, branch),
+            Self::Layer(norm) => norm.forward_sum(x, branch),
+            Self::Dyt(_) | Self::None(_) => {
+                let sum = ops::add(x, branch);
+                [self.forward(sum.clone()), sum]
+            }
         }
     }
 }

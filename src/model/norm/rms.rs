@@ -69,11 +69,25 @@ impl RmsNorm {
     /// - `x`: `[..., width]`
     /// - output: as `x`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let gain = match &self.gain {
+        scaled(ops::rms_norm(x, self.gain(), self.eps), self.factor)
+    }
+
+    /// The norm of x + branch, and x + branch.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, `branch`: `[..., width]`
+    /// - outputs: as `x`
+    pub fn forward_sum<const D: usize>(&self, x: Tensor<D>, branch: Tensor<D>) -> [Tensor<D>; 2] {
+        let [y, sum] = ops::add_rms_norm(x, branch, self.gain(), self.eps);
+        [scaled(y, self.factor), sum]
+    }
+
+    fn gain(&self) -> RmsGain {
+        match &self.gain {
             None => RmsGain::None,
             Some(gain) if self.unit_offset => RmsGain::UnitOffset(gain.val()),
             Some(gain) => RmsGain::AfterCast(gain.val()),
-        };
-        scaled(ops::rms_norm(x, gain, self.eps), self.factor)
+        }
     }
 }

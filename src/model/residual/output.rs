@@ -1,7 +1,10 @@
 //! Norm on each branch's output only: OLMo 2 (2025), "reordered norm".
 
 use super::{scale::Scale, site::Site};
-use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use crate::{
+    model::{Pass, dropout::Dropout, norm::Norm},
+    ops,
+};
 use burn::{module::Module, tensor::Tensor};
 
 /// x + norm(f(x)), attention first.
@@ -38,8 +41,8 @@ impl Output {
         pass: &Pass,
     ) -> Tensor<3> {
         let branch = self.attention_norm.forward(attention(x.clone()));
-        let x = x + self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
+        let x = ops::add(x, self.attention_scale.forward(self.attention_dropout.forward(branch, pass)));
         let branch = self.feed_forward_norm.forward(feed_forward(x.clone()));
-        x + self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass))
+        ops::add(x, self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass)))
     }
 }

@@ -1,7 +1,10 @@
 //! Both branches read the block's input, each through a norm of its own: GPT-NeoX, Falcon 40B.
 
 use super::{scale::Scale, site::Site};
-use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use crate::{
+    model::{Pass, dropout::Dropout, norm::Norm},
+    ops,
+};
 use burn::{module::Module, tensor::Tensor};
 
 /// x + attention(norm₁(x)) + feed_forward(norm₂(x)).
@@ -41,6 +44,6 @@ impl Parallel {
         let fed = feed_forward(self.feed_forward_norm.forward(x.clone()));
         let attended = self.attention_scale.forward(self.attention_dropout.forward(attended, pass));
         let fed = self.feed_forward_scale.forward(self.feed_forward_dropout.forward(fed, pass));
-        x + attended + fed
+        ops::add(ops::add(x, attended), fed)
     }
 }

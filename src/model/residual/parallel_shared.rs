@@ -1,7 +1,10 @@
 //! Both branches read one norm: GPT-J, PaLM (Chowdhery et al. 2022, section 2), Falcon 7B.
 
 use super::{scale::Scale, site::Site};
-use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use crate::{
+    model::{Pass, dropout::Dropout, norm::Norm},
+    ops,
+};
 use burn::{module::Module, tensor::Tensor};
 
 /// x + attention(norm(x)) + feed_forward(norm(x)). The one norm is `attention_norm`.
@@ -38,6 +41,6 @@ impl ParallelShared {
         let normed = self.attention_norm.forward(x.clone());
         let attended = self.attention_scale.forward(self.attention_dropout.forward(attention(normed.clone()), pass));
         let fed = self.feed_forward_scale.forward(self.feed_forward_dropout.forward(feed_forward(normed), pass));
-        x + attended + fed
+        ops::add(ops::add(x, attended), fed)
     }
 }

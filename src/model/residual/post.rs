@@ -41,9 +41,10 @@ impl Post {
         pass: &Pass,
     ) -> Tensor<3> {
         let branch = self.attention_scale.forward(self.attention_dropout.forward(attention(x.clone()), pass));
-        let x = self.attention_norm.forward(self.stream(x) + branch);
+        let [x, _] = self.attention_norm.forward_sum(self.stream(x), branch);
         let branch = self.feed_forward_scale.forward(self.feed_forward_dropout.forward(feed_forward(x.clone()), pass));
-        self.feed_forward_norm.forward(self.stream(x) + branch)
+        let [x, _] = self.feed_forward_norm.forward_sum(self.stream(x), branch);
+        x
     }
 
     fn stream(&self, x: Tensor<3>) -> Tensor<3> {

@@ -1,7 +1,10 @@
 //! Norm before each branch: GPT-2 (Radford et al. 2019, section 2.3), LLaMA.
 
 use super::{scale::Scale, site::Site};
-use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use crate::{
+    model::{Pass, dropout::Dropout, norm::Norm},
+    ops,
+};
 use burn::{module::Module, tensor::Tensor};
 
 /// x + f(norm(x)), attention first.
@@ -38,8 +41,9 @@ impl Pre {
         pass: &Pass,
     ) -> Tensor<3> {
         let branch = attention(self.attention_norm.forward(x.clone()));
-        let x = x + self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
-        let branch = feed_forward(self.feed_forward_norm.forward(x.clone()));
-        x + self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass))
+        let branch = self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
+        let [normed, x] = self.feed_forward_norm.forward_sum(x, branch);
+        let branch = feed_forward(normed);
+        ops::add(x, self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass)))
     }
 }

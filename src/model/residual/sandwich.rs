@@ -1,7 +1,10 @@
 //! Norms before and after each branch: CogView (Ding et al. 2021), Gemma 2, Peri-LN (Kim et al. 2025).
 
 use super::{scale::Scale, site::Site};
-use crate::model::{Pass, dropout::Dropout, norm::Norm};
+use crate::{
+    model::{Pass, dropout::Dropout, norm::Norm},
+    ops,
+};
 use burn::{module::Module, tensor::Tensor};
 
 /// x + norm(f(norm(x))), attention first.
@@ -43,9 +46,9 @@ impl Sandwich {
     ) -> Tensor<3> {
         let branch = attention(self.attention_norm.forward(x.clone()));
         let branch = self.attention_output_norm.forward(branch);
-        let x = x + self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
-        let branch = feed_forward(self.feed_forward_norm.forward(x.clone()));
-        let branch = self.feed_forward_output_norm.forward(branch);
-        x + self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass))
+        let branch = self.attention_scale.forward(self.attention_dropout.forward(branch, pass));
+        let [normed, x] = self.feed_forward_norm.forward_sum(x, branch);
+        let branch = self.feed_forward_output_norm.forward(feed_forward(normed));
+        ops::add(x, self.feed_forward_scale.forward(self.feed_forward_dropout.forward(branch, pass)))
     }
 }

@@ -84,6 +84,7 @@ impl Extension for Fusion<CubeBackend> {
         inputs: Tensors<Self>,
         indices: Indices<Self>,
         saved: Tensors<Self>,
+        begun: Tensors<Self>,
         gradient: Lazy,
         wanted: Vec<bool>,
     ) -> Vec<Option<Lazy>> {
@@ -92,13 +93,14 @@ impl Extension for Fusion<CubeBackend> {
         let outputs = outputs.into_iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(output, _)| output).collect();
         let client = gradient.client.clone();
         let (inputs, indices) = (taken(inputs), taken(indices.into_option()));
-        let (saved, gradient) = (taken(saved), taken([gradient]));
-        let all = [inputs.clone(), indices.clone(), saved.clone(), gradient.clone()].concat();
+        let (saved, begun, gradient) = (taken(saved), taken(begun.into_vec()), taken([gradient]));
+        let all = [inputs.clone(), indices.clone(), saved.clone(), begun.clone(), gradient.clone()].concat();
         let kinds = wanted.clone();
         let found = queue(&client, all, outputs, move |handles| {
             let (inputs, indices) = (floats(handles, &inputs), integers(handles, &indices));
-            let (saved, gradient) = (floats(handles, &saved), floats(handles, &gradient).swap_remove(0));
-            let found = Kernels::<CubeBackend>::backward(&*operator, Kept { inputs, indices, saved }, gradient, &kinds);
+            let (saved, begun) = (floats(handles, &saved), floats(handles, &begun).pop());
+            let gradient = floats(handles, &gradient).swap_remove(0);
+            let found = Kernels::<CubeBackend>::backward(&*operator, Kept { inputs, indices, saved, begun }, gradient, &kinds);
             let wanted = found.into_iter().zip(&kinds).filter(|(_, wanted)| **wanted);
             wanted.map(|(gradient, _)| gradient.expect("an operator gives every gradient that is wanted")).collect()
         });
@@ -113,15 +115,23 @@ impl Native for Fusion<CubeBackend> {
     }
 
     fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<Lazy> {
-        let Kept { inputs, indices, saved } = kept;
+        let Kept { inputs, indices, saved, .. } = kept;
         let outputs = operator.outputs_again(&specs(inputs.iter().chain(&indices)), &specs(&saved));
         let client = inputs.iter().chain(&saved).next().expect("something is kept").client.clone();
         let (inputs, indices, saved) = (taken(inputs), taken(indices), taken(saved));
         let all = [inputs.clone(), indices.clone(), saved.clone()].concat();
         queue(&client, all, outputs, move |handles| {
             let (inputs, indices) = (floats(handles, &inputs), integers(handles, &indices));
-            Kernels::<CubeBackend>::again(&*operator, Kept { inputs, indices, saved: floats(handles, &saved) })
+            Kernels::<CubeBackend>::again(&*operator, Kept { inputs, indices, saved: floats(handles, &saved), begun: None })
         })
+    }
+
+    fn adds(operator: &dyn Operator) -> bool {
+        Kernels::<CubeBackend>::adds(operator)
+    }
+
+    fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>> {
+        Kernels::<CubeBackend>::of_sum(operator)
     }
 
     fn place(_: &Lazy) -> Option<(usize, u64)> {

@@ -6,6 +6,7 @@
 
 mod activation;
 mod adamw;
+mod add;
 mod attention;
 mod embedding;
 #[cfg(feature = "cuda")]

@@ -13,7 +13,7 @@ use crate::ops::{
     activations::Activations,
     flex::norm::Kind,
     fused::norm::Norm,
-    operator::{Keeps, Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Operator},
 };
 use burn::{
     backend::{Flex, TensorMetadata, fusion::custom::TensorSpec},
@@ -24,13 +24,28 @@ use burn_cubecl::{
     cubecl::{self, ir::ElemType, prelude::*},
     tensor::CubeTensor,
 };
+use std::sync::Arc;
 
 /// Rounded mean, what is missing to it, and 1/√(variance + eps).
 const STATISTICS: usize = 3;
 
+/// x, or the sum that the same unit has written.
+#[cube]
+fn read<F: Float>(x: &[F], sum: &mut [F], i: usize, #[comptime] of_sum: bool) -> f32 {
+    let mut value = 0.0f32;
+    if comptime!(of_sum) {
+        value += f32::cast_from(sum[i]);
+    } else {
+        value += f32::cast_from(x[i]);
+    }
+    value
+}
+
 #[cube(launch)]
 fn forward<F: Float>(
     x: &[F],
+    branch: &[F],
+    sum: &mut [F],
     gain: &[F],
     bias: &[F],
     y: &mut [F],
@@ -40,6 +55,7 @@ fn forward<F: Float>(
     offset: f32,
     #[comptime] width: usize,
     #[comptime] layer: bool,
+    #[comptime] of_sum: bool,
     #[comptime] has_gain: bool,
     #[comptime] has_bias: bool,
     #[comptime] units: usize,
@@ -50,21 +66,28 @@ fn forward<F: Float>(
     let unit = UNIT_POS as usize;
     let start = row * width;
     let size = comptime!(width as f32);
-    let mut mean = 0.0f32;
-    if comptime!(layer) {
-        let mut sum = 0.0f32;
+    if comptime!(of_sum) {
         let mut i = unit;
         while i < width {
-            sum += f32::cast_from(x[start + i]);
+            sum[start + i] = F::cast_from(f32::cast_from(x[start + i]) + f32::cast_from(branch[start + i]));
             i += units;
         }
-        mean = sum_over_cube(sum, units) / size;
+    }
+    let mut mean = 0.0f32;
+    if comptime!(layer) {
+        let mut total = 0.0f32;
+        let mut i = unit;
+        while i < width {
+            total += read::<F>(x, sum, start + i, of_sum);
+            i += units;
+        }
+        mean = sum_over_cube(total, units) / size;
     }
     let mut rest = 0.0f32;
     let mut squares = 0.0f32;
     let mut i = unit;
     while i < width {
-        let deviation = f32::cast_from(x[start + i]) - mean;
+        let deviation = read::<F>(x, sum, start + i, of_sum) - mean;
         rest += deviation;
         squares += deviation * deviation;
         i += units;
@@ -82,7 +105,7 @@ fn forward<F: Float>(
     }
     let mut i = unit;
     while i < width {
-        let mut value = (f32::cast_from(x[start + i]) - mean - missing) * scale;
+        let mut value = (read::<F>(x, sum, start + i, of_sum) - mean - missing) * scale;
         if comptime!(has_gain) {
             value *= offset + f32::cast_from(gain[i]);
         }
@@ -100,12 +123,14 @@ fn backward_of_input<F: Float>(
     gain: &[F],
     statistics: &[f32],
     dy: &[F],
+    begun: &[F],
     dx: &mut [F],
     rows: usize,
     offset: f32,
     #[comptime] width: usize,
     #[comptime] layer: bool,
     #[comptime] has_gain: bool,
+    #[comptime] adds: bool,
     #[comptime] units: usize,
     #[define(F)] _elem: ElemType,
 ) {
@@ -140,7 +165,11 @@ fn backward_of_input<F: Float>(
             g *= offset + f32::cast_from(gain[i]);
         }
         let normal = (f32::cast_from(x[start + i]) - mean - missing) * scale;
-        dx[start + i] = F::cast_from(scale * (g - level - normal * along));
+        let mut value = scale * (g - level - normal * along);
+        if comptime!(adds) {
+            value += f32::cast_from(begun[start + i]);
+        }
+        dx[start + i] = F::cast_from(value);
         i += units;
     }
 }
@@ -182,7 +211,8 @@ impl Norm {
     /// Gain and bias; x in the place of what is not there, which no kernel then reads.
     fn vectors(&self, inputs: &[CubeTensor], x: &CubeTensor) -> (CubeTensor, CubeTensor) {
         let vector = |there: bool, i: usize| if there { dense(&inputs[i]) } else { x.clone() };
-        (vector(self.gain, 1), vector(self.bias, 1 + usize::from(self.gain)))
+        let first = 1 + usize::from(self.sum);
+        (vector(self.gain, first), vector(self.bias, first + usize::from(self.gain)))
     }
 
     fn check(inputs: &[CubeTensor]) {
@@ -198,12 +228,16 @@ impl Kernels<CubeBackend> for Norm {
         let rows = count(&x) / width;
         let (gain, bias) = self.vectors(&inputs, &x);
         let (y, statistics) = (room(&x, x.shape(), x.dtype), room(&x, [rows, STATISTICS], DType::F32));
+        let branch = if self.sum { dense(&inputs[1]) } else { x.clone() };
+        let sum = if self.sum { room(&x, x.shape(), x.dtype) } else { room(&x, [1], x.dtype) };
         let units = units(width);
         forward::launch(
             &x.client,
             grid(rows),
             CubeDim::new_1d(units as u32),
             arg(&x),
+            arg(&branch),
+            arg(&sum),
             arg(&gain),
             arg(&bias),
             arg(&y),
@@ -213,12 +247,13 @@ impl Kernels<CubeBackend> for Norm {
             self.offset,
             width,
             layer,
+            self.sum,
             self.gain,
             self.bias,
             units,
             elem(&x),
         );
-        vec![y, statistics]
+        std::iter::once(y).chain(self.sum.then_some(sum)).chain([statistics]).collect()
     }
 
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
@@ -226,6 +261,7 @@ impl Kernels<CubeBackend> for Norm {
         let (width, layer) = (width(&x), self.kind == Kind::Layer);
         let rows = count(&x) / width;
         let (gain, _) = self.vectors(&kept.inputs, &x);
+        let begun = kept.begun.as_ref().map(dense);
         let mut found = vec![wanted[0].then(|| {
             let dx = room(&x, x.shape(), x.dtype);
             let units = units(width);
@@ -237,12 +273,14 @@ impl Kernels<CubeBackend> for Norm {
                 arg(&gain),
                 arg(&statistics),
                 arg(&dy),
+                arg(begun.as_ref().unwrap_or(&dy)),
                 arg(&dx),
                 rows,
                 self.offset,
                 width,
                 layer,
                 self.gain,
+                begun.is_some(),
                 units,
                 elem(&x),
             );
@@ -278,13 +316,21 @@ impl Kernels<CubeBackend> for Norm {
     fn keeps(&self, activations: Activations) -> Keeps {
         Kernels::<Flex>::keeps(self, activations)
     }
+
+    fn adds(&self) -> bool {
+        true
+    }
+
+    fn of_sum(&self) -> Option<Arc<dyn Operator>> {
+        self.of_one().map(|norm| Arc::new(norm) as _)
+    }
 }
 
 impl Described for Norm {
     fn outputs(&self, inputs: &[TensorSpec], tracked: bool) -> Vec<TensorSpec> {
         let x = &inputs[0];
         let rows = x.shape.num_elements() / x.shape.last().expect("no scalars here");
-        let mut all = vec![x.clone()];
+        let mut all = vec![x.clone(); if self.sum { 2 } else { 1 }];
         all.extend(tracked.then(|| statistic([rows, STATISTICS])));
         all
     }

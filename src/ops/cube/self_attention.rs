@@ -63,11 +63,11 @@ impl Kernels<CubeBackend> for SelfAttention {
     }
 
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
-        let Kept { inputs, indices, mut saved } = kept;
+        let Kept { inputs, indices, mut saved, .. } = kept;
         let statistics = saved.split_off(3);
         saved.extend(self.table_in(&inputs).cloned());
         let all = vec![true; saved.len()];
-        let inner = Kept { inputs: saved, indices, saved: statistics };
+        let inner = Kept { inputs: saved, indices, saved: statistics, begun: None };
         let gradient = by_head(gradient, self.head_dim);
         let mut found = Kernels::<CubeBackend>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
@@ -84,7 +84,7 @@ impl Kernels<CubeBackend> for SelfAttention {
     }
 
     fn again(&self, kept: Kept<CubeBackend>) -> Vec<CubeTensor> {
-        let Kept { inputs, indices, mut saved } = kept;
+        let Kept { inputs, indices, mut saved, .. } = kept;
         let statistics = if saved.len() > 3 {
             saved.split_off(3)
         } else {

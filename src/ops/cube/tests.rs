@@ -110,6 +110,24 @@ fn norms() {
     }
 }
 
+/// A pre-norm branch: a norm of a sum, a gradient that is there already, a sum that is read twice.
+#[test]
+fn norms_with_the_residual_addition() {
+    for (rows, width) in [(1, 7), (67, 33)] {
+        for layer in [false, true] {
+            agree(&format!("residual {rows}×{width}, layer {layer}"), &[rows * width, rows * width, width], &move |i, _| {
+                let [x, branch] = [0, 1].map(|k| i[k].clone().reshape([1, rows, width]).mul_scalar(1.5));
+                let [normed, sum] = if layer {
+                    ops::add_layer_norm(x, branch, Some(i[2].clone()), None, 1e-5)
+                } else {
+                    ops::add_rms_norm(x, branch, RmsGain::AfterCast(i[2].clone()), 1e-5)
+                };
+                flat(ops::add(sum, normed.tanh()))
+            });
+        }
+    }
+}
+
 /// The queue of the fusion may find a plan again by the shape of the graph; what runs must still be the call's own.
 #[test]
 fn calls_of_one_shape_keep_their_own_options() {

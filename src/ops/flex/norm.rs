@@ -24,7 +24,10 @@ pub enum Kind {
     Layer,
 }
 
-/// y = normalise(x)·(offset + gain) + bias, row by row.
+/// A residual addition in front of a norm: what is added to x, and room for the sum, both [rows, width].
+pub type Addition<'a> = (&'a [f32], &'a mut [f32]);
+
+/// y = normalise(x)·(offset + gain) + bias, row by row; of x + branch where there is an addition, whose sum is written too.
 ///
 /// x and y are [rows, width], gain and bias [width]. Without gain the factor is 1, whatever the offset. `statistics`,
 /// [rows, 2], receives the mean (0 for Rms) and 1/√(variance + eps) of each row, for [`backward`].
@@ -34,6 +37,7 @@ pub enum Kind {
 pub fn forward(
     kind: Kind,
     x: &[f32],
+    addition: Option<Addition>,
     gain: Option<&[f32]>,
     offset: f32,
     bias: Option<&[f32]>,
@@ -45,9 +49,14 @@ pub fn forward(
     let _span = span("norms");
     check(x, gain, statistics, width);
     assert!(y.len() == x.len() && bias.is_none_or(|bias| bias.len() == width));
+    assert!(addition.as_ref().is_none_or(|(branch, sum)| branch.len() == x.len() && sum.len() == x.len()));
     let rows = (BLOCK / width).max(1);
+    let mut additions = addition.map(|(branch, sum)| branch.chunks(rows * width).zip(sum.chunks_mut(rows * width)));
     let blocks = x.chunks(rows * width).zip(y.chunks_mut(rows * width)).zip(statistics.chunks_mut(rows * 2));
-    let task = |((x, y), statistics)| Forward { kind, x, gain, offset, bias, eps, y, statistics, width };
+    let task = |((x, y), statistics)| {
+        let addition = additions.as_mut().and_then(Iterator::next);
+        Forward { kind, x, addition, gain, offset, bias, eps, y, statistics, width }
+    };
     let tasks: Vec<Forward> = blocks.map(task).collect();
     run_all(tasks);
 }
@@ -123,6 +132,7 @@ fn sum_rows(rows: &[f32], out: &mut [f32]) {
 struct Forward<'a> {
     kind: Kind,
     x: &'a [f32],
+    addition: Option<Addition<'a>>,
     gain: Option<&'a [f32]>,
     offset: f32,
     bias: Option<&'a [f32]>,
@@ -135,12 +145,16 @@ struct Forward<'a> {
 impl WithSimd for Forward<'_> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         let width = self.width;
         let count = width as f32;
         for r in 0..self.y.len() / width {
             let row = r * width..(r + 1) * width;
-            let x = &self.x[row.clone()];
+            let mut x = &self.x[row.clone()];
+            if let Some((branch, sum)) = &mut self.addition {
+                add(simd, x, &branch[row.clone()], &mut sum[row.clone()]);
+                x = &sum[row.clone()];
+            }
             let layer = self.kind == Kind::Layer;
             let mean = if layer { total(simd, x) / count } else { 0.0 };
             let (rest, squares) = moments(simd, x, mean, layer);
@@ -153,6 +167,19 @@ impl WithSimd for Forward<'_> {
             apply(simd, x, layer, numbers, self.gain, self.bias, &mut self.y[row]);
         }
     }
+}
+
+/// sum = a + b.
+#[inline(always)]
+fn add<S: Simd>(simd: S, a: &[f32], b: &[f32], sum: &mut [f32]) {
+    let (sum, sum_tail) = S::as_mut_simd_f32s(sum);
+    let ((a, a_tail), (b, b_tail)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let n = sum.len();
+    let (a, b) = (&a[..n], &b[..n]);
+    for i in 0..n {
+        sum[i] = simd.add_f32s(a[i], b[i]);
+    }
+    simd.partial_store_f32s(sum_tail, simd.add_f32s(simd.partial_load_f32s(a_tail), simd.partial_load_f32s(b_tail)));
 }
 
 /// Adds up four vectors, then their elements.
@@ -442,7 +469,7 @@ mod tests {
         let mut out = [n, n / width * 2, n, width, width].map(|n| vec![f32::NAN; n]);
         let [y, statistics, dx, dgain, dbias] = &mut out;
         let (gain, bias, skip) = (c.gain.as_deref(), c.bias.as_deref(), c.skip.as_deref());
-        forward(c.kind, &c.x, gain, c.offset, bias, EPS, y, statistics, width);
+        forward(c.kind, &c.x, None, gain, c.offset, bias, EPS, y, statistics, width);
         backward(c.kind, &c.x, gain, c.offset, statistics, &c.dy, skip, dx, Some(dgain), Some(dbias), width);
         out
     }
@@ -545,6 +572,25 @@ mod tests {
             let mut c = case(Kind::Rms, 5, 100, 1, 4);
             c.x.iter_mut().for_each(|x| *x *= scale);
             check(&c);
+        }
+    }
+
+    #[test]
+    fn of_a_sum_is_of_the_sum() {
+        for (rows, width) in [(1, 1), (3, 17), (300, 100)] {
+            let c = case(Kind::Layer, rows, width, 3, 9);
+            let branch = random(rows * width, 8);
+            let (gain, bias) = (c.gain.as_deref(), c.bias.as_deref());
+            let run = |x: &[f32], addition: Option<Addition>| {
+                let mut out = [rows * width, rows * 2].map(|n| vec![f32::NAN; n]);
+                let [y, statistics] = &mut out;
+                forward(c.kind, x, addition, gain, c.offset, bias, EPS, y, statistics, width);
+                out
+            };
+            let mut sum = vec![f32::NAN; rows * width];
+            let got = run(&c.x, Some((&branch, &mut sum)));
+            let want: Vec<f32> = c.x.iter().zip(&branch).map(|(x, b)| x + b).collect();
+            assert!(sum == want && got == run(&want, None));
         }
     }
 

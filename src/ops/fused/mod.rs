@@ -1,6 +1,7 @@
 //! Operators that run as one kernel each on the CPU: from tensors to the slices of [`super::flex`], forward and backward.
 
 pub mod adamw;
+pub mod add;
 pub mod attention;
 pub mod embedding;
 pub mod gated;

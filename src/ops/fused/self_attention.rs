@@ -74,11 +74,11 @@ impl Kernels<Flex> for SelfAttention {
     }
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let Kept { inputs, indices, mut saved } = kept;
+        let Kept { inputs, indices, mut saved, .. } = kept;
         let statistics = saved.split_off(3);
         saved.extend(self.table(&inputs).cloned());
         let all = vec![true; saved.len()];
-        let inner = Kept { inputs: saved, indices, saved: statistics };
+        let inner = Kept { inputs: saved, indices, saved: statistics, begun: None };
         let gradient = by_head(&gradient.to_contiguous(), self.head_dim);
         let mut found = Kernels::<Flex>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
@@ -99,7 +99,7 @@ impl Kernels<Flex> for SelfAttention {
     }
 
     fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {
-        let Kept { inputs, indices, mut saved } = kept;
+        let Kept { inputs, indices, mut saved, .. } = kept;
         let statistics = if saved.len() > 3 {
             saved.split_off(3)
         } else {
