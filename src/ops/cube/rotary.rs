@@ -1,10 +1,11 @@
-//! Rotation of channel pairs, one unit per pair; the backward turns back. The input may lie in any layout.
+//! Rotation of channel pairs, one unit per pair, of queries and keys in one launch; the backward turns back. Inputs may
+//! lie in any layout.
 
 #![allow(arithmetic_overflow)] // positions are placeholder constants for rustc
 
 use super::{
     Described,
-    tensor::{arg, count, dims, elem, per_element, room, swap},
+    tensor::{arg, dims, elem, per_element, room, swap},
 };
 use crate::ops::{
     activations::Activations,
@@ -21,21 +22,60 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 
-/// y is `[batch, seq, heads, head_dim]`; the channels beyond the pairs are copied.
+/// One lane of a vector: a pair that turns, or a channel that is copied.
+#[cube]
+fn turn<F: Float>(
+    x: &[F],
+    y: &mut [F],
+    from: usize,
+    to: usize,
+    of_channel: usize,
+    lane: usize,
+    c: f32,
+    s: f32,
+    #[comptime] pairs: usize,
+    #[comptime] interleaved: bool,
+) {
+    if lane < pairs {
+        let mut one = lane;
+        let mut two = lane + pairs;
+        if comptime!(interleaved) {
+            one = 2 * lane;
+            two = 2 * lane + 1;
+        }
+        let a = f32::cast_from(x[from + one * of_channel]);
+        let b = f32::cast_from(x[from + two * of_channel]);
+        y[to + one] = F::cast_from(a * c - b * s);
+        y[to + two] = F::cast_from(b * c + a * s);
+    } else {
+        let channel = lane + pairs;
+        y[to + channel] = x[from + channel * of_channel];
+    }
+}
+
+/// Two tensors in one launch, queries and keys; the outputs are `[batch, seq, heads, head_dim]`. Inputs
+/// are strided.
 #[cube(launch)]
 fn rotate<F: Float>(
     x: &[F],
+    other_x: &[F],
     cos: &[f32],
     sin: &[f32],
     y: &mut [F],
+    other_y: &mut [F],
     count: usize,
     seq: usize,
     of_batch: usize,
     of_head: usize,
     of_seq: usize,
     of_channel: usize,
+    other_batch: usize,
+    other_head: usize,
+    other_seq: usize,
+    other_channel: usize,
     sign: f32,
     #[comptime] heads: usize,
+    #[comptime] other_heads: usize,
     #[comptime] head_dim: usize,
     #[comptime] pairs: usize,
     #[comptime] interleaved: bool,
@@ -43,29 +83,27 @@ fn rotate<F: Float>(
 ) {
     if ABSOLUTE_POS < count {
         let lanes = comptime!(head_dim - pairs);
+        let all = comptime!(heads + other_heads);
         let lane = ABSOLUTE_POS % lanes;
         let vector = ABSOLUTE_POS / lanes;
-        let head = vector % heads;
-        let position = vector / heads % seq;
-        let batch = vector / heads / seq;
-        let from = batch * of_batch + head * of_head + position * of_seq;
-        let to = vector * head_dim;
+        let head = vector % all;
+        let position = vector / all % seq;
+        let batch = vector / all / seq;
+        let mut c = 0.0f32;
+        let mut s = 0.0f32;
         if lane < pairs {
-            let mut one = lane;
-            let mut two = lane + pairs;
-            if comptime!(interleaved) {
-                one = 2 * lane;
-                two = 2 * lane + 1;
-            }
-            let a = f32::cast_from(x[from + one * of_channel]);
-            let b = f32::cast_from(x[from + two * of_channel]);
-            let c = cos[position * pairs + lane];
-            let s = sin[position * pairs + lane] * sign;
-            y[to + one] = F::cast_from(a * c - b * s);
-            y[to + two] = F::cast_from(b * c + a * s);
+            c += cos[position * pairs + lane];
+            s += sin[position * pairs + lane] * sign;
+        }
+        let row = vector / all;
+        if head < heads {
+            let from = batch * of_batch + head * of_head + position * of_seq;
+            turn::<F>(x, y, from, (row * heads + head) * head_dim, of_channel, lane, c, s, pairs, interleaved);
         } else {
-            let channel = lane + pairs;
-            y[to + channel] = x[from + channel * of_channel];
+            let head = head - heads;
+            let from = batch * other_batch + head * other_head + position * other_seq;
+            let to = (row * other_heads + head) * head_dim;
+            turn::<F>(other_x, other_y, from, to, other_channel, lane, c, s, pairs, interleaved);
         }
     }
 }
@@ -85,48 +123,62 @@ impl Rotary {
         if tables[0].device == x.device { tables.clone() } else { upload() }
     }
 
-    /// x `[batch, heads, seq, head_dim]` turned, or turned back where `inverse`.
-    pub(super) fn on_gpu(&self, x: &CubeTensor, inverse: bool) -> CubeTensor {
+    /// x `[batch, heads, seq, head_dim]`, and another one of as many positions, in one launch; or turned back where `inverse`.
+    pub(super) fn on_gpu(&self, x: &CubeTensor, other: Option<&CubeTensor>, inverse: bool) -> Vec<CubeTensor> {
         let [batch, heads, seq, head_dim] = dims(x);
         let (pairs, interleaved) = (self.0.pairs, self.0.interleaved);
         assert!(self.0.cos.len() == seq * pairs, "rotation: {} angles for {seq} positions of {pairs} pairs", self.0.cos.len());
+        assert!(other.is_none_or(|other| other.dtype == x.dtype), "rotation: element types differ");
         let [cos, sin] = self.tables(x);
-        let y = room(x, [batch, seq, heads, head_dim], x.dtype);
-        let lanes = count(&y) / head_dim * (head_dim - pairs);
+        let turned = |x: &CubeTensor| {
+            let [batch, heads, seq, head_dim] = dims(x);
+            room(x, [batch, seq, heads, head_dim], x.dtype)
+        };
+        let (y, other_y) = (turned(x), other.map(turned));
+        let other_heads = other.map_or(0, |other| dims::<4>(other)[1]);
+        let lanes = batch * seq * (heads + other_heads) * (head_dim - pairs);
         let (grid, units) = per_element(lanes);
-        let strides = x.meta.strides();
+        let (one, two) = (x.meta.strides(), other.unwrap_or(x).meta.strides());
         rotate::launch(
             &x.client,
             grid,
             units,
             arg(x),
+            arg(other.unwrap_or(x)),
             arg(&cos),
             arg(&sin),
             arg(&y),
+            // Nothing is written where there is no other one.
+            arg(&other_y.clone().unwrap_or_else(|| room(x, [1], x.dtype))),
             lanes,
             seq,
-            strides[0],
-            strides[1],
-            strides[2],
-            strides[3],
+            one[0],
+            one[1],
+            one[2],
+            one[3],
+            two[0],
+            two[1],
+            two[2],
+            two[3],
             if inverse { -1.0 } else { 1.0 },
             heads,
+            other_heads,
             head_dim,
             pairs,
             interleaved,
             elem(x),
         );
-        swap(y, 1, 2)
+        std::iter::once(y).chain(other_y).map(|y| swap(y, 1, 2)).collect()
     }
 }
 
 impl Kernels<CubeBackend> for Rotary {
     fn forward(&self, inputs: Vec<CubeTensor>, _: Option<CubeTensor>, _: bool) -> Vec<CubeTensor> {
-        vec![self.on_gpu(&inputs[0], false)]
+        self.on_gpu(&inputs[0], None, false)
     }
 
     fn backward(&self, _: Kept<CubeBackend>, gradient: CubeTensor, _: &[bool]) -> Vec<Option<CubeTensor>> {
-        vec![Some(self.on_gpu(&gradient, true))]
+        self.on_gpu(&gradient, None, true).into_iter().map(Some).collect()
     }
 
     fn keeps(&self, activations: Activations) -> Keeps {

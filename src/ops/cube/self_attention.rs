@@ -15,10 +15,11 @@ use burn::backend::{Flex, fusion::custom::TensorSpec};
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 impl SelfAttention {
-    fn turned(&self, x: CubeTensor, inverse: bool) -> CubeTensor {
+    /// Queries and keys.
+    fn turned(&self, q: CubeTensor, k: CubeTensor, inverse: bool) -> Vec<CubeTensor> {
         match &self.rotation {
-            Some(rotation) => rotation.on_gpu(&x, inverse),
-            None => x,
+            Some(rotation) => rotation.on_gpu(&q, Some(&k), inverse),
+            None => vec![q, k],
         }
     }
 
@@ -49,7 +50,8 @@ impl Kernels<CubeBackend> for SelfAttention {
     fn forward(&self, inputs: Vec<CubeTensor>, starts: Option<CubeTensor>, tracked: bool) -> Vec<CubeTensor> {
         let shared = Shared::new(&inputs, &self.biases);
         let [q, k, v] = [0, 1, 2].map(|i| by_head(shared.forward(i), self.head_dim));
-        let mut parts = vec![self.turned(q, false), self.turned(k, false), v];
+        let mut parts = self.turned(q, k, false);
+        parts.push(v);
         parts.extend(self.table_in(&inputs).cloned());
         let mut found = Kernels::<CubeBackend>::forward(&self.attention, parts.clone(), starts, tracked);
         let statistics = found.split_off(1);
@@ -72,7 +74,7 @@ impl Kernels<CubeBackend> for SelfAttention {
         let mut found = Kernels::<CubeBackend>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
         let (dq, dk, dv) = (next(), next(), next());
-        let outputs = [self.turned(dq, true), self.turned(dk, true), dv].map(joined);
+        let outputs: Vec<CubeTensor> = self.turned(dq, dk, true).into_iter().chain([dv]).map(joined).collect();
         let shared = Shared::new(&inputs, &self.biases);
         let mut gradients = linear::backward_of_shared(&shared, &outputs, &wanted[..self.before_table()]);
         gradients.extend(found.map(Some));

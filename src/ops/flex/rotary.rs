@@ -5,6 +5,7 @@ use super::{simd, view::View};
 use crate::ops::profile::span;
 use pulp::{Simd, WithSimd, bytemuck, c32};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Elements in one parallel task, about.
 const BLOCK: usize = 1 << 14;
@@ -12,91 +13,114 @@ const BLOCK: usize = 1 << 14;
 /// Pairs whose cosines and sines are laid out side by side at a time.
 const PAIRS: usize = 64;
 
-/// The sizes of [batch, heads, seq, head_dim].
+/// What is turned, head by head.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// [batch, heads, seq, head_dim].
+    pub x: View<'a>,
+    /// Heads.
+    pub heads: usize,
+    /// [batch, seq, heads, head_dim].
+    pub y: &'a mut [f32],
+}
+
+/// The sizes that all parts share.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// Batch entries.
     pub batch: usize,
-    /// Heads.
-    pub heads: usize,
     /// Positions.
     pub seq: usize,
     /// Channels of a head.
     pub head_dim: usize,
 }
 
-/// Turns each pair (a, b) into (a·cos - b·sin, b·cos + a·sin), or back again where `inverse`, which is the backward.
+/// The angle of every pair at every position.
+#[derive(Clone, Copy, Debug)]
+pub struct Angles<'a> {
+    /// Cosines, [seq, pairs].
+    pub cos: &'a [f32],
+    /// Sines, [seq, pairs].
+    pub sin: &'a [f32],
+    /// Pairs of channels that turn; the channels beyond them are copied.
+    pub pairs: usize,
+    /// Whether pair p is the channels (2p, 2p + 1); (p, p + pairs) otherwise.
+    pub interleaved: bool,
+    /// Whether to turn back, which is the backward.
+    pub inverse: bool,
+}
+
+/// Turns each pair (a, b) into (a·cos - b·sin, b·cos + a·sin), or back again, in all parts (queries and keys) in one pass.
 ///
-/// `cos` and `sin` are [seq, pairs]. Pair p is the channels (2p, 2p + 1) where `interleaved`, and (p, p + pairs) otherwise;
-/// the channels beyond the pairs are copied. y is [batch, seq, heads, head_dim].
-///
-/// Panics unless 2·pairs <= head_dim, the tables and y have these sizes and the view lies within its data.
-#[allow(clippy::too_many_arguments)]
-pub fn rotate(x: View, shape: Shape, cos: &[f32], sin: &[f32], pairs: usize, interleaved: bool, inverse: bool, y: &mut [f32]) {
+/// Panics unless 2·pairs <= head_dim, the tables and every y have their sizes and the views lie within their data.
+pub fn rotate<const N: usize>(parts: [Part; N], shape: Shape, angles: Angles) {
     let _span = span("rotary");
-    let Shape { batch, heads, seq, head_dim } = shape;
-    assert!(2 * pairs <= head_dim, "{pairs} pairs do not fit into {head_dim} channels");
-    assert!(cos.len() == seq * pairs && sin.len() == seq * pairs);
-    assert_eq!(y.len(), batch * heads * seq * head_dim);
-    let position = heads * head_dim;
-    if y.is_empty() {
+    let Shape { batch, seq, head_dim } = shape;
+    assert!(2 * angles.pairs <= head_dim, "{} pairs do not fit into {head_dim} channels", angles.pairs);
+    assert!(angles.cos.len() == seq * angles.pairs && angles.sin.len() == seq * angles.pairs);
+    assert!(parts.iter().all(|part| part.y.len() == batch * part.heads * seq * head_dim));
+    let position = parts.iter().map(|part| part.heads).sum::<usize>() * head_dim;
+    if batch * seq * position == 0 {
         return;
     }
     let positions = (BLOCK / position).max(1);
-    let block = |(i, y)| simd::run(Rotate { x, shape, cos, sin, pairs, interleaved, inverse, first: i * positions, y });
-    if batch * seq <= positions {
-        return block((0, y));
+    let views = parts.each_ref().map(|part| (part.x, part.heads));
+    let mut blocks = parts.map(|part| part.y.chunks_mut((positions * part.heads * head_dim).max(1)));
+    let task = |first| {
+        let ys = blocks.each_mut().map(|blocks| blocks.next().unwrap_or_default());
+        Rotate { views, ys, shape, angles, positions: first..(first + positions).min(batch * seq) }
+    };
+    let mut tasks: Vec<Rotate<N>> = (0..batch * seq).step_by(positions).map(task).collect();
+    if tasks.len() == 1 {
+        return simd::run(tasks.remove(0));
     }
-    y.par_chunks_mut(positions * position).enumerate().for_each(block);
+    tasks.into_par_iter().for_each(simd::run);
 }
 
 /// Some consecutive positions, counted through the batch entries.
-struct Rotate<'a> {
-    x: View<'a>,
+struct Rotate<'a, const N: usize> {
+    /// What is turned, with its heads.
+    views: [(View<'a>, usize); N],
+    ys: [&'a mut [f32]; N],
     shape: Shape,
-    cos: &'a [f32],
-    sin: &'a [f32],
-    pairs: usize,
-    interleaved: bool,
-    inverse: bool,
-    first: usize,
-    y: &'a mut [f32],
+    angles: Angles<'a>,
+    positions: Range<usize>,
 }
 
-impl WithSimd for Rotate<'_> {
+impl<const N: usize> WithSimd for Rotate<'_, N> {
     type Output = ();
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Shape { heads, seq, head_dim, .. } = self.shape;
-        let (x, pairs) = (self.x, self.pairs);
-        let position = heads * head_dim;
-        for r in 0..self.y.len() / position {
-            let (b, s) = ((self.first + r) / seq, (self.first + r) % seq);
-            let y = &mut self.y[r * position..(r + 1) * position];
-            let (cos, sin) = (&self.cos[s * pairs..(s + 1) * pairs], &self.sin[s * pairs..(s + 1) * pairs]);
-            let start = b * x.batch + s * x.seq;
-            if self.interleaved {
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Shape { seq, head_dim, .. } = self.shape;
+        let Angles { pairs, interleaved, inverse, .. } = self.angles;
+        for (r, position) in self.positions.enumerate() {
+            let (b, s) = (position / seq, position % seq);
+            let (cos, sin) = (&self.angles.cos[s * pairs..(s + 1) * pairs], &self.angles.sin[s * pairs..(s + 1) * pairs]);
+            if interleaved {
                 let mut from = 0;
                 while from < pairs {
                     let to = (from + PAIRS).min(pairs);
                     let mut turns = [c32::new(0.0, 0.0); PAIRS];
                     let turns = &mut turns[..to - from];
-                    side_by_side(&cos[from..to], &sin[from..to], self.inverse, turns);
-                    for h in 0..heads {
-                        let x = &x.data[start + h * x.head..][2 * from..2 * to];
-                        multiply(simd, x, turns, &mut y[h * head_dim..][2 * from..2 * to]);
+                    side_by_side(&cos[from..to], &sin[from..to], inverse, turns);
+                    for ((x, heads), y) in self.views.iter().zip(&mut self.ys) {
+                        let (start, y) = (b * x.batch + s * x.seq, &mut y[r * heads * head_dim..]);
+                        for h in 0..*heads {
+                            let x = &x.data[start + h * x.head..][2 * from..2 * to];
+                            multiply(simd, x, turns, &mut y[h * head_dim..][2 * from..2 * to]);
+                        }
                     }
                     from = to;
                 }
-            } else {
-                for h in 0..heads {
-                    let x = &x.data[start + h * x.head..][..2 * pairs];
-                    turn_halves(simd, x, cos, sin, self.inverse, &mut y[h * head_dim..][..2 * pairs]);
-                }
             }
-            if 2 * pairs < head_dim {
-                for h in 0..heads {
-                    y[h * head_dim..][2 * pairs..head_dim].copy_from_slice(&x.data[start + h * x.head..][2 * pairs..head_dim]);
+            for ((x, heads), y) in self.views.iter().zip(&mut self.ys) {
+                let (start, y) = (b * x.batch + s * x.seq, &mut y[r * heads * head_dim..]);
+                for h in 0..*heads {
+                    let (x, y) = (&x.data[start + h * x.head..][..head_dim], &mut y[h * head_dim..][..head_dim]);
+                    if !interleaved {
+                        turn_halves(simd, &x[..2 * pairs], cos, sin, inverse, &mut y[..2 * pairs]);
+                    }
+                    y[2 * pairs..].copy_from_slice(&x[2 * pairs..]);
                 }
             }
         }
@@ -178,8 +202,8 @@ mod tests {
     }
 
     /// The three orders of a view: as it should be, as a projection leaves it, and with gaps.
-    fn views(data: &[f32], shape: Shape) -> [View<'_>; 3] {
-        let Shape { heads, seq, head_dim, .. } = shape;
+    fn views(data: &[f32], heads: usize, shape: Shape) -> [View<'_>; 3] {
+        let Shape { seq, head_dim, .. } = shape;
         [
             View { data, batch: heads * seq * head_dim, head: seq * head_dim, seq: head_dim },
             View { data, batch: seq * heads * head_dim, head: head_dim, seq: heads * head_dim },
@@ -192,17 +216,18 @@ mod tests {
         for (batch, heads, seq, head_dim) in
             [(1, 1, 1, 3), (2, 3, 5, 16), (1, 2, 3, 17), (2, 4, 300, 64), (1, 1, 5, 100), (1, 2, 4, 300), (1, 2, 2, 1)]
         {
-            let shape = Shape { batch, heads, seq, head_dim };
+            let shape = Shape { batch, seq, head_dim };
             let n = batch * heads * seq * head_dim;
             let data = random(3 * n + 5 + batch, n as u64);
             for pairs in [0, 1, head_dim / 4, head_dim / 2] {
                 let pairs = pairs.min(head_dim / 2);
                 let (cos, sin) = tables(seq, pairs);
-                for (case, view) in views(&data, shape).into_iter().enumerate() {
+                for (case, view) in views(&data, heads, shape).into_iter().enumerate() {
                     for interleaved in [false, true] {
                         for inverse in [false, true] {
                             let mut y = vec![f32::NAN; n];
-                            rotate(view, shape, &cos, &sin, pairs, interleaved, inverse, &mut y);
+                            let angles = Angles { cos: &cos, sin: &sin, pairs, interleaved, inverse };
+                            rotate([Part { x: view, heads, y: &mut y }], shape, angles);
                             let exact = |i: usize| {
                                 let (d, h, s, b) =
                                     (i % head_dim, i / head_dim % heads, i / head_dim / heads % seq, i / head_dim / heads / seq);
@@ -220,8 +245,8 @@ mod tests {
                             near("rotated", &y, &want, 1e-6, 0.0);
                             if case == 1 {
                                 let mut back = vec![f32::NAN; n];
-                                let y = View { data: &y, ..view };
-                                rotate(y, shape, &cos, &sin, pairs, interleaved, !inverse, &mut back);
+                                let part = Part { x: View { data: &y, ..view }, heads, y: &mut back };
+                                rotate([part], shape, Angles { inverse: !inverse, ..angles });
                                 near("turned back", &back, &wide(&data[..n]), 1e-6, 0.0);
                             }
                         }
@@ -231,21 +256,33 @@ mod tests {
         }
     }
 
+    /// Queries and keys with fewer heads, together and one after the other, on any number of threads.
     #[test]
-    fn bits_do_not_depend_on_threads() {
-        let shape = Shape { batch: 3, heads: 4, seq: 300, head_dim: 32 };
-        let n = 3 * 4 * 300 * 32;
-        let data = random(3 * n + 8, 1);
-        let (cos, sin) = tables(300, 16);
+    fn bits_depend_neither_on_company_nor_on_threads() {
+        let (shape, heads, kv_heads) = (Shape { batch: 3, seq: 300, head_dim: 32 }, 4, 2);
+        let n = 3 * 300 * 32;
+        let (q, k) = (random(3 * n * heads + 8, 1), random(3 * n * kv_heads + 8, 2));
+        let (cos, sin) = tables(300, 15);
         for interleaved in [false, true] {
-            let run = |threads| {
-                let mut y = vec![f32::NAN; n];
+            let angles = Angles { cos: &cos, sin: &sin, pairs: 15, interleaved, inverse: false };
+            let run = |threads, together: bool| {
+                let mut out = [heads, kv_heads].map(|heads| vec![f32::NAN; n * heads]);
+                let [y, z] = &mut out;
+                let q = Part { x: views(&q, heads, shape)[2], heads, y };
+                let k = Part { x: views(&k, kv_heads, shape)[1], heads: kv_heads, y: z };
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| rotate(views(&data, shape)[2], shape, &cos, &sin, 16, interleaved, false, &mut y));
-                y.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+                pool.install(|| {
+                    if together {
+                        rotate([q, k], shape, angles);
+                    } else {
+                        rotate([q], shape, angles);
+                        rotate([k], shape, angles);
+                    }
+                });
+                out.map(|y| y.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
             };
-            let one = run(1);
-            assert!([2, 3, 7].into_iter().all(|threads| run(threads) == one));
+            let one = run(1, false);
+            assert!([1, 2, 3, 7].into_iter().all(|threads| run(threads, true) == one && run(threads, false) == one));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{room, tensor};
 use crate::ops::{
     activations::Activations,
     flex::{
-        rotary::{Shape, rotate},
+        rotary::{Angles, Part, Shape, rotate},
         view::View,
     },
     operator::{Keeps, Kept, Kernels},
@@ -18,23 +18,28 @@ use burn::backend::{Flex, flex::FlexTensor};
 pub struct Rotary(pub Rotation);
 
 impl Rotary {
-    pub(super) fn turn(&self, x: &FlexTensor, inverse: bool) -> FlexTensor {
-        let x = rows(x);
-        let [batch, heads, seq, head_dim] = dims(&x);
-        let mut y = room(batch * seq * heads * head_dim);
+    /// All of one batch and sequence, turned in one pass.
+    pub(super) fn turn<const N: usize>(&self, xs: [&FlexTensor; N], inverse: bool) -> [FlexTensor; N] {
+        let xs = xs.map(rows);
+        let [batch, _, seq, head_dim] = dims(&xs[0]);
+        let mut ys = xs.each_ref().map(|x| room(x.layout().num_elements()));
         let Rotation { cos, sin, pairs, interleaved, .. } = &self.0;
-        rotate(view(&x), Shape { batch, heads, seq, head_dim }, cos, sin, *pairs, *interleaved, inverse, &mut y);
-        tensor(y, [batch, seq, heads, head_dim]).transpose(1, 2)
+        let angles = Angles { cos, sin, pairs: *pairs, interleaved: *interleaved, inverse };
+        let mut outputs = ys.iter_mut();
+        let part = |x| Part { x: view(x), heads: dims(x)[1], y: outputs.next().expect("as many as inputs") };
+        rotate(xs.each_ref().map(part), Shape { batch, seq, head_dim }, angles);
+        let mut heads = xs.iter().map(|x| dims(x)[1]);
+        ys.map(|y| tensor(y, [batch, seq, heads.next().expect("as many as inputs"), head_dim]).transpose(1, 2))
     }
 }
 
 impl Kernels<Flex> for Rotary {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
-        vec![self.turn(&inputs[0], false)]
+        self.turn([&inputs[0]], false).into()
     }
 
     fn backward(&self, _: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
-        vec![Some(self.turn(&gradient, true))]
+        self.turn([&gradient], true).map(Some).into()
     }
 
     fn keeps(&self, _: Activations) -> Keeps {

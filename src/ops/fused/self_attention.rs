@@ -28,8 +28,12 @@ pub struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn rotated(&self, x: FlexTensor, inverse: bool) -> FlexTensor {
-        self.rotation.as_ref().map_or_else(|| x.clone(), |rotation| rotation.turn(&x, inverse))
+    /// Queries and keys.
+    fn rotated(&self, q: FlexTensor, k: FlexTensor, inverse: bool) -> [FlexTensor; 2] {
+        match &self.rotation {
+            Some(rotation) => rotation.turn([&q, &k], inverse),
+            None => [q, k],
+        }
     }
 
     /// The table of a relative bias, behind x, the weights and the biases.
@@ -59,7 +63,8 @@ impl Kernels<Flex> for SelfAttention {
             let shape = [inputs[0].layout().shape()[0], inputs[0].layout().shape()[1], shared.outputs(i)];
             by_head(&tensor(shared.forward(i), shape), self.head_dim)
         });
-        let mut parts = vec![self.rotated(q, false), self.rotated(k, false), v];
+        let [q, k] = self.rotated(q, k, false);
+        let mut parts = vec![q, k, v];
         parts.extend(self.table(&inputs).cloned());
         let mut found = Kernels::<Flex>::forward(&self.attention, parts.clone(), starts, tracked);
         let statistics = found.split_off(2).swap_remove(0);
@@ -83,7 +88,8 @@ impl Kernels<Flex> for SelfAttention {
         let mut found = Kernels::<Flex>::backward(&self.attention, inner, gradient, &all).into_iter().flatten();
         let mut next = || found.next().expect("attention gives all gradients");
         let (dq, dk, dv) = (next(), next(), next());
-        let outputs = [self.rotated(dq, true), self.rotated(dk, true), dv].map(|x| joined(&x));
+        let [dq, dk] = self.rotated(dq, dk, true);
+        let outputs = [dq, dk, dv].map(|x| joined(&x));
         let shared = Shared::new(&inputs, &self.biases);
         let mut gradients = linear::backward_of_shared(&shared, &outputs, wanted);
         gradients.extend(found.map(Some));
