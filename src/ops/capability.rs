@@ -89,6 +89,11 @@ impl Op {
         matches!(self, Self::Linear | Self::GatedLinear | Self::Attention | Self::SelfAttention | Self::LinearCrossEntropy)
     }
 
+    /// Whether there is an attention in it.
+    pub fn attends(self) -> bool {
+        matches!(self, Self::Attention | Self::SelfAttention)
+    }
+
     /// Whether it only ever sees f32, whatever the precision of the model: parameters, their gradients and moments.
     pub fn only_f32(self) -> bool {
         matches!(self, Self::Adamw | Self::SquareNorm | Self::OtherUpdate)
@@ -175,10 +180,13 @@ pub fn path_of(op: Op, backend: Backend, dtype: DType, chosen: Path) -> Capabili
         (Backend::Cuda | Backend::Wgpu, DType::F32) if cfg!(feature = "cube") => {
             fused(Implementation::FusedCube, "f32 has portable kernels on GPUs")
         }
-        (Backend::Cuda, DType::BF16 | DType::F16) if cfg!(feature = "cube") && op == Op::Attention => {
+        (Backend::Cuda, DType::BF16 | DType::F16) if cfg!(feature = "cube") && op.attends() => {
             fused(Implementation::FusedCuda, "on tensor cores for heads of 16, 32, … 128 channels")
         }
-        (Backend::Cuda | Backend::Wgpu, _) if cfg!(feature = "cube") => composed("only f32 has kernels on GPUs"),
+        (Backend::Cuda, DType::BF16 | DType::F16) | (Backend::Wgpu, DType::F16) if cfg!(feature = "cube") && !op.only_f32() => {
+            fused(Implementation::FusedCube, "16 bits have portable kernels on GPUs")
+        }
+        (Backend::Cuda | Backend::Wgpu, _) if cfg!(feature = "cube") => composed("this type has no kernels on this device"),
         (Backend::Cuda | Backend::Wgpu, _) => composed("no fused kernels for GPUs in this build"),
         _ => composed("this device has no kernel for this element type"),
     }
@@ -190,14 +198,11 @@ pub fn path_of_rounded(op: Op, backend: Backend, chosen: Path) -> Capability {
     let plain = path_of(op, backend, DType::F32, chosen);
     let composed = |reason| Capability { path: Implementation::Composed, reason };
     match (op, backend) {
-        _ if plain.path == Implementation::Composed => plain,
-        (Op::SelfAttention | Op::GatedLinear, _) => composed("taken apart: operands are rounded between its products"),
-        (Op::Linear | Op::Attention | Op::LinearCrossEntropy, Backend::Flex) => {
-            Capability { path: plain.path, reason: "operands are rounded to bf16 for the kernels of f32" }
-        }
-        (Op::Attention, Backend::Cuda) => path_of(op, backend, DType::BF16, chosen),
-        (Op::Linear | Op::Attention | Op::LinearCrossEntropy, _) => composed("bf16 products are Burn's on GPUs"),
-        _ => plain,
+        _ if plain.path == Implementation::Composed || !op.multiplies() => plain,
+        (_, Backend::Cuda) => path_of(op, backend, DType::BF16, chosen),
+        (Op::SelfAttention | Op::GatedLinear, Backend::Flex) => composed("taken apart: operands are rounded between its products"),
+        (_, Backend::Flex) => Capability { path: plain.path, reason: "operands are rounded to bf16 for the kernels of f32" },
+        _ => composed("this type has no kernels on this device"),
     }
 }
 
@@ -280,7 +285,10 @@ mod tests {
         assert_eq!(on(Op::Linear, Backend::Flex), Implementation::FusedFlex);
         assert_eq!(on(Op::RmsNorm, Backend::Flex), Implementation::FusedFlex);
         assert_eq!(on(Op::SelfAttention, Backend::Flex), Implementation::Composed);
-        assert_eq!(on(Op::Attention, Backend::Cuda), Implementation::Composed);
+        let cuda = |path| if cfg!(feature = "cube") { path } else { Implementation::Composed };
+        assert_eq!(on(Op::Attention, Backend::Cuda), cuda(Implementation::FusedCuda));
+        assert_eq!(on(Op::GatedLinear, Backend::Cuda), cuda(Implementation::FusedCube));
+        assert_eq!(on(Op::Linear, Backend::Wgpu), Implementation::Composed);
         assert_eq!(path_of_rounded(Op::Linear, Backend::Flex, Path::Composed).reason, "chosen with --ops composed");
         assert_eq!(OperatorPath::rounded(Op::Linear, "", Backend::Flex).dtype, "bf16");
         assert_eq!(OperatorPath::rounded(Op::RmsNorm, "", Backend::Flex).dtype, "f32");

@@ -13,7 +13,7 @@ use burn::tensor::{FloatDType, Tensor};
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
     if path::fused(Op::LayerNorm, &x) {
         let norm = fused(&gain, &bias, eps, false);
-        let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
+        let vectors = [gain, bias].into_iter().flatten().map(|vector| vector.cast(x.dtype()).into_dispatch()).collect::<Vec<_>>();
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
@@ -50,7 +50,7 @@ pub fn add_layer_norm<const D: usize>(
     if path::fused(Op::LayerNorm, &x) {
         assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
         let norm = fused(&gain, &bias, eps, true);
-        let vectors = [gain, bias].into_iter().flatten().map(Tensor::into_dispatch);
+        let vectors = [gain, bias].into_iter().flatten().map(|vector| vector.cast(x.dtype()).into_dispatch()).collect::<Vec<_>>();
         let terms = [x.into_dispatch(), branch.into_dispatch()];
         return operator::call_of_sum(norm, terms.into_iter().chain(vectors).collect());
     }

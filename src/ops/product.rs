@@ -24,6 +24,11 @@ pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if by_type(&x) { x.cast(FloatDType::BF16) } else { round(Round::Forward, x) }
 }
 
+/// A tensor that a fused operator adds to a product of [operands](operand): in the type of those.
+pub(super) fn companion<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if by_type(&x) { x.cast(FloatDType::BF16) } else { x }
+}
+
 /// Whether rounding is a change of the element type here.
 fn by_type<const D: usize>(x: &Tensor<D>) -> bool {
     !precision::current().is_f32() && Backend::of(&x.device()) != Backend::Flex
@@ -32,6 +37,7 @@ fn by_type<const D: usize>(x: &Tensor<D>) -> bool {
 /// `x` as an operand of an operator that keeps none of its inputs. Nothing is kept for this one either.
 pub(super) fn passing_operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match precision::current() {
+        Precision::Bf16 if by_type(&x) => x.cast(FloatDType::BF16),
         Precision::F32 => x,
         Precision::Bf16 => {
             let plain = x.clone().detach();

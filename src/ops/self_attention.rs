@@ -1,7 +1,9 @@
 //! The attention branch up to its output projection.
 
 use super::{
-    AttentionOptions, Backend, Op, Rotation, attention, capability::serves_heads, fused, join_heads, linear, operator, product, rotary,
+    AttentionOptions, Backend, Op, Rotation, attention, capability::serves_heads, fused, join_heads, linear, operator,
+    product::{self, companion, operand, result},
+    rotary,
 };
 use burn::tensor::Tensor;
 
@@ -33,7 +35,7 @@ pub fn self_attention(
     options: &AttentionOptions,
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
-    // Between its products, operands and gradients are rounded where that is asked for.
+    // On the CPU, operands and gradients between its products are rounded where that is asked for: then it is taken apart.
     if product::fused(Op::SelfAttention, &x) && serves_heads(Backend::of(&x.device()), head_dim) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
@@ -42,11 +44,11 @@ pub fn self_attention(
         super::count::report(|| (4 * head_dim * heads * batch * super::attention::visible(seq, seq, options.window)) as u64);
         let biases = projections.each_ref().map(|projection| projection.bias.is_some());
         let rotation = rotation.cloned().map(fused::rotary::Rotary);
-        let (weights, vectors): (Vec<_>, Vec<_>) = projections.into_iter().map(|p| (p.weight.into_dispatch(), p.bias)).unzip();
-        let vectors = vectors.into_iter().flatten().map(Tensor::into_dispatch);
-        let inputs = std::iter::once(x.into_dispatch()).chain(weights).chain(vectors).chain(table.map(Tensor::into_dispatch));
+        let (weights, vectors): (Vec<_>, Vec<_>) = projections.into_iter().map(|p| (operand(p.weight).into_dispatch(), p.bias)).unzip();
+        let vectors = vectors.into_iter().flatten().map(|bias| companion(bias).into_dispatch());
+        let inputs = std::iter::once(operand(x).into_dispatch()).chain(weights).chain(vectors).chain(table.map(Tensor::into_dispatch));
         let operator = fused::self_attention::SelfAttention { attention: operator, rotation, head_dim, biases };
-        return operator::call(operator, inputs.collect(), super::attention::flat_starts(options));
+        return result(operator::call(operator, inputs.collect(), super::attention::flat_starts(options)));
     }
     let [q, k, v] = projections.map(|Affine { weight, bias }| {
         let heads = weight.dims()[1] / head_dim;

@@ -6,7 +6,7 @@
 use super::{
     Described,
     reduce::{max_over_cube, sum_over_cube, sum_rows},
-    tensor::{arg, dense, dims, elem, matmul, reshape, room, rows, statistic, swap, units},
+    tensor::{arg, dense, dims, elem, matmul, matmul_into, reshape, room, rows, statistic, swap, units},
 };
 use crate::ops::{
     activations::Activations,
@@ -167,8 +167,10 @@ fn pass(inputs: &[CubeTensor], targets: Option<CubeTensor>, options: &CrossEntro
             elem(&x),
         );
         if gradients {
-            let mut parts = vec![if tied { matmul(swap(logits.clone(), 0, 1), x) } else { matmul(swap(x, 0, 1), logits.clone()) }];
-            parts.extend(bias.is_some().then(|| sum_rows(&logits, 1.0, logits.dtype)));
+            // Sums over chunks are in f32 whatever the operands are.
+            let sum = |a, b| matmul_into(a, b, DType::F32);
+            let mut parts = vec![if tied { sum(swap(logits.clone(), 0, 1), x) } else { sum(swap(x, 0, 1), logits.clone()) }];
+            parts.extend(bias.is_some().then(|| sum_rows(&logits, 1.0, DType::F32)));
             dx.push(matmul(logits, swap(w.clone(), 0, 1)));
             sums = if sums.is_empty() { parts } else { sums.into_iter().zip(parts).map(|(a, b)| CubeBackend::float_add(a, b)).collect() };
         }
@@ -176,7 +178,7 @@ fn pass(inputs: &[CubeTensor], targets: Option<CubeTensor>, options: &CrossEntro
     let mut all = vec![];
     if gradients {
         all.push(if dx.len() == 1 { dx.swap_remove(0) } else { CubeBackend::float_cat(dx, 0) });
-        let mut sums = sums.into_iter();
+        let mut sums = sums.into_iter().map(|sum| cast(sum, x.dtype));
         let dw = sums.next().expect("at least one chunk");
         all.push(if tied { swap(dw, 0, 1) } else { dw });
         all.extend(sums);

@@ -7,7 +7,7 @@ use burn::{
 use burn_cubecl::{
     CubeBackend,
     cubecl::{ir::ElemType, prelude::*},
-    kernel::into_contiguous,
+    kernel::{self, into_contiguous, matmul::MatmulStrategy},
     ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
@@ -89,8 +89,18 @@ pub fn rows(x: &CubeTensor, range: std::ops::Range<usize>) -> CubeTensor {
 ///
 /// If the element types differ: CubeCL would read one as the other.
 pub fn matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+    let dtype = a.dtype;
+    matmul_into(a, b, dtype)
+}
+
+/// a·b, rounded to this type only.
+///
+/// # Panics
+///
+/// As [`matmul`], or if no kernel can be launched.
+pub fn matmul_into(a: CubeTensor, b: CubeTensor, dtype: DType) -> CubeTensor {
     assert_eq!(a.dtype, b.dtype, "matrix product: element types differ");
-    CubeBackend::float_matmul(a, b)
+    kernel::matmul::matmul(a, b, None, MatmulStrategy::default(), dtype).expect("CubeCL has a kernel for every product")
 }
 
 /// The description of an output of this shape and the element type of `like`.

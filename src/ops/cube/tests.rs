@@ -8,11 +8,14 @@ use crate::{
         check::{near, random, weighted_sum, wide},
     },
 };
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 /// Largest norm-wise relative error; results near 0 that are differences of larger numbers have a floor beside it.
 const TOLERANCE: f64 = 1e-5;
 const FLOOR: f64 = 1e-6;
+
+/// The same where every tensor between two kernels is rounded to 11 bits.
+const F16_TOLERANCE: f64 = 3e-3;
 
 /// The device under test, if it has kernels.
 fn device() -> Option<Device> {
@@ -72,6 +75,28 @@ fn agree_on(what: &str, inputs: &[Vec<f32>], f: Function, gradients: bool) {
 fn agree(what: &str, sizes: &[usize], f: Function) {
     let inputs: Vec<Vec<f32>> = sizes.iter().enumerate().map(|(i, n)| random(*n, 17 * i as u64 + *n as u64)).collect();
     agree_on(what, &inputs, f, true);
+}
+
+/// The function on the device in f16 against that on the CPU in f32, of the same numbers.
+#[track_caller]
+fn agree_in_f16(what: &str, sizes: &[usize], f: Function) {
+    let Some(device) = device() else { return };
+    poison(&device);
+    let rounded = |(i, n): (usize, &usize)| {
+        let x = Tensor::<1>::from_data(TensorData::new(random(*n, 17 * i as u64 + *n as u64), [*n]), &Device::flex());
+        numbers(x.cast(FloatDType::F16).cast(FloatDType::F32))
+    };
+    let inputs: Vec<Vec<f32>> = sizes.iter().enumerate().map(rounded).collect();
+    let in_f16 = |x: &[Tensor<1>], device: &Device| {
+        let x: Vec<_> = x.iter().map(|x| x.clone().cast(FloatDType::F16)).collect();
+        f(&x, device).cast(FloatDType::F32)
+    };
+    let (got, want) = (run(&inputs, &in_f16, &device, true), run(&inputs, f, &Device::flex(), true));
+    let norm = |x: &[f32]| wide(x).iter().map(|x| x * x).sum::<f64>().sqrt();
+    let floor = F16_TOLERANCE * want.iter().map(|x| norm(x)).fold(1.0, f64::max) / 10.0;
+    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+        near(&format!("{what} in f16: {i}"), got, &wide(want), F16_TOLERANCE, floor);
+    }
 }
 
 fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
@@ -369,4 +394,36 @@ fn self_attentions() {
             flat(ops::self_attention(x, projections, head_dim, Some(&rotation), &options))
         });
     }
+}
+
+#[test]
+fn sixteen_bits() {
+    let (rows, width, hidden) = (67, 32, 48);
+    let x = move |x: &Tensor<1>| x.clone().reshape([1, rows, width]);
+    agree_in_f16("residual", &[rows * width, rows * width, width], &|i, _| {
+        let [normed, sum] = ops::add_rms_norm(x(&i[0]), x(&i[1]), RmsGain::AfterCast(i[2].clone()), 1e-5);
+        flat(ops::add(sum, normed.mul_scalar(0.5)))
+    });
+    // Weights small enough that no softmax amplifies the rounding of its scores.
+    let affine = |w: &Tensor<1>, b: &Tensor<1>, outputs| Affine { weight: w.clone().reshape([width, outputs]).mul_scalar(0.25), bias: Some(b.clone()) };
+    agree_in_f16("gated", &[rows * width, width * hidden, hidden, width * hidden, hidden], &|i, _| {
+        flat(ops::gated_linear(x(&i[0]), affine(&i[1], &i[2], hidden), affine(&i[3], &i[4], hidden), Activation::Silu))
+    });
+    let angles: Vec<f32> = (0..rows * 8).map(|i| (i / 8) as f32 / (1 + i % 8) as f32).collect();
+    let [cos, sin] = [f32::cos, f32::sin].map(|f| angles.iter().map(|a| f(*a)).collect::<Vec<_>>());
+    let rotation = Rotation::new(&cos, &sin, 8, 16, false);
+    let options = AttentionOptions { scale: 0.25, soft_cap: None, window: Some(20), starts: None, bias: ScoreBias::None };
+    agree_in_f16("self-attention", &[rows * width, width * 32, 32, width * 16, 16, width * 16, 16], &|i, _| {
+        let projections = [affine(&i[1], &i[2], 32), affine(&i[3], &i[4], 16), affine(&i[5], &i[6], 16)];
+        flat(ops::self_attention(x(&i[0]), projections, 16, Some(&rotation), &options))
+    });
+    let loss = CrossEntropyOptions { soft_cap: None, z_loss: 0.01, label_smoothing: 0.1 };
+    let targets: Vec<i32> = (0..rows as i32).map(|i| i * 5 % 40).collect();
+    agree_in_f16("loss", &[rows * width, width * 40, 40], &|i, device| {
+        let targets = ids(targets.clone(), device).reshape([1, rows]);
+        ops::linear_cross_entropy(x(&i[0]), i[1].clone().reshape([width, 40]), Some(i[2].clone()), targets, loss).objective
+    });
+    agree_in_f16("embedding", &[40 * width], &|i, device| {
+        flat(ops::embedding(i[0].clone().reshape([40, width]), ids(targets.clone(), device).reshape([1, rows])))
+    });
 }
