@@ -58,6 +58,8 @@ pub struct Attention {
     pub numbers: [Numbers; 5],
     /// Whether the heads of a token lie beside each other, as projections give them.
     pub across: bool,
+    /// Factor on the scores, by the usual one.
+    pub steep: f64,
     pub seed: u64,
 }
 
@@ -101,12 +103,12 @@ const WORK: usize = 1_000_000;
 pub fn settings() -> impl Strategy<Value = Attention> {
     let fewer = prop_oneof![2 => Just(0), 1 => 0..140usize, 1 => Just(1000)];
     let sizes = (few(), few(), group(), length(), fewer, head_dim());
-    (sizes, options(), numbers(), any::<bool>(), any::<u64>()).prop_map(
-        |((batch, kv_heads, group, keys, fewer, head_dim), options, numbers, across, seed)| {
+    (sizes, options(), numbers(), (any::<bool>(), select(&[1.0, 1.0, 0.1, 3.0][..])), any::<u64>()).prop_map(
+        |((batch, kv_heads, group, keys, fewer, head_dim), options, numbers, (across, steep), seed)| {
             let queries = keys - fewer.min(keys - 1);
             let limit = WORK / (queries * keys * head_dim).clamp(1, WORK);
             let [batch, group, kv_heads] = within(limit, [batch, group, kv_heads]);
-            Attention { batch, kv_heads, group, queries, keys, head_dim, options, numbers, across, seed }
+            Attention { batch, kv_heads, group, queries, keys, head_dim, options, numbers, across, steep, seed }
         },
     )
 }
@@ -184,7 +186,7 @@ impl Attention {
     }
 
     fn scale(&self) -> f64 {
-        1.0 / (self.head_dim as f64).sqrt()
+        self.steep / (self.head_dim as f64).sqrt()
     }
 
     pub fn inputs(&self) -> Inputs {
