@@ -59,7 +59,7 @@ fn size() -> impl Strategy<Value = f32> {
 }
 
 proptest! {
-    #![proptest_config(config(40))]
+    #![proptest_config(config(120))]
 
     #[test]
     fn what_comes_after_a_query_changes_no_bit_of_it(setting in settings(), at in any::<prop::sample::Index>(), size in prop::sample::select(&[1f32, 1e4, 1e15][..])) {

@@ -79,7 +79,7 @@ fn any_finite() -> impl Strategy<Value = f32> {
 }
 
 proptest! {
-    #![proptest_config(config(200))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

@@ -56,7 +56,7 @@ impl Setting for Embedding {
 }
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

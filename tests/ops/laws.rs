@@ -15,7 +15,7 @@ fn any_operator() -> impl Strategy<Value = Box<dyn Setting>> {
         3 => boxed(attention::settings()),
         3 => boxed(self_attention::settings()),
         3 => boxed(loss::settings()),
-        2 => boxed(products::settings()),
+        2 => boxed(products::settings(products::SHARED)),
         2 => boxed(norms::settings()),
         1 => boxed(elementwise::settings()),
         1 => boxed(embedding::settings()),
@@ -33,7 +33,7 @@ static POOLS: LazyLock<Vec<ThreadPool>> =
     LazyLock::new(|| [1, 2, 3, 7].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap()).into());
 
 proptest! {
-    #![proptest_config(config(100))]
+    #![proptest_config(config(300))]
 
     #[test]
     fn threads_change_no_bit(setting in any_operator()) {

@@ -127,7 +127,7 @@ impl Setting for Loss {
 }
 
 proptest! {
-    #![proptest_config(config(120))]
+    #![proptest_config(config(300))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

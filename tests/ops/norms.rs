@@ -100,7 +100,7 @@ impl Setting for Norm {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

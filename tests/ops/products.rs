@@ -15,6 +15,9 @@ use proptest::prelude::*;
 /// Multiplications that float64 is given time for.
 const WORK: usize = 300_000;
 
+/// Multiplications that are shared among threads.
+pub const SHARED: usize = 4_000_000;
+
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
     /// The activation of a gated pair of products; none of a single one.
@@ -29,15 +32,16 @@ pub struct Product {
     seed: u64,
 }
 
-pub fn settings() -> impl Strategy<Value = Product> {
+/// Products of at most `work` multiplications.
+pub fn settings(work: usize) -> impl Strategy<Value = Product> {
     let form = (prop::option::of(kind()), any::<bool>(), any::<bool>());
     let numbers = (prop_oneof![1 => Just(USUAL), 1 => any_size()], ordinary(), ordinary());
     (form, [few().boxed(), length().boxed(), length().boxed(), length().boxed()], numbers, any::<u64>()).prop_map(
-        |((gate, bias, tied), sizes, (x, weights, dy), seed)| {
+        move |((gate, bias, tied), sizes, (x, weights, dy), seed)| {
             // A gate that closes makes nothing of a product in float64 alone: what is left in f32 must not be multiplied by much.
             let x = if gate.is_some() { (x.0, x.1.min(30.0)) } else { x };
             let numbers = [x, weights, dy];
-            Product { gate, sizes: within(WORK, sizes), bias, tied: tied && gate.is_none(), numbers, seed }
+            Product { gate, sizes: within(work, sizes), bias, tied: tied && gate.is_none(), numbers, seed }
         },
     )
 }
@@ -97,10 +101,10 @@ impl Setting for Product {
 }
 
 proptest! {
-    #![proptest_config(config(100))]
+    #![proptest_config(config(250))]
 
     #[test]
-    fn agrees_with_float64(setting in settings()) {
+    fn agrees_with_float64(setting in settings(WORK)) {
         setting.agrees()?;
     }
 }

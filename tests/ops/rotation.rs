@@ -85,7 +85,7 @@ impl Setting for Rotary {
 }
 
 proptest! {
-    #![proptest_config(config(80))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

@@ -142,7 +142,7 @@ impl Setting for SelfAttention {
 }
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(config(200))]
 
     #[test]
     fn agrees_with_float64(setting in settings()) {

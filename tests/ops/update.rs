@@ -96,7 +96,7 @@ impl Setting for Norm {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn adamw_agrees_with_float64(setting in updates()) {
