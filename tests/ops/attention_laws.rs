@@ -4,30 +4,26 @@ use super::{
     Results, Setting,
     attention::{Attention, Bias, Inputs, Options, settings},
     config,
-    numbers::{Form, USUAL, close, draw, finite, wide},
+    numbers::{Form, USUAL, close, draw, finite, same, wide},
 };
 use ablate::ops::reference::Sums;
-use proptest::{prelude::*, test_runner::TestCaseResult};
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+    test_runner::TestCaseResult,
+};
+use std::ops::Range;
 
 /// Off by a few roundings: the same sums in another order.
 const ORDER: f64 = 1e-6;
 
-/// The same bits.
-fn same(one: &Results, other: &Results) -> TestCaseResult {
-    let bits = |found: &[f32]| found.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    for ((name, one), (_, other)) in one.iter().zip(other) {
-        prop_assert!(bits(one) == bits(other), "{} differs", name);
-    }
-    Ok(())
-}
-
 /// Rows of `width` numbers `[.., rows, width]`, those of `range` of each.
-fn rows(x: &[f32], width: usize, rows: usize, range: std::ops::Range<usize>) -> Vec<f32> {
+fn rows(x: &[f32], width: usize, rows: usize, range: Range<usize>) -> Vec<f32> {
     x.chunks(rows * width).flat_map(|x| &x[range.start * width..range.end * width]).copied().collect()
 }
 
 /// Writes what [`rows`] reads, added to what is there.
-fn add_rows(to: &mut [f64], x: &[f32], width: usize, rows: usize, range: std::ops::Range<usize>) {
+fn add_rows(to: &mut [f64], x: &[f32], width: usize, rows: usize, range: Range<usize>) {
     for (to, x) in to.chunks_mut(rows * width).zip(x.chunks(range.len() * width)) {
         to[range.start * width..range.end * width].iter_mut().zip(x).for_each(|(to, x)| *to += f64::from(*x));
     }
@@ -55,14 +51,14 @@ fn agree(found: &Results, other: Vec<Vec<f64>>, want: Vec<Sums>) -> TestCaseResu
 
 /// From what is usual to what f32 still multiplies.
 fn size() -> impl Strategy<Value = f32> {
-    prop::sample::select(&[1f32, 1e2, 1e4, 1e7, 1e11, 1e15][..])
+    select(&[1f32, 1e2, 1e4, 1e7, 1e11, 1e15][..])
 }
 
 proptest! {
     #![proptest_config(config(120))]
 
     #[test]
-    fn what_comes_after_a_query_changes_no_bit_of_it(setting in settings(), at in any::<prop::sample::Index>(), size in prop::sample::select(&[1f32, 1e4, 1e15][..])) {
+    fn what_comes_after_a_query_changes_no_bit_of_it(setting in settings(), at in any::<Index>(), size in size()) {
         let Attention { batch, kv_heads, queries, keys, head_dim, seed, .. } = setting;
         let seen = 1 + at.index(queries);
         let before = setting.inputs();
@@ -73,11 +69,12 @@ proptest! {
                 *x = other[i];
             }
         }
-        let found = [before, after].map(|inputs| {
-            let found = setting.run_on(&inputs);
-            found.into_iter().take(2).map(|(name, x)| (name, rows(&x, head_dim, queries, 0..seen))).collect()
+        // The output and the gradient of the queries.
+        let [before, after] = [before, after].map(|inputs| {
+            let found = setting.run_on(&inputs).into_iter().take(2);
+            found.map(|(name, x)| (name, rows(&x, head_dim, queries, 0..seen))).collect()
         });
-        same(&found[0], &found[1])?;
+        same(&before, &after)?;
     }
 
     #[test]
@@ -93,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn documents_are_sequences_of_their_own(setting in settings(), mean in prop::sample::select(&[1usize, 2, 8, 60][..])) {
+    fn documents_are_sequences_of_their_own(setting in settings(), mean in select(&[1usize, 2, 8, 60][..])) {
         // One sequence, since the documents of others are elsewhere.
         let whole = Attention { batch: 1, queries: setting.keys, options: Options { documents: Some(mean), ..setting.options }, ..setting };
         let (keys, width, inputs) = (whole.keys, whole.head_dim, whole.inputs());

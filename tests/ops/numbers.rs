@@ -1,5 +1,6 @@
 //! Inputs by key, and how far results are from what is expected.
 
+use super::Results;
 use ablate::{
     ops::reference::Sums,
     random::{Purpose, generator},
@@ -119,8 +120,17 @@ const ROUNDINGS: f64 = 32.0;
 /// What an element may be off by near 0: exponentials end where f32 does, and ordinary factors follow.
 const UNDERFLOW: f64 = 1e5 * f32::MIN_POSITIVE as f64;
 
+/// The same results to the bit.
+pub fn same(one: &Results, other: &Results) -> TestCaseResult {
+    prop_assert_eq!(one.len(), other.len());
+    for ((name, one), (_, other)) in one.iter().zip(other) {
+        prop_assert!(one.iter().map(|x| x.to_bits()).eq(other.iter().map(|x| x.to_bits())), "{} differs", name);
+    }
+    Ok(())
+}
+
 /// Nothing is infinite or no number.
-pub fn finite(found: &super::Results) -> TestCaseResult {
+pub fn finite(found: &Results) -> TestCaseResult {
     for (name, x) in found {
         prop_assert!(x.iter().all(|x| x.is_finite()), "{} is not finite", name);
     }
