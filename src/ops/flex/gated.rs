@@ -159,7 +159,7 @@ fn value<S: Simd, const K: u8>(simd: S, x: S::f32s) -> S::f32s {
             let x = simd::max(simd, simd.splat_f32s(0.0), x);
             simd.mul_f32s(x, x)
         }
-        GELU => simd.mul_f32s(simd::max(simd, simd.splat_f32s(-GELU_BOUND), x), simd::normal(simd, clamp(simd, x, GELU_BOUND)).0),
+        GELU => simd.mul_f32s(simd::max(simd, simd.splat_f32s(-GELU_BOUND), x), simd::normal(simd, x).0),
         GELU_TANH => simd.mul_f32s(simd::max(simd, simd.splat_f32s(-20.0), x), simd::sigmoid(simd, gelu_inner(simd, x))),
         SILU => simd.mul_f32s(simd::max(simd, simd.splat_f32s(-100.0), x), simd::sigmoid(simd, x)),
         SIGMOID => simd::sigmoid(simd, x),

@@ -105,7 +105,7 @@ pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(simd.mul_f32s(x, above), below)
 }
 
-/// Φ(x), the normal distribution function, and e^(-x²/2) on the way to it; x within ±20.
+/// Φ(x), the normal distribution function, and e^(-x²/2) on the way to it.
 ///
 /// By the complementary error function, since 1 + erf cancels where Φ is small: Φ(-√2·z) = e^(-z²)·t·P(t) with
 /// t = 1/(1 + 0.3·z) and P the interpolation of degree 8 at Chebyshev's points, 3e-8 off for z up to 10.
