@@ -5,6 +5,7 @@ mod cli;
 mod data;
 mod experiment;
 mod model;
+mod ops;
 mod reference;
 mod report;
 mod settings;

@@ -12,11 +12,13 @@ pub enum Mode {
     Bf16Products,
     /// Inputs of bf16.
     Bf16,
+    /// Inputs of f16.
+    F16,
 }
 
 impl Mode {
     /// All.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16Products, Self::Bf16];
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16Products, Self::Bf16, Self::F16];
 
     /// In tables and JSON.
     pub fn name(self) -> &'static str {
@@ -24,33 +26,45 @@ impl Mode {
             Self::F32 => "f32",
             Self::Bf16Products => "bf16 products",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
         }
     }
 
     /// Element type of the inputs.
     pub fn dtype(self) -> DType {
-        if self == Self::Bf16 { DType::BF16 } else { DType::F32 }
+        match self {
+            Self::F32 | Self::Bf16Products => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
     }
 
     /// Whether it can be asked of an operator on a device.
     pub fn applies(self, op: Op, device: &Device) -> bool {
-        let has_bf16 = || device.supports_dtype(DType::BF16);
         match self {
             Self::F32 => true,
-            Self::Bf16Products => op.multiplies() && has_bf16(),
-            Self::Bf16 => !op.only_f32() && has_bf16(),
+            Self::Bf16Products => op.multiplies() && device.supports_dtype(DType::BF16),
+            Self::Bf16 | Self::F16 => !op.only_f32() && device.supports_dtype(self.dtype()),
         }
     }
 
     /// Largest relative error of a result: its distance from the reference in the Euclidean norm, by the norm of the
-    /// reference.
+    /// reference. Of f16, which has three bits more than bf16, about an eighth is expected.
     pub fn tolerance(self) -> f64 {
-        if self == Self::F32 { 1e-5 } else { 2e-2 }
+        match self {
+            Self::F32 => 1e-5,
+            Self::Bf16Products | Self::Bf16 => 2e-2,
+            Self::F16 => 2e-3,
+        }
     }
 
     /// Distance of 1 from the next number of what is read.
     pub fn rounding(self) -> f64 {
-        if self == Self::F32 { f64::from(f32::EPSILON) } else { f64::from(2f32.powi(-8)) }
+        match self {
+            Self::F32 => f64::from(f32::EPSILON),
+            Self::Bf16Products | Self::Bf16 => 2f64.powi(-8),
+            Self::F16 => 2f64.powi(-11),
+        }
     }
 
     /// Which implementation runs, and why.

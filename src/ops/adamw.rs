@@ -30,8 +30,7 @@ pub fn adamw<const D: usize>(step: &AdamWStep, parameter: Tensor<D>, gradient: T
     let &AdamWStep { lr, beta1, beta2, eps, weight_decay, step: t } = step;
     let [m, v] = moments;
     if path::fused(Op::Adamw, &parameter) {
-        let (lr, beta1, beta2, eps) = (lr as f32, beta1 as f32, beta2 as f32, eps as f32);
-        let step = flex::adamw::AdamW { lr, beta1, beta2, eps, weight_decay: weight_decay as f32, step: t as i32 };
+        let step = flex::adamw::AdamW { lr, beta1, beta2, eps, weight_decay, step: t as i32 };
         let inputs = [parameter, gradient, m, v].map(Tensor::into_dispatch).into();
         let mut found = operator::call_all(fused::adamw::Step(step), inputs).into_iter().map(Tensor::from_dispatch);
         return [(); 3].map(|()| found.next().expect("three results"));

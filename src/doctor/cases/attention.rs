@@ -139,9 +139,7 @@ impl Setting {
             _ => reference::Bias::None,
         };
         let &Self { soft_cap, window, .. } = self;
-        let starts: Option<Vec<usize>> = self
-            .document
-            .map(|document| (0..batch).flat_map(|b| (0..keys).map(move |position| position / (document + b) * (document + b))).collect());
+        let starts = self.document.map(|document| starts(document, batch, keys));
         let indices = starts.as_ref().map(|starts| place.indices(starts, [batch, keys]));
         let starts = starts.as_deref();
         let want = reference::Attention { batch, heads, kv_heads, queries, keys, head_dim, scale, soft_cap, window, starts, bias };
@@ -164,6 +162,12 @@ impl Setting {
             place.compare_gradient("gradient of the table", table, &gradients, &found.table);
         }
     }
+}
+
+/// Where the document of each position starts, `[batch, keys]`: of `document` tokens in the first sequence, of one more in each
+/// that follows.
+pub(super) fn starts(document: usize, batch: usize, keys: usize) -> Vec<usize> {
+    (0..batch).flat_map(|b| (0..keys).map(move |position| position / (document + b) * (document + b))).collect()
 }
 
 /// The bias as part of a case's name.

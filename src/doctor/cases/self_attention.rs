@@ -2,7 +2,7 @@
 
 use super::{
     Case, Place,
-    attention::{Bias, buckets, score_bias, slopes, words},
+    attention::{Bias, buckets, score_bias, slopes, starts, words},
     rotary::angles,
 };
 use crate::ops::{
@@ -19,10 +19,13 @@ struct Setting {
     rotation: Option<(usize, bool)>,
     soft_cap: Option<f64>,
     window: Option<usize>,
+    /// Tokens of each document of the first sequence; those of sequence b have b more.
+    document: Option<usize>,
     bias: Bias,
 }
 
-const PLAIN: Setting = Setting { sizes: [1; 6], biases: false, rotation: None, soft_cap: None, window: None, bias: Bias::None };
+const PLAIN: Setting =
+    Setting { sizes: [1; 6], biases: false, rotation: None, soft_cap: None, window: None, document: None, bias: Bias::None };
 
 fn settings() -> Vec<Setting> {
     vec![
@@ -33,6 +36,9 @@ fn settings() -> Vec<Setting> {
         Setting { sizes: [1, 65, 129, 2, 1, 64], biases: true, window: Some(20), bias: Bias::Alibi, ..PLAIN },
         Setting { sizes: [2, 35, 31, 4, 2, 16], biases: true, rotation: Some((8, true)), bias: Bias::Relative(8, 20), ..PLAIN },
         Setting { sizes: [1, 67, 64, 2, 2, 64], soft_cap: Some(2.0), window: Some(30), bias: Bias::Relative(32, 128), ..PLAIN },
+        Setting { sizes: [2, 19, 24, 4, 2, 16], document: Some(1), rotation: Some((8, true)), ..PLAIN },
+        Setting { sizes: [2, 67, 48, 4, 2, 32], document: Some(40), rotation: Some((16, false)), biases: true, ..PLAIN },
+        Setting { sizes: [2, 70, 31, 2, 1, 16], document: Some(25), window: Some(20), bias: Bias::Relative(8, 20), ..PLAIN },
     ]
 }
 
@@ -51,6 +57,9 @@ impl Setting {
         }
         if let Some(window) = self.window {
             name += &format!(", window {window}");
+        }
+        if let Some(document) = self.document {
+            name += &format!(", documents of {document}");
         }
         name + &words(self.bias)
     }
@@ -77,6 +86,8 @@ impl Setting {
         let scale = 1.0 / (head_dim as f64).sqrt();
         let &Self { soft_cap, window, .. } = self;
         let rotation = self.rotation.zip(tables.as_ref());
+        let starts = self.document.map(|document| starts(document, batch, seq));
+        let indices = starts.as_ref().map(|starts| place.indices(starts, [batch, seq]));
         let want = SelfAttention {
             weights: weights.each_ref().map(|w| w.wide.as_slice()),
             biases: vectors.each_ref().map(|b| b.as_ref().map(|b| b.wide.as_slice())),
@@ -97,7 +108,7 @@ impl Setting {
                 scale,
                 soft_cap,
                 window,
-                starts: None,
+                starts: starts.as_deref(),
                 bias,
             },
         };
@@ -108,7 +119,7 @@ impl Setting {
             scale,
             soft_cap,
             window,
-            starts: None,
+            starts: indices,
             bias: score_bias(self.bias, slopes.clone(), table.as_ref().map(|t| t.tensor.clone())),
         };
 

@@ -5,6 +5,7 @@ use super::{
     tensor::{arg, count, dense, per_element},
 };
 use crate::ops::{
+    flex::adamw::AdamW,
     fused::adamw::Step,
     operator::{Kept, Kernels},
 };
@@ -58,7 +59,7 @@ impl Kernels<CubeBackend> for Step {
         let mut next = || inputs.next().expect("four inputs");
         let (p, g, m, v) = (next(), dense(&next()), next(), next());
         let [p, m, v] = [p, m, v].map(owned);
-        let (beta1, beta2, lr) = (f64::from(o.beta1), f64::from(o.beta2), f64::from(o.lr));
+        let &AdamW { lr, beta1, beta2, .. } = o;
         let (grid, units) = per_element(count(&p));
         step::launch(
             &p.client,
@@ -69,14 +70,14 @@ impl Kernels<CubeBackend> for Step {
             arg(&m),
             arg(&v),
             count(&p),
-            o.beta1,
+            beta1 as f32,
             (1.0 - beta1) as f32,
-            o.beta2,
+            beta2 as f32,
             (1.0 - beta2) as f32,
             (lr / (1.0 - beta1.powi(o.step))) as f32,
             (1.0 / (1.0 - beta2.powi(o.step))).sqrt() as f32,
-            o.eps,
-            (1.0 - lr * f64::from(o.weight_decay)) as f32,
+            o.eps as f32,
+            (1.0 - lr * o.weight_decay) as f32,
         );
         vec![p, m, v]
     }

@@ -9,19 +9,19 @@ use rayon::prelude::*;
 /// Elements in one parallel task; the sum of squares has one partial sum for each.
 const BLOCK: usize = 1 << 14;
 
-/// The settings of one optimisation step.
+/// The settings of one optimisation step, in f64: β is near 1, and 1 - β of a β in f32 has lost its last digits.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamW {
     /// Learning rate of this step.
-    pub lr: f32,
+    pub lr: f64,
     /// Decay of the mean of the gradients.
-    pub beta1: f32,
+    pub beta1: f64,
     /// Decay of the mean of their squares.
-    pub beta2: f32,
+    pub beta2: f64,
     /// Added to the root of the mean square.
-    pub eps: f32,
+    pub eps: f64,
     /// Each step takes lr·weight_decay of the parameters away.
-    pub weight_decay: f32,
+    pub weight_decay: f64,
     /// Number of this step, from 1.
     pub step: i32,
 }
@@ -35,17 +35,17 @@ pub fn step(o: &AdamW, p: &mut [f32], g: &[f32], factor: f32, m: &mut [f32], v: 
     let _span = span("optimizer");
     assert!(g.len() == p.len() && m.len() == p.len() && v.len() == p.len());
     assert!(o.step >= 1, "steps count from 1");
-    let (beta1, beta2, lr) = (f64::from(o.beta1), f64::from(o.beta2), f64::from(o.lr));
+    let &AdamW { lr, beta1, beta2, .. } = o;
     let c = Constants {
         factor,
-        beta1: o.beta1,
+        beta1: beta1 as f32,
         rest1: (1.0 - beta1) as f32,
-        beta2: o.beta2,
+        beta2: beta2 as f32,
         rest2: (1.0 - beta2) as f32,
         rate: (lr / (1.0 - beta1.powi(o.step))) as f32,
         correction: (1.0 / (1.0 - beta2.powi(o.step))).sqrt() as f32,
-        eps: o.eps,
-        keep: (1.0 - lr * f64::from(o.weight_decay)) as f32,
+        eps: o.eps as f32,
+        keep: (1.0 - lr * o.weight_decay) as f32,
     };
     if p.len() <= BLOCK {
         return simd::run(Step { c, p, g, m, v });
@@ -165,8 +165,7 @@ mod tests {
     fn agrees_with_f64() {
         for n in [1, 3, 16, 17, 64, 100, 300, BLOCK + 1] {
             let mut want = [wide(&random(n, 1)), vec![0.0; n], vec![0.0; n]];
-            let [lr, b1, b2, eps, decay] =
-                [SETTINGS.lr, SETTINGS.beta1, SETTINGS.beta2, SETTINGS.eps, SETTINGS.weight_decay].map(f64::from);
+            let AdamW { lr, beta1: b1, beta2: b2, eps, weight_decay: decay, .. } = SETTINGS;
             let count = if n > BLOCK { 2 } else { 20 };
             for t in 1..=count {
                 let mut g = random(n, 1 + t as u64);

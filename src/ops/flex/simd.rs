@@ -105,15 +105,22 @@ pub fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(simd.mul_f32s(x, above), below)
 }
 
-/// erf x, with an absolute error of at most 4e-7: a rational function of degree 9 over 12 (that of Eigen), clamped where
-/// it reaches ±1.
+/// Φ(x), the normal distribution function, and e^(-x²/2) on the way to it.
+///
+/// By the complementary error function, since 1 + erf cancels where Φ is small: Φ(-√2·z) = e^(-z²)·t·P(t) with
+/// t = 1/(1 + 0.3·z) and P the interpolation of degree 8 at Chebyshev's points, 3e-8 off for z up to 10.
 #[inline(always)]
-pub fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let x = min(simd, simd.splat_f32s(3.832_507), max(simd, simd.splat_f32s(-3.832_507), x));
-    let square = simd.mul_f32s(x, x);
-    let above = polynomial(simd, square, [std::f32::consts::FRAC_2_SQRT_PI, 0.185_208_32, 5.095_569_5e-2, 3.408_291e-3, 2.290_506_5e-4]);
-    let below = polynomial(simd, square, [1.0, 0.497_469_25, 0.110_985_05, 1.407_047e-2, 1.017_962_5e-3, 2.354_796_6e-5, -1.179_160_3e-7]);
-    // The quotient may round to a little beyond ±1.
-    let y = simd.div_f32s(simd.mul_f32s(x, above), below);
-    min(simd, simd.splat_f32s(1.0), max(simd, simd.splat_f32s(-1.0), y))
+pub fn normal<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    const STEP: f32 = 0.3 * std::f32::consts::FRAC_1_SQRT_2;
+    let one = simd.splat_f32s(1.0);
+    let density = exp(simd, simd.mul_f32s(simd.mul_f32s(x, x), simd.splat_f32s(-0.5)));
+    let t = simd.div_f32s(one, simd.mul_add_e_f32s(simd.abs_f32s(x), simd.splat_f32s(STEP), one));
+    let fit = polynomial(
+        simd,
+        t,
+        [0.084_586_53, 0.085_474_56, 0.073_398_01, 0.110_269_59, -0.053_491_68, 0.282_257_1, -0.263_075_83, 0.245_967_14, -0.065_385_44],
+    );
+    let tail = simd.mul_f32s(density, simd.mul_f32s(t, fit));
+    let positive = simd.greater_than_f32s(x, simd.splat_f32s(0.0));
+    (simd.select_f32s(positive, simd.sub_f32s(one, tail), tail), density)
 }

@@ -13,10 +13,11 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The tanh of GELU's approximation, and the derivative of its argument.
+/// The argument of the tanh in GELU's approximation, twice, and its derivative: (1 + tanh u)/2 is the sigmoid of 2u, and
+/// 1 + tanh u would cancel where tanh u is near -1.
 fn gelu_tanh(x: f64) -> (f64, f64) {
-    let c = (2.0 / PI).sqrt();
-    ((c * (x + 0.044715 * x.powi(3))).tanh(), c * (1.0 + 3.0 * 0.044715 * x * x))
+    let c = 2.0 * (2.0 / PI).sqrt();
+    (c * (x + 0.044715 * x.powi(3)), c * (1.0 + 3.0 * 0.044715 * x * x))
 }
 
 /// The activation of a number.
@@ -26,7 +27,7 @@ pub fn value(kind: Activation, x: f64) -> f64 {
         Activation::Relu => x.max(0.0),
         Activation::Relu2 => x.max(0.0).powi(2),
         Activation::Gelu => x * normal(x),
-        Activation::GeluTanh => 0.5 * x * (1.0 + gelu_tanh(x).0),
+        Activation::GeluTanh => x * sigmoid(gelu_tanh(x).0),
         Activation::Silu => x * sigmoid(x),
         Activation::Sigmoid => sigmoid(x),
     }
@@ -40,8 +41,8 @@ pub fn slope(kind: Activation, x: f64) -> f64 {
         Activation::Relu2 => 2.0 * x.max(0.0),
         Activation::Gelu => normal(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
         Activation::GeluTanh => {
-            let (t, slope) = gelu_tanh(x);
-            0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope
+            let (u, slope) = gelu_tanh(x);
+            sigmoid(u) * (1.0 + x * slope * sigmoid(-u))
         }
         Activation::Silu => sigmoid(x) * (1.0 + x * sigmoid(-x)),
         Activation::Sigmoid => sigmoid(x) * sigmoid(-x),
@@ -124,6 +125,17 @@ mod tests {
             gradient("dgate", &dgate, &x, &dy, |x| gated(kind, &Sums::of(x), &sums).value);
             gradient("dup", &dup, &up, &dy, |up| gated(kind, &gate, &Sums::of(up)).value);
         }
+    }
+
+    #[test]
+    fn tails_do_not_cancel() {
+        // x·Φ(x) by its asymptotic series, and x·e^(2u), both at -8.
+        let x = -8.0f64;
+        let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+        let series = 1.0 - 1.0 / 64.0 + 3.0 / 4096.0 - 15.0 / 262_144.0;
+        assert!((value(Activation::Gelu, x) / (-density * series) - 1.0).abs() < 1e-4);
+        let twice = 2.0 * (2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3));
+        assert!((value(Activation::GeluTanh, x) / (x * twice.exp()) - 1.0).abs() < 1e-12);
     }
 
     #[test]
