@@ -1,7 +1,9 @@
 //! The attention branch up to its output projection.
 
 use super::{
-    AttentionOptions, Backend, Op, Rotation, attention, capability::serves_heads, fused, join_heads, linear, operator,
+    AttentionOptions, Backend, Op, Rotation, attention,
+    capability::serves_heads,
+    fused, join_heads, linear, operator,
     product::{self, companion, operand, result},
     rotary,
 };

@@ -405,7 +405,10 @@ fn sixteen_bits() {
         flat(ops::add(sum, normed.mul_scalar(0.5)))
     });
     // Weights small enough that no softmax amplifies the rounding of its scores.
-    let affine = |w: &Tensor<1>, b: &Tensor<1>, outputs| Affine { weight: w.clone().reshape([width, outputs]).mul_scalar(0.25), bias: Some(b.clone()) };
+    let affine = |w: &Tensor<1>, b: &Tensor<1>, outputs| Affine {
+        weight: w.clone().reshape([width, outputs]).mul_scalar(0.25),
+        bias: Some(b.clone()),
+    };
     agree_in_f16("gated", &[rows * width, width * hidden, hidden, width * hidden, hidden], &|i, _| {
         flat(ops::gated_linear(x(&i[0]), affine(&i[1], &i[2], hidden), affine(&i[3], &i[4], hidden), Activation::Silu))
     });
