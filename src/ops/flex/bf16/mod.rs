@@ -45,7 +45,6 @@ pub fn product(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
 }
 
 /// The product of rounded copies, by the instructions of f32.
-#[allow(dead_code)]
 fn rounded_product(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
     let (a, b) = {
         let _span = span("rounding");

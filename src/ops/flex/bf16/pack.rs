@@ -57,9 +57,21 @@ pub unsafe fn pack<R: Round, const W: usize>(source: Matrix, lanes: Range<usize>
                 }
             }
         }
-    } else {
-        for (pair, to) in to.chunks_exact_mut(W).enumerate() {
-            let step = steps.start + 2 * pair;
+        return;
+    }
+    for (pair, to) in to.chunks_exact_mut(W).enumerate() {
+        let (step, zeros) = (steps.start + 2 * pair, [0.0; W]);
+        if source.row == 1 && lanes.len() == W {
+            // One look at the bounds for all lanes.
+            let read = |step: usize| source.data[lanes.start + step * source.column..].first_chunk().unwrap();
+            let early: &[f32; W] = read(step);
+            let late = if step + 1 < steps.end { read(step + 1) } else { &zeros };
+            for first in groups::<W>() {
+                let [early, late] = [early, late].map(|x| *x[first..].first_chunk().unwrap());
+                // SAFETY: as promised by the caller.
+                to[first..first + LANES].copy_from_slice(&unsafe { R::zip(early, late) });
+            }
+        } else {
             for first in groups::<W>() {
                 let lanes = lanes.start + first..lanes.end;
                 let early = read(source, lanes.clone(), step);
@@ -80,9 +92,6 @@ fn groups<const W: usize>() -> impl Iterator<Item = usize> {
 /// One step of the first lanes of a range, 0 past its end.
 #[inline(always)]
 fn read(source: Matrix, lanes: Range<usize>, step: usize) -> [f32; LANES] {
-    if source.row == 1 && lanes.start + LANES <= lanes.end {
-        return *source.data[lanes.start + step * source.column..].first_chunk().unwrap();
-    }
     let mut values = [0.0; LANES];
     for (value, lane) in values.iter_mut().zip(lanes) {
         *value = source.data[lane * source.row + step * source.column];
