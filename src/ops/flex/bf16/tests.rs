@@ -391,7 +391,9 @@ mod avx512 {
             return;
         }
         let x: [[u32; LANES]; LANES] = std::array::from_fn(|i| std::array::from_fn(|j| (10 * i + j) as u32));
-        let y = unsafe { crate::ops::flex::bf16::tile::transpose(std::mem::transmute::<[[u32; LANES]; LANES], _>(x)) };
+        let y = unsafe {
+            crate::ops::flex::bf16::tile::transpose(std::mem::transmute::<[[u32; LANES]; LANES], [std::arch::x86_64::__m256i; LANES]>(x))
+        };
         assert!((0..LANES).all(|i| (0..LANES).all(|j| y[i][j] == x[j][i])));
     }
 }

@@ -45,7 +45,7 @@ impl Avx512 {
     }
 }
 
-// A method that is part of a trait and generic is compiled with the instructions of its caller. These only pass on.
+// Functions with instructions of their own cannot be inlined by force, as the packing around these is. So they pass on.
 #[cfg(target_arch = "x86_64")]
 impl Round for Avx512 {
     #[inline(always)]
@@ -100,8 +100,11 @@ impl Tile for Avx512 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn zip(early: [f32; LANES], late: [f32; LANES]) -> [u32; LANES] {
-    // SAFETY: the types on either side of each hold the same bits.
-    let words = |x: [f32; LANES]| unsafe { _mm256_cvtepu16_epi32(transmute::<__m128bh, __m128i>(_mm256_cvtneps_pbh(transmute(x)))) };
+    // SAFETY: eight lanes are a vector; both types of a vector hold the same bits.
+    let words = |x: [f32; LANES]| unsafe {
+        let rounded = _mm256_cvtneps_pbh(_mm256_loadu_ps(x.as_ptr()));
+        _mm256_cvtepu16_epi32(transmute::<__m128bh, __m128i>(rounded))
+    };
     // SAFETY: as above.
     unsafe { transmute(_mm256_or_si256(words(early), _mm256_slli_epi32::<16>(words(late)))) }
 }
