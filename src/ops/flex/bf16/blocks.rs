@@ -38,7 +38,7 @@ thread_local! {
     static PACKED: Cell<[Vec<Line>; 2]> = Cell::default();
 }
 
-/// [`super::product`], by the instructions of `T`.
+/// [`super::product()`], by the instructions of `T`.
 ///
 /// # Safety
 /// The processor has the instructions of `T`.

@@ -66,19 +66,13 @@ impl Rounded {
         let source = if transposed { source.transposed() } else { source };
         let Matrix { rows, columns, .. } = source;
         let mut data = vec![0.0; rows * columns];
-        if columns > 0 && source.column == 1 && source.row == columns {
-            let from = &source.data[..data.len()];
-            data.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(to, from)| simd::run(RoundRow { from, to }));
-        } else if columns > 0 {
-            let rows = data.par_chunks_mut(columns).with_min_len(BLOCK.div_ceil(columns)).enumerate();
-            rows.for_each(|(row, to)| {
-                let from = &source.data[row * source.row..];
-                if source.column == 1 {
-                    simd::run(RoundRow { from: &from[..columns], to });
-                } else {
-                    to.iter_mut().zip(from.iter().step_by(source.column)).for_each(|(to, x)| *to = nearest(*x));
-                }
-            });
+        // Rows without gaps are as good as one.
+        let [length, from] = if source.column == 1 && source.row == columns { [BLOCK, BLOCK] } else { [columns, source.row] };
+        let round = |(i, to): (usize, &mut [f32])| round_row(&source.data[i * from..], source.column, to);
+        if data.len() <= BLOCK {
+            data.chunks_mut(length.max(1)).enumerate().for_each(round);
+        } else {
+            data.par_chunks_mut(length).with_min_len(BLOCK / length).enumerate().for_each(round);
         }
         Self { data, shape: [rows, columns], transposed }
     }
@@ -86,6 +80,16 @@ impl Rounded {
     fn matrix(&self) -> Matrix<'_> {
         let matrix = Matrix::contiguous(&self.data, self.shape[0], self.shape[1]);
         if self.transposed { matrix.transposed() } else { matrix }
+    }
+}
+
+/// Rounds elements that lie `stride` apart.
+fn round_row(from: &[f32], stride: usize, to: &mut [f32]) {
+    if stride == 1 {
+        return simd::run(RoundRow { from, to });
+    }
+    for (i, to) in to.iter_mut().enumerate() {
+        *to = nearest(from[i * stride]);
     }
 }
 
