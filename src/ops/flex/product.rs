@@ -5,11 +5,11 @@ use crate::ops::profile::span;
 /// A strided matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row: usize,
-    column: usize,
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -39,7 +39,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// Products of fewer multiply-adds stay on one thread.
-const PARALLEL: usize = 1 << 21;
+pub(super) const PARALLEL: usize = 1 << 21;
 
 /// out = a·b, or out += a·b if `accumulate`; `out` holds its rows one after the other. No sum is split over threads.
 ///
