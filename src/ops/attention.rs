@@ -6,7 +6,7 @@ use super::{
     count,
     fused::attention::{Added, Attention},
     operator,
-    product::{self, operand, product, result},
+    product::{self, lowered, product, raised, reads},
     relative_bucket::relative_bucket,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
@@ -73,8 +73,8 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     if product::fused(Op::Attention, &q) && serves_heads(Backend::of(&q.device()), head_dim) {
         count::report(|| (4 * head_dim * heads * batch * visible(query_seq, key_seq, options.window)) as u64);
         let (operator, table) = operator(options);
-        let inputs = [q, k, v].map(|x| operand(x).into_dispatch()).into_iter().chain(table.map(Tensor::into_dispatch));
-        let y = result(operator::call(operator, inputs.collect(), flat_starts(options)));
+        let inputs = [q, k, v].map(|x| lowered(x).into_dispatch()).into_iter().chain(table.map(Tensor::into_dispatch));
+        let y = raised(operator::call(operator, inputs.collect(), flat_starts(options)));
         return if FloatDType::from(y.dtype()) == dtype { y } else { y.cast(dtype) };
     }
     let mask = Mask::new(query_seq, key_seq, options.window);
@@ -125,7 +125,7 @@ pub(super) fn operator(options: &AttentionOptions) -> (Attention, Option<Tensor<
         ScoreBias::Relative { table, max_distance } => (Added::Table { max_distance: *max_distance }, Some(table.clone())),
     };
     let (scale, soft_cap) = (options.scale as f32, options.soft_cap.map(|cap| cap as f32));
-    (Attention { scale, soft_cap, window: options.window, added }, table)
+    (Attention { scale, soft_cap, window: options.window, added, reads: reads() }, table)
 }
 
 /// The starts of documents as one list, as the fused operator takes them.

@@ -200,8 +200,7 @@ pub fn path_of_rounded(op: Op, backend: Backend, chosen: Path) -> Capability {
     match (op, backend) {
         _ if plain.path == Implementation::Composed || !op.multiplies() => plain,
         (_, Backend::Cuda) => path_of(op, backend, DType::BF16, chosen),
-        (Op::SelfAttention | Op::GatedLinear, Backend::Flex) => composed("taken apart: operands are rounded between its products"),
-        (_, Backend::Flex) => Capability { path: plain.path, reason: "operands are rounded to bf16 for the kernels of f32" },
+        (_, Backend::Flex) => Capability { path: plain.path, reason: "products round their operands to bf16" },
         _ => composed("this type has no kernels on this device"),
     }
 }
@@ -280,11 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn rounded_operands_take_operators_of_several_products_apart() {
+    fn rounded_operands_leave_operators_whole() {
         let on = |op, backend| path_of_rounded(op, backend, Path::Fused).path;
         assert_eq!(on(Op::Linear, Backend::Flex), Implementation::FusedFlex);
         assert_eq!(on(Op::RmsNorm, Backend::Flex), Implementation::FusedFlex);
-        assert_eq!(on(Op::SelfAttention, Backend::Flex), Implementation::Composed);
+        assert_eq!(on(Op::SelfAttention, Backend::Flex), Implementation::FusedFlex);
         let cuda = |path| if cfg!(feature = "cube") { path } else { Implementation::Composed };
         assert_eq!(on(Op::Attention, Backend::Cuda), cuda(Implementation::FusedCuda));
         assert_eq!(on(Op::GatedLinear, Backend::Cuda), cuda(Implementation::FusedCube));

@@ -2,7 +2,7 @@
 
 use super::{
     Activation, Affine, Op, count, fused, gated, linear, operator,
-    product::{self, companion, operand, result},
+    product::{self, lowered, raised, reads},
 };
 use burn::tensor::Tensor;
 
@@ -13,15 +13,14 @@ use burn::tensor::Tensor;
 /// - `x`: `[batch, seq, width]`, weights: `[width, hidden]`
 /// - output: `[batch, seq, hidden]`
 pub fn gated_linear(x: Tensor<3>, gate: Affine, up: Affine, activation: Activation) -> Tensor<3> {
-    // On the CPU, gradients between the products and the gate are rounded where the operands are: then it is taken apart.
     if product::fused(Op::GatedLinear, &x) {
         let ([batch, seq, width], [_, hidden]) = (x.dims(), gate.weight.dims());
         count::report(|| 4 * (batch * seq * width * hidden) as u64);
         let biases = [gate.bias.is_some(), up.bias.is_some()];
-        let weights = [gate.weight, up.weight].map(|w| operand(w).into_dispatch());
-        let vectors = [gate.bias, up.bias].into_iter().flatten().map(|b| companion(b).into_dispatch());
-        let inputs = std::iter::once(operand(x).into_dispatch()).chain(weights).chain(vectors);
-        return result(operator::call(fused::gated_linear::GatedLinear { activation, biases }, inputs.collect(), None));
+        let weights = [gate.weight, up.weight].map(|w| lowered(w).into_dispatch());
+        let vectors = [gate.bias, up.bias].into_iter().flatten().map(|b| lowered(b).into_dispatch());
+        let inputs = std::iter::once(lowered(x).into_dispatch()).chain(weights).chain(vectors);
+        return raised(operator::call(fused::gated_linear::GatedLinear { activation, biases, reads: reads() }, inputs.collect(), None));
     }
     gated(linear(x.clone(), gate.weight, gate.bias), linear(x, up.weight, up.bias), activation)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Op, count, fused, operator,
-    product::{self, companion, operand, product, result},
+    product::{self, lowered, product, raised, reads},
 };
 use burn::tensor::Tensor;
 
@@ -23,9 +23,9 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     count::report(|| 2 * (batch * seq * inputs * outputs) as u64);
     if product::fused(Op::Linear, &x) {
         let has_bias = bias.is_some();
-        let bias = bias.map(|bias| companion(bias).into_dispatch());
-        let inputs = [operand(x).into_dispatch(), operand(weight).into_dispatch()].into_iter().chain(bias);
-        return result(operator::call(fused::linear::Linear { bias: has_bias }, inputs.collect(), None));
+        let bias = bias.map(|bias| lowered(bias).into_dispatch());
+        let inputs = [lowered(x).into_dispatch(), lowered(weight).into_dispatch()].into_iter().chain(bias);
+        return raised(operator::call(fused::linear::Linear { bias: has_bias, reads: reads() }, inputs.collect(), None));
     }
     let y = product(x.reshape([batch * seq, inputs]), weight).reshape([batch, seq, outputs]);
     match bias {

@@ -4,7 +4,7 @@ use super::{
     CrossEntropyOptions, Op, count, cross_entropy,
     fused::loss::{MeanLoss, TokenLosses},
     linear, operator,
-    product::{self, companion, operand, passing_operand},
+    product::{self, lowered, operand, passing_operand},
 };
 use burn::tensor::{Int, Tensor};
 
@@ -68,7 +68,7 @@ fn fused(
     let ([batch, seq, width], [_, vocab]) = (x.dims(), weight.dims());
     count::report(|| 2 * (batch * seq * width * vocab) as u64);
     let x: Tensor<2> = x.reshape([batch * seq, width]);
-    let bias = bias.map(|bias| companion(bias).into_dispatch());
+    let bias = bias.map(|bias| lowered(bias).into_dispatch());
     let inputs = [passing_operand(x).into_dispatch(), operand(weight).into_dispatch()].into_iter().chain(bias);
     operator::call(operator, inputs.collect(), Some(targets.reshape([batch * seq])))
 }

@@ -1,7 +1,8 @@
-//! Where tensors become operands of matrix products.
+//! What matrix products read.
 //!
-//! Fused operators multiply f32 slices, so that no other type gets in; [`operand`] and [`result`] round what they read, on
-//! both ways, to the type that is asked for. Composed operators multiply tensors of that type, by [`product`] alone.
+//! Where bf16 is asked for, fused operators on the CPU are told to ([`reads`]) and read their f32 tensors so; on GPUs they
+//! are given tensors of bf16 ([`lowered`], [`raised`]). Composed operators multiply tensors of that type, by [`product`]
+//! alone. Nothing else multiplies, so that no product mixes types.
 
 use super::{
     capability::{Backend, Implementation, Op, path_of_rounded},
@@ -19,14 +20,19 @@ pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
     path_of_rounded(op, Backend::of(&x.device()), path::chosen()).path != Implementation::Composed
 }
 
-/// `x` as a fused matrix product reads it: rounded on the CPU, whose kernels read f32; a tensor of bf16 elsewhere.
-pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if by_type(&x) { x.cast(FloatDType::BF16) } else { round(Round::Forward, x) }
+/// As what a fused operator reads f32 tensors; those that it is given [lowered] are none.
+pub(super) fn reads() -> Precision {
+    precision::current()
 }
 
-/// A tensor that a fused operator adds to a product of [operands](operand): in the type of those.
-pub(super) fn companion<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+/// An input of a fused operator that multiplies: a tensor of bf16 on a GPU where that is asked for.
+pub(super) fn lowered<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if by_type(&x) { x.cast(FloatDType::BF16) } else { x }
+}
+
+/// The result of an operator whose inputs were [lowered], in f32 again.
+pub(super) fn raised<const D: usize>(y: Tensor<D>) -> Tensor<D> {
+    if by_type(&y) { y.cast(FloatDType::F32) } else { y }
 }
 
 /// Whether rounding is a change of the element type here.
@@ -34,29 +40,26 @@ fn by_type<const D: usize>(x: &Tensor<D>) -> bool {
     !precision::current().is_f32() && Backend::of(&x.device()) != Backend::Flex
 }
 
+/// `x` as an operand of an operator that reads f32 as it is.
+pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match precision::current() {
+        Precision::F32 => x,
+        Precision::Bf16 if by_type(&x) => lowered(x),
+        Precision::Bf16 => operator::call(Round, vec![x.into_dispatch()], None),
+    }
+}
+
 /// `x` as an operand of an operator that keeps none of its inputs. Nothing is kept for this one either.
 pub(super) fn passing_operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match precision::current() {
-        Precision::Bf16 if by_type(&x) => x.cast(FloatDType::BF16),
         Precision::F32 => x,
+        Precision::Bf16 if by_type(&x) => lowered(x),
         Precision::Bf16 => {
             let plain = x.clone().detach();
             // Both differences are exact: rounding moves a number by less than a part in 2^8.
             let step = plain.clone().cast(FloatDType::BF16).cast(FloatDType::F32) - plain;
             x + step
         }
-    }
-}
-
-/// `y`, which a fused matrix product gave, with its gradient as the products of the backward pass read it.
-pub(super) fn result<const D: usize>(y: Tensor<D>) -> Tensor<D> {
-    if by_type(&y) { y.cast(FloatDType::F32) } else { round(Round::Backward, y) }
-}
-
-fn round<const D: usize>(way: Round, x: Tensor<D>) -> Tensor<D> {
-    match precision::current() {
-        Precision::F32 => x,
-        Precision::Bf16 => operator::call(way, vec![x.into_dispatch()], None),
     }
 }
 
@@ -118,10 +121,6 @@ mod tests {
         assert_eq!(values(y.clone()), all(&values(x.clone())));
         let gradient = |y: Tensor<1>| values(x.grad(&(y * Tensor::from_inner(x.clone().inner())).sum().backward()).unwrap());
         assert_eq!(gradient(y), values(x.clone()));
-        let y = computing(Precision::Bf16, || result(x.clone()));
-        assert_eq!(values(y.clone()), values(x.clone()));
-        // The factor of the weighted sum is the gradient, and the gradient is what is rounded.
-        assert_eq!(gradient(y), all(&values(x.clone())));
         let y = computing(Precision::Bf16, || passing_operand(x.clone()));
         assert_eq!(values(y.clone()), all(&values(x.clone())));
         assert_eq!(gradient(y), values(x.clone()));

@@ -4,7 +4,7 @@ use super::{
     AttentionOptions, Backend, Op, Rotation, attention,
     capability::serves_heads,
     fused, join_heads, linear, operator,
-    product::{self, companion, operand, result},
+    product::{self, lowered, raised},
     rotary,
 };
 use burn::tensor::Tensor;
@@ -37,7 +37,6 @@ pub fn self_attention(
     options: &AttentionOptions,
 ) -> Tensor<3> {
     let [batch, seq, width] = x.dims();
-    // On the CPU, operands and gradients between its products are rounded where that is asked for: then it is taken apart.
     if product::fused(Op::SelfAttention, &x) && serves_heads(Backend::of(&x.device()), head_dim) {
         let columns: usize = projections.iter().map(|projection| projection.weight.dims()[1]).sum();
         super::count::report(|| 2 * (batch * seq * width * columns) as u64);
@@ -46,11 +45,11 @@ pub fn self_attention(
         super::count::report(|| (4 * head_dim * heads * batch * super::attention::visible(seq, seq, options.window)) as u64);
         let biases = projections.each_ref().map(|projection| projection.bias.is_some());
         let rotation = rotation.cloned().map(fused::rotary::Rotary);
-        let (weights, vectors): (Vec<_>, Vec<_>) = projections.into_iter().map(|p| (operand(p.weight).into_dispatch(), p.bias)).unzip();
-        let vectors = vectors.into_iter().flatten().map(|bias| companion(bias).into_dispatch());
-        let inputs = std::iter::once(operand(x).into_dispatch()).chain(weights).chain(vectors).chain(table.map(Tensor::into_dispatch));
+        let (weights, vectors): (Vec<_>, Vec<_>) = projections.into_iter().map(|p| (lowered(p.weight).into_dispatch(), p.bias)).unzip();
+        let vectors = vectors.into_iter().flatten().map(|bias| lowered(bias).into_dispatch());
+        let inputs = std::iter::once(lowered(x).into_dispatch()).chain(weights).chain(vectors).chain(table.map(Tensor::into_dispatch));
         let operator = fused::self_attention::SelfAttention { attention: operator, rotation, head_dim, biases };
-        return result(operator::call(operator, inputs.collect(), super::attention::flat_starts(options)));
+        return raised(operator::call(operator, inputs.collect(), super::attention::flat_starts(options)));
     }
     let [q, k, v] = projections.map(|Affine { weight, bias }| {
         let heads = weight.dims()[1] / head_dim;

@@ -62,7 +62,8 @@ fn value(x: f32, #[comptime] kind: u8) -> f32 {
         let positive = max(x, 0.0f32);
         y = positive * positive;
     } else if comptime!(kind == GELU) {
-        y = max(x, -6.0f32) * normal(x);
+        // Where Φ is 0 in f32, -∞ must not meet it.
+        y = max(x, -20.0f32) * normal(x);
     } else if comptime!(kind == GELU_TANH) {
         y = max(x, -20.0f32) * sigmoid(x * (comptime!(TANH_SCALE) + comptime!(TANH_SCALE * TANH_CUBE) * (x * x)));
     } else if comptime!(kind == SILU) {

@@ -3,6 +3,7 @@
 use super::{
     room,
     rotary::{dims, rows, view},
+    round::rounded,
     slice, tensor,
 };
 use crate::ops::{
@@ -11,6 +12,7 @@ use crate::ops::{
     count,
     flex::attention::{self, Bias, Problem},
     operator::{Keeps, Kept, Kernels, Reading},
+    precision::Precision,
     relative_bucket::relative_bucket,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -42,9 +44,16 @@ pub struct Attention {
     pub window: Option<usize>,
     /// Added to the scores.
     pub added: Added,
+    /// As what products read queries, keys, values and the gradient, if these are f32.
+    pub reads: Precision,
 }
 
 impl Attention {
+    /// The tensor as products read it.
+    fn operand(&self, x: &FlexTensor) -> FlexTensor {
+        rows(&if self.reads.is_f32() { x.clone() } else { rounded::<Flex>(x.clone()) })
+    }
+
     /// Counts the products of q, k and v.
     pub(super) fn report(&self, q: &FlexTensor, k: &FlexTensor) {
         let ([batch, heads, queries, head_dim], [_, _, keys, _]) = (dims(q), dims(k));
@@ -83,7 +92,7 @@ impl Attention {
 
 impl Kernels<Flex> for Attention {
     fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
-        let [q, k, v] = [0, 1, 2].map(|i| rows(&inputs[i]));
+        let [q, k, v] = [0, 1, 2].map(|i| self.operand(&inputs[i]));
         let [batch, heads, queries, head_dim] = dims(&q);
         let (mut out, mut log_sum) = (room(batch * heads * queries * head_dim), room(batch * heads * queries));
         self.with(&q, &k, inputs.get(3), starts.as_ref(), |problem| {
@@ -94,9 +103,9 @@ impl Kernels<Flex> for Attention {
     }
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        let [q, k, v] = [0, 1, 2].map(|i| rows(&kept.inputs[i]));
+        let [q, k, v] = [0, 1, 2].map(|i| self.operand(&kept.inputs[i]));
         let ([batch, heads, queries, head_dim], [_, kv_heads, keys, _]) = (dims(&q), dims(&k));
-        let gradient = rows(&gradient);
+        let gradient = self.operand(&gradient);
         let mut dq = room(batch * queries * heads * head_dim);
         let [mut dk, mut dv] = [(); 2].map(|()| room(batch * keys * kv_heads * head_dim));
         let table = kept.inputs.get(3);

@@ -9,6 +9,7 @@ use crate::ops::{
     activations::Activations,
     flex::gated::{self, Activation},
     operator::{Keeps, Kept, Kernels, Reading},
+    precision::Precision,
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -20,11 +21,13 @@ pub struct GatedLinear {
     pub activation: Activation,
     /// Whether gate and up have a bias.
     pub biases: [bool; 2],
+    /// As what products read f32.
+    pub reads: Precision,
 }
 
 impl Kernels<Flex> for GatedLinear {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
-        let shared = Shared::new(&inputs, &self.biases);
+        let shared = Shared::new(&inputs, &self.biases, self.reads);
         let [gate, up] = [0, 1].map(|i| shared.forward(i));
         let mut y = room(gate.len());
         gated::gated(self.activation, &gate, &up, &mut y);
@@ -45,7 +48,7 @@ impl Kernels<Flex> for GatedLinear {
         let shape = gradient.layout().shape().clone();
         drop((saved, gradient));
         let outputs = [dgate, dup].map(|values| tensor(values, shape.clone()));
-        linear::backward_of_shared(&Shared::new(&inputs, &self.biases), &outputs, wanted)
+        linear::backward_of_shared(&Shared::new(&inputs, &self.biases, self.reads), &outputs, wanted)
     }
 
     fn keeps(&self, activations: Activations) -> Keeps {

@@ -2,8 +2,12 @@
 
 use super::{matrix, room, slice, tensor, width};
 use crate::ops::{
-    flex::product::{Matrix, product},
+    flex::{
+        bf16,
+        product::{Matrix, product},
+    },
     operator::{Kept, Kernels},
+    precision::Precision,
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -12,11 +16,13 @@ use burn::backend::{Flex, flex::FlexTensor};
 pub struct Linear {
     /// Whether there is a bias.
     pub bias: bool,
+    /// As what products read f32; tensors of other types are read as they are.
+    pub reads: Precision,
 }
 
 impl Kernels<Flex> for Linear {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
-        let shared = Shared::new(&inputs, &[self.bias]);
+        let shared = Shared::new(&inputs, &[self.bias], self.reads);
         let mut shape = inputs[0].layout().shape().clone();
         let last = shape.num_dims() - 1;
         shape[last] = shared.outputs(0);
@@ -24,7 +30,7 @@ impl Kernels<Flex> for Linear {
     }
 
     fn backward(&self, kept: Kept<Flex>, gradient: FlexTensor, wanted: &[bool]) -> Vec<Option<FlexTensor>> {
-        backward_of_shared(&Shared::new(&kept.inputs, &[self.bias]), &[gradient.to_contiguous()], wanted)
+        backward_of_shared(&Shared::new(&kept.inputs, &[self.bias], self.reads), &[gradient.to_contiguous()], wanted)
     }
 }
 
@@ -33,14 +39,23 @@ pub(super) struct Shared<'a> {
     x: FlexTensor,
     weights: &'a [FlexTensor],
     biases: Vec<Option<&'a FlexTensor>>,
+    reads: Precision,
 }
 
 impl<'a> Shared<'a> {
     /// The products among `inputs`; `biases` says which have a bias.
-    pub(super) fn new(inputs: &'a [FlexTensor], biases: &[bool]) -> Self {
+    pub(super) fn new(inputs: &'a [FlexTensor], biases: &[bool], reads: Precision) -> Self {
         let (weights, mut rest) = (&inputs[1..=biases.len()], inputs[1 + biases.len()..].iter());
         let biases = biases.iter().map(|bias| if *bias { rest.next() } else { None }).collect();
-        Self { x: inputs[0].to_contiguous(), weights, biases }
+        Self { x: inputs[0].to_contiguous(), weights, biases, reads }
+    }
+
+    /// out = a·b, or out += a·b, of operands as they are read.
+    fn product(&self, a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
+        match self.reads {
+            Precision::F32 => product(a, b, out, accumulate),
+            Precision::Bf16 => bf16::product(a, b, out, accumulate),
+        }
     }
 
     fn rows(&self) -> usize {
@@ -64,7 +79,7 @@ impl<'a> Shared<'a> {
             let bias = bias.to_contiguous();
             y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(slice(&bias)));
         }
-        product(self.x(), matrix(&self.weights[i]), &mut y, self.biases[i].is_some());
+        self.product(self.x(), matrix(&self.weights[i]), &mut y, self.biases[i].is_some());
         y
     }
 }
@@ -76,7 +91,7 @@ pub(super) fn backward_of_shared(shared: &Shared, outputs: &[FlexTensor], wanted
     let mut found = vec![wanted[0].then(|| {
         let mut dx = room(rows * inputs);
         for (i, dy) in gradients.iter().enumerate() {
-            product(*dy, matrix(&shared.weights[i]).transposed(), &mut dx, i > 0);
+            shared.product(*dy, matrix(&shared.weights[i]).transposed(), &mut dx, i > 0);
         }
         tensor(dx, shared.x.layout().shape().clone())
     })];
@@ -85,7 +100,7 @@ pub(super) fn backward_of_shared(shared: &Shared, outputs: &[FlexTensor], wanted
     for (i, dy) in gradients.iter().enumerate() {
         found.push(next().then(|| {
             let mut dw = room(inputs * shared.outputs(i));
-            product(shared.x().transposed(), *dy, &mut dw, false);
+            shared.product(shared.x().transposed(), *dy, &mut dw, false);
             tensor(dw, [inputs, shared.outputs(i)])
         }));
     }

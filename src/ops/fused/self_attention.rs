@@ -58,7 +58,7 @@ fn joined(x: &FlexTensor) -> FlexTensor {
 
 impl Kernels<Flex> for SelfAttention {
     fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
-        let shared = Shared::new(&inputs, &self.biases);
+        let shared = Shared::new(&inputs, &self.biases, self.attention.reads);
         let [q, k, v] = [0, 1, 2].map(|i| {
             let shape = [inputs[0].layout().shape()[0], inputs[0].layout().shape()[1], shared.outputs(i)];
             by_head(&tensor(shared.forward(i), shape), self.head_dim)
@@ -90,7 +90,7 @@ impl Kernels<Flex> for SelfAttention {
         let (dq, dk, dv) = (next(), next(), next());
         let [dq, dk] = self.rotated(dq, dk, true);
         let outputs = [dq, dk, dv].map(|x| joined(&x));
-        let shared = Shared::new(&inputs, &self.biases);
+        let shared = Shared::new(&inputs, &self.biases, self.attention.reads);
         let mut gradients = linear::backward_of_shared(&shared, &outputs, wanted);
         gradients.extend(found.map(Some));
         gradients

@@ -32,8 +32,6 @@ const BLOCK: usize = 1 << 14;
 /// # Panics
 ///
 /// If the shapes disagree.
-// Used by tests alone until the operators call it.
-#[allow(dead_code)]
 pub fn product(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
     #[cfg(target_arch = "x86_64")]
     if tile::Avx512::is_available() {
