@@ -4,7 +4,7 @@ use super::allocator;
 use ablate::{
     Result,
     device::DeviceName,
-    doctor::{self, Check, Diagnosis, System},
+    doctor::{self, Asked, Check, Diagnosis, Mode, System},
     ops::{Op, OperatorPath, Path},
     settings::Error,
 };
@@ -23,6 +23,9 @@ pub struct Args {
     /// Only this implementation of the operators: fused or composed. Both by default.
     #[arg(long, value_name = "PATH")]
     only: Option<Path>,
+    /// Only this element type: f32, bf16-products (f32 that matrix products read as bf16), bf16 or f16. All by default.
+    #[arg(long, value_name = "TYPE", value_parser = mode)]
+    dtype: Option<Mode>,
     /// Print the diagnosis as JSON.
     #[arg(long)]
     json: bool,
@@ -35,6 +38,11 @@ fn operator(name: &str) -> Result<Op, String> {
     Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| "no such operator".into())
 }
 
+fn mode(name: &str) -> Result<Mode, String> {
+    let found = Mode::ALL.into_iter().find(|mode| mode.name().replace(' ', "-") == name);
+    found.ok_or_else(|| "expected f32, bf16-products, bf16 or f16".into())
+}
+
 /// Runs the verb: 0 when all checks pass, 3 when some miss.
 pub fn run(args: Args) -> Result<ExitCode> {
     let system = doctor::system(allocator::name());
@@ -44,7 +52,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             eprint!("\r{operator:24}");
         }
     };
-    let diagnosis = doctor::examine(&args.device, args.only, args.distort, &mut tell)?;
+    let diagnosis = doctor::examine(&args.device, Asked { only: args.only, mode: args.dtype, distorted: args.distort }, &mut tell)?;
     if watched {
         eprint!("\r{:24}\r", "");
     }

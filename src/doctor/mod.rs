@@ -11,6 +11,7 @@ mod mode;
 mod place;
 mod system;
 
+pub use mode::Mode;
 pub use system::{Backends, Processor, System, system};
 
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
 };
 use burn::tensor::Device;
 use cases::Case;
-use mode::Mode;
 use place::{Finding, Place};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -81,15 +81,27 @@ pub struct Miss {
     pub message: Option<String>,
 }
 
+/// What of a device is asked; all by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// Only this implementation of the operators.
+    pub only: Option<Path>,
+    /// Only this element type.
+    pub mode: Option<Mode>,
+    /// An operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check that cannot
+    /// fail proves nothing.
+    pub distorted: Option<Op>,
+}
+
 /// Runs every case of every operator on a device, in each element type that it has and by each path.
 ///
-/// `distorted` names an operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check
-/// that cannot fail proves nothing. `only` leaves out the other implementation. `tell` hears the name of each operator as its turn comes.
+/// `tell` hears the name of each operator as its turn comes.
 ///
 /// # Errors
 ///
 /// A device that is not there; what is wrong on it is part of the diagnosis.
-pub fn examine(name: &DeviceName, only: Option<Path>, distorted: Option<Op>, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
+pub fn examine(name: &DeviceName, asked: Asked, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
+    let Asked { only, mode: asked, distorted } = asked;
     let started = Instant::now();
     let device = name.train_device()?;
     let cases = cases::all();
@@ -97,7 +109,7 @@ pub fn examine(name: &DeviceName, only: Option<Path>, distorted: Option<Op>, tel
     for op in Op::ALL {
         tell(op.name());
         let of_op: Vec<&Case> = cases.iter().filter(|case| case.op == op).collect();
-        for mode in Mode::ALL.into_iter().filter(|mode| mode.applies(op, &device)) {
+        for mode in Mode::ALL.into_iter().filter(|mode| asked.is_none_or(|asked| asked == *mode) && mode.applies(op, &device)) {
             let Capability { path, reason } = mode.path(op, name.backend(), ops::chosen());
             capabilities.push(OperatorPath {
                 operator: op.name().into(),
@@ -187,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_cpu_passes() {
-        let diagnosis = examine(&DeviceName::Flex, None, None, &mut |_| ()).unwrap();
+        let diagnosis = examine(&DeviceName::Flex, Asked::default(), &mut |_| ()).unwrap();
         let missed: Vec<&Check> = diagnosis.checks.iter().filter(|check| !check.passed).collect();
         assert!(diagnosis.passed && missed.is_empty(), "{missed:#?}");
         assert!(Op::ALL.iter().all(|op| diagnosis.checks.iter().any(|check| check.operator == op.name())));
