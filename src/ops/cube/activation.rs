@@ -221,3 +221,54 @@ impl Described for Gated {
         vec![inputs[0].clone()]
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let kinds = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Relu2, Activation::Sigmoid];
+    let mut all = vec![];
+    for (name, float) in FLOATS {
+        for kind in kinds {
+            let (what, kind, units) = (format!("{kind:?}_{name}").to_lowercase(), kind as u8, UNITS as usize);
+            all.push((
+                format!("activate_{what}"),
+                kernel!(target, units, activate::Activate, target.buffer(), target.buffer(), (), kind, float),
+            ));
+            let backward = kernel!(
+                target,
+                units,
+                activate_backward::ActivateBackward,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                kind,
+                float
+            );
+            all.push((format!("activate_backward_{what}"), backward));
+            all.push((
+                format!("gate_{what}"),
+                kernel!(target, units, gate::Gate, target.buffer(), target.buffer(), target.buffer(), (), kind, float),
+            ));
+            let backward = kernel!(
+                target,
+                units,
+                gate_backward::GateBackward,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                kind,
+                float
+            );
+            all.push((format!("gate_backward_{what}"), backward));
+        }
+    }
+    all
+}

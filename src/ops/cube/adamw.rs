@@ -92,3 +92,30 @@ impl Described for Step {
         [0, 2, 3].map(|i| inputs[i].clone()).into()
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{emit::kernel, tensor::UNITS};
+    vec![(
+        "adamw".into(),
+        kernel!(
+            target,
+            UNITS as usize,
+            step::Step,
+            target.buffer(),
+            target.buffer(),
+            target.buffer(),
+            target.buffer(),
+            (),
+            (),
+            (),
+            (),
+            (),
+            (),
+            (),
+            (),
+            ()
+        ),
+    )]
+}

@@ -163,3 +163,37 @@ impl Described for Embedding {
         vec![described([ids.shape.num_elements(), table.shape[1]], table)]
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let (width, units) = (1024, UNITS as usize);
+    let mut all = vec![(
+        "embedding_chain".into(),
+        kernel!(target, units, chain::Chain, target.buffer(), target.buffer(), target.buffer(), (), CHUNK),
+    )];
+    for (name, float) in FLOATS {
+        let gather = kernel!(target, units, gather::Gather, target.buffer(), target.buffer(), target.buffer(), (), (), width, float);
+        let scatter = kernel!(
+            target,
+            units,
+            scatter::Scatter,
+            target.buffer(),
+            target.buffer(),
+            target.buffer(),
+            target.buffer(),
+            target.buffer(),
+            (),
+            (),
+            (),
+            width,
+            float
+        );
+        all.extend([(format!("embedding_gather_{name}"), gather), (format!("embedding_scatter_{name}"), scatter)]);
+    }
+    all
+}

@@ -1,14 +1,14 @@
 //! CUDA C++ of the kernels, without a GPU and without a driver: what NVRTC is given on a machine that has one.
 
-use super::attention;
+use super::{activation, adamw, attention, embedding, loss, norm, reduce, rotary, square_norm};
 use crate::settings::{Error, Result};
 use burn_cubecl::cubecl::{
     self,
     __private::Runtime,
     Compiler, CubeKernel,
     ir::{
-        AddressType, DeviceIdentity, DeviceProperties, HardwareProperties, MemoryDeviceProperties, OpaqueType, TargetProperties,
-        VectorSize, features,
+        AddressType, DeviceIdentity, DeviceProperties, ElemType, FloatKind, HardwareProperties, MemoryDeviceProperties, OpaqueType,
+        TargetProperties, VectorSize, features,
     },
     prelude::{BufferCompilationArg, CubeDim, ExecutionMode, KernelSettings, TensorCompilationArg, TensorMetaCompilationArg},
 };
@@ -34,6 +34,24 @@ pub struct Emitted {
     pub shared_bytes: usize,
 }
 
+/// A kernel with its name here.
+pub type Named = (String, Box<dyn CubeKernel>);
+
+/// The element types of kernels that take several.
+pub const FLOATS: [(&str, ElemType); 3] =
+    [("f32", ElemType::Float(FloatKind::F32)), ("bf16", ElemType::Float(FloatKind::BF16)), ("f16", ElemType::Float(FloatKind::F16))];
+
+/// A kernel as it is launched with so many units per cube: its buffers, a unit for each number, then what is fixed when it is compiled.
+macro_rules! kernel {
+    ($target:expr, $units:expr, $kernel:path, $($argument:expr),+) => {{
+        use $kernel as Kernel;
+        let target = $target;
+        let kernel = Kernel::new(target.settings($units), target.properties.clone(), target.runtime.clone(), $($argument),+);
+        Box::new(kernel) as Box<dyn burn_cubecl::cubecl::CubeKernel>
+    }};
+}
+pub(super) use kernel;
+
 /// Every kernel for an architecture: `sm_80`, `sm_90a` and so on.
 ///
 /// # Errors
@@ -41,7 +59,18 @@ pub struct Emitted {
 /// For a name that is no architecture from `sm_80` on, and where CubeCL refuses a kernel.
 pub fn cuda_sources(arch: &str) -> Result<Vec<Emitted>> {
     let target = Target::new(arch)?;
-    attention::emit::kernels(&target).into_iter().map(|(name, kernel)| emit(name, &*kernel, target.version)).collect()
+    let rooms = [
+        activation::emitted,
+        adamw::emitted,
+        attention::emit::kernels,
+        embedding::emitted,
+        loss::emitted,
+        norm::emitted,
+        reduce::emitted,
+        rotary::emitted,
+        square_norm::emitted,
+    ];
+    rooms.into_iter().flat_map(|kernels| kernels(&target)).map(|(name, kernel)| emit(name, &*kernel, target.version)).collect()
 }
 
 fn emit(name: String, kernel: &dyn CubeKernel, version: u32) -> Result<Emitted> {

@@ -243,3 +243,38 @@ impl Described for TokenLosses {
         vec![statistic([inputs[0].shape[0]])]
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::emit::{FLOATS, kernel};
+    let (vocab, units) = (32_000, units(32_000));
+    let mut all = vec![];
+    for (name, float) in FLOATS {
+        for (options, set) in [("plain", false), ("bias_cap_smooth", true)] {
+            let losses = kernel!(
+                target,
+                units,
+                token_losses::TokenLosses,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                (),
+                (),
+                (),
+                (),
+                vocab,
+                set,
+                set,
+                set,
+                true,
+                units,
+                float
+            );
+            all.push((format!("token_losses_{options}_{name}"), losses));
+        }
+    }
+    all
+}

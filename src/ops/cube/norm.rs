@@ -335,3 +335,78 @@ impl Described for Norm {
         all
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let mut all = vec![];
+    for (name, float) in FLOATS {
+        for (kind, layer) in [("rms", false), ("layer", true)] {
+            let (width, units) = (1024, units(1024));
+            let forward = kernel!(
+                target,
+                units,
+                forward::Forward,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                (),
+                (),
+                width,
+                layer,
+                true,
+                true,
+                layer,
+                units,
+                float
+            );
+            all.push((format!("norm_{kind}_forward_{name}"), forward));
+            let of_input = kernel!(
+                target,
+                units,
+                backward_of_input::BackwardOfInput,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                (),
+                width,
+                layer,
+                true,
+                true,
+                units,
+                float
+            );
+            all.push((format!("norm_{kind}_backward_{name}"), of_input));
+            let of_parameters = kernel!(
+                target,
+                UNITS as usize,
+                backward_of_parameters::BackwardOfParameters,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                (),
+                width,
+                layer,
+                float
+            );
+            all.push((format!("norm_{kind}_parameters_{name}"), of_parameters));
+        }
+    }
+    all
+}

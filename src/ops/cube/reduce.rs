@@ -88,3 +88,19 @@ pub fn sum_rows(x: &CubeTensor, scale: f32, dtype: DType) -> CubeTensor {
         }
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let sums = |(name, float)| {
+        (
+            format!("sum_blocks_{name}"),
+            kernel!(target, UNITS as usize, sum_blocks::SumBlocks, target.buffer(), target.buffer(), (), (), (), (), float),
+        )
+    };
+    FLOATS.map(sums).into()
+}

@@ -195,3 +195,47 @@ impl Described for Rotary {
         vec![gradient.clone()]
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let mut all = vec![];
+    for (name, float) in FLOATS {
+        for (pairs, interleaved) in [("interleaved", true), ("halves", false)] {
+            let turn = kernel!(
+                target,
+                UNITS as usize,
+                rotate::Rotate,
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                target.buffer(),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                (),
+                16,
+                4,
+                64,
+                32,
+                interleaved,
+                float
+            );
+            all.push((format!("rotary_{pairs}_{name}"), turn));
+        }
+    }
+    all
+}

@@ -56,3 +56,16 @@ impl Described for SquareNorm {
         vec![statistic([1])]
     }
 }
+
+/// As CUDA C++.
+#[cfg(feature = "cuda")]
+pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
+    use super::{
+        emit::{FLOATS, kernel},
+        tensor::UNITS,
+    };
+    let squares = |(name, float)| {
+        (format!("squares_{name}"), kernel!(target, UNITS as usize, squares::Squares, target.buffer(), target.buffer(), (), (), float))
+    };
+    FLOATS.map(squares).into()
+}

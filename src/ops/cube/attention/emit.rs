@@ -10,14 +10,10 @@ use super::{
     blueprint::{BiasKind, Blueprint, Scoring, UNITS},
     forward::forward,
 };
-use crate::ops::cube::emit::Target;
-use burn_cubecl::cubecl::{
-    CubeKernel,
-    ir::{ElemType, FloatKind},
-};
+use crate::ops::cube::emit::{FLOATS, Named, Target};
 
 /// Named variants of every kernel.
-pub fn kernels(target: &Target) -> Vec<(String, Box<dyn CubeKernel>)> {
+pub fn kernels(target: &Target) -> Vec<Named> {
     let scoring = |soft_cap, window, documents, bias| Scoring { soft_cap, window, documents, bias };
     let scorings = [
         ("plain", scoring(false, false, false, BiasKind::None)),
@@ -28,9 +24,8 @@ pub fn kernels(target: &Target) -> Vec<(String, Box<dyn CubeKernel>)> {
     let (properties, runtime) = (|| target.properties.clone(), || target.runtime.clone());
     let (tensor, buffer) = (|| target.tensor(), || target.buffer());
     let summed = sum_tables::SumTables::new(settings(), properties(), runtime(), buffer(), buffer(), (), (), (), ());
-    let mut kernels: Vec<(String, Box<dyn CubeKernel>)> = vec![("attention_sum_tables".into(), Box::new(summed))];
-    for (element, kind) in [("f32", FloatKind::F32), ("bf16", FloatKind::BF16), ("f16", FloatKind::F16)] {
-        let dtype = ElemType::Float(kind);
+    let mut kernels: Vec<Named> = vec![("attention_sum_tables".into(), Box::new(summed))];
+    for (element, dtype) in FLOATS {
         for head_dim in [64, 128, 256] {
             let kernel = deltas::Deltas::new(settings(), properties(), runtime(), tensor(), tensor(), buffer(), head_dim, dtype);
             kernels.push((format!("attention_deltas_{element}_{head_dim}"), Box::new(kernel)));
@@ -103,8 +98,7 @@ pub fn kernels(target: &Target) -> Vec<(String, Box<dyn CubeKernel>)> {
             }
         }
     }
-    for (element, kind) in [("bf16", FloatKind::BF16), ("f16", FloatKind::F16)] {
-        let dtype = ElemType::Float(kind);
+    for (element, dtype) in FLOATS.into_iter().filter(|(element, _)| *element != "f32") {
         let settings = || target.settings(accelerated::UNITS);
         for head_dim in [64, 128] {
             for (options, scoring) in scorings {
