@@ -29,7 +29,7 @@ pub struct TrainConfig {
     /// The type of the operands of matrix products, in training and evaluation: `f32`, or `bf16` with sums in f32. Parameters,
     /// gradients, moments, the residual stream, norms, softmax and losses are f32. The CPU's kernels of attention and of the
     /// loss round what they are given, not what they make between their products (probabilities, gradients of scores and
-    /// logits). On the CPU bf16 shows what it does to training, and is slower than f32.
+    /// logits). On a CPU without AVX512-BF16 it shows what bf16 does to training, and is slower than f32.
     pub precision: Precision,
     /// Write a line of metrics every so many steps.
     pub log_every: usize,
