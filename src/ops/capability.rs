@@ -175,8 +175,9 @@ pub fn path_of(op: Op, backend: Backend, dtype: DType, chosen: Path) -> Capabili
     }
     match (backend, dtype) {
         (Backend::Flex, DType::F32) => fused(Implementation::FusedFlex, "f32 has kernels on the CPU"),
-        (Backend::Flex, DType::BF16) => composed("bf16 is computed composed on Flex"),
-        (Backend::Flex, DType::F16) => composed("f16 is computed composed on Flex"),
+        (Backend::Flex, DType::BF16 | DType::F16) if !op.only_f32() => {
+            fused(Implementation::FusedFlex, "16 bits are read as f32 and rounded at the end")
+        }
         (Backend::Cuda | Backend::Wgpu, DType::F32) if cfg!(feature = "cube") => {
             fused(Implementation::FusedCube, "f32 has portable kernels on GPUs")
         }
@@ -274,8 +275,8 @@ mod tests {
             }
         }
         let half = x.cast(burn::tensor::FloatDType::BF16);
-        assert!(!ops::path::fused(Op::Linear, &half));
-        assert!(path_of(Op::Linear, Backend::Flex, DType::BF16, Path::Fused).reason.contains("bf16"));
+        assert!(ops::path::fused(Op::Linear, &half) && !ops::path::fused(Op::Adamw, &half));
+        assert!(path_of(Op::Linear, Backend::Flex, DType::BF16, Path::Fused).reason.contains("16 bits"));
     }
 
     #[test]

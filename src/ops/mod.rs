@@ -44,6 +44,7 @@ mod rotary;
 mod rotation;
 mod self_attention;
 mod square_norm;
+mod widened;
 
 pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, silu};
 pub use activations::{Activations, keeping};

@@ -13,11 +13,11 @@ use super::{
     begun::Begun,
     fused::add::Add,
     memory::{Memory, place_of_flex},
-    profile,
+    profile, widened,
 };
 use burn::{
     backend::{
-        Backend, Dispatch, ExtensionType, Flex,
+        Backend, Dispatch, ExtensionType, Flex, TensorMetadata,
         autodiff::{
             Autodiff,
             checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -27,7 +27,7 @@ use burn::{
         backend_extension,
         tensor::{FloatTensor, IntTensor},
     },
-    tensor::{Int, Tensor},
+    tensor::{DType, Int, Tensor},
 };
 use std::{fmt::Debug, sync::Arc};
 
@@ -55,6 +55,11 @@ pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
 
     /// Whether [`Kernels::backward`] adds to what is there of the first input's gradient ([`Kept::begun`]).
     fn adds(&self) -> bool {
+        false
+    }
+
+    /// Whether the result is in f32 whatever the inputs are, and what is saved the gradients of the inputs.
+    fn is_statistic(&self) -> bool {
         false
     }
 
@@ -281,10 +286,12 @@ const AROUND: &str = "around kernels";
 
 /// The extension of a backend that runs kernels itself.
 macro_rules! runs_kernels {
-    ($backend:ty, $place:expr) => {
+    ($backend:ty, $forward:path, $backward:path, $chooses:expr, $place:expr) => {
         impl Native for $backend {
-            fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps {
-                Kernels::<Self>::keeps(operator, activations)
+            fn keeps(operator: &dyn Operator, activations: Activations, dtype: DType) -> Keeps {
+                let keeps = Kernels::<Self>::keeps(operator, activations);
+                let chooses: fn(DType) -> bool = $chooses;
+                if chooses(dtype) { keeps } else { Keeps { inputs: keeps.inputs, ..Keeps::default() } }
             }
 
             fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
@@ -313,7 +320,7 @@ macro_rules! runs_kernels {
                 tracked: bool,
             ) -> Vec<FloatTensor<Self>> {
                 let _span = profile::span(AROUND);
-                Kernels::<Self>::forward(&*operator, inputs.into_vec(), indices.into_option(), tracked)
+                $forward(&*operator, inputs.into_vec(), indices.into_option(), tracked)
             }
 
             fn backward(
@@ -328,7 +335,7 @@ macro_rules! runs_kernels {
                 let (inputs, indices, begun) = (inputs.into_vec(), indices.into_option(), begun.into_vec().pop());
                 let kept = Kept { inputs, indices, saved: saved.into_vec(), begun };
                 let _span = profile::span(AROUND);
-                Kernels::<Self>::backward(&*operator, kept, gradient, &wanted)
+                $backward(&*operator, kept, gradient, &wanted)
             }
         }
     };
@@ -336,8 +343,8 @@ macro_rules! runs_kernels {
 
 /// A backend that runs kernels itself.
 pub trait Native: Extension {
-    /// [`Kernels::keeps`].
-    fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps;
+    /// [`Kernels::keeps`], for inputs of this type.
+    fn keeps(operator: &dyn Operator, activations: Activations, dtype: DType) -> Keeps;
 
     /// [`Kernels::again`].
     fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
@@ -352,9 +359,16 @@ pub trait Native: Extension {
     fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;
 }
 
-runs_kernels!(Flex, place_of_flex);
+// What was rounded at the end would not be made again bit for bit, so 16 bits on the CPU keep all.
+runs_kernels!(Flex, widened::forward, widened::backward, |dtype| dtype == DType::F32, place_of_flex);
 #[cfg(feature = "cube")]
-runs_kernels!(burn_cubecl::CubeBackend, |_| None);
+runs_kernels!(
+    burn_cubecl::CubeBackend,
+    Kernels::<burn_cubecl::CubeBackend>::forward,
+    Kernels::<burn_cubecl::CubeBackend>::backward,
+    |_| true,
+    |_| None
+);
 
 impl<B: Native, C: CheckpointStrategy> Extension for Autodiff<B, C> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {
@@ -436,7 +450,7 @@ fn record_of<B: Native, C: CheckpointStrategy, const N: usize>(
     };
     match Backward::<B, N>::prepare::<C>(Wired, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let keeps = B::keeps(&*operator, activations::current());
+            let keeps = B::keeps(&*operator, activations::current(), inputs[0].dtype());
             let indices = indices.into_option();
             let held = Memory::hold(keeps, &inputs, &ids);
             let mut result = run(inputs, indices.clone(), true);

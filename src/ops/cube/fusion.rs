@@ -15,6 +15,7 @@ use burn::backend::{
         custom::{CustomOpIr, HandleContainer, OperationFn, OperationIr, StreamId, TensorIr, TensorSpec},
     },
 };
+use burn::tensor::DType;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ impl Extension for Fusion<CubeBackend> {
 }
 
 impl Native for Fusion<CubeBackend> {
-    fn keeps(operator: &dyn Operator, activations: Activations) -> Keeps {
+    fn keeps(operator: &dyn Operator, activations: Activations, _: DType) -> Keeps {
         Kernels::<CubeBackend>::keeps(operator, activations)
     }
 

@@ -77,6 +77,10 @@ impl Kernels<Flex> for MeanLoss {
     fn keeps(&self, _: Activations) -> Keeps {
         Keeps { inputs: false, ..Keeps::default() }
     }
+
+    fn is_statistic(&self) -> bool {
+        true
+    }
 }
 
 /// The tensor times `factor`, in place if nobody else holds it.
@@ -92,6 +96,10 @@ impl Kernels<Flex> for TokenLosses {
         let [_, nats] = losses(&inputs, targets, &self.0, None);
         let n = nats.len();
         vec![tensor(nats, [n])]
+    }
+
+    fn is_statistic(&self) -> bool {
+        true
     }
 
     fn backward(&self, _: Kept<Flex>, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
