@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use crate::ops::{
         check::{autodiff, close, leaf, values},
-        reference::activation::{ALL, slope, value},
+        reference::activation::{slope, value},
     };
     use burn::tensor::Device;
 
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn values_and_derivatives_agree_with_float64() {
         let inputs = grid();
-        for kind in ALL {
+        for kind in Activation::ALL {
             let x = leaf(inputs.clone(), [inputs.len()]);
             let y = activate(x.clone(), kind);
             let gradient = x.grad(&y.clone().sum().backward()).unwrap();

@@ -1,7 +1,7 @@
 //! The residual addition.
 
 use super::{Op, fused::add::Add, operator, path};
-use burn::tensor::Tensor;
+use burn::tensor::{DispatchTensor, Tensor};
 
 /// x + branch, of one shape. A norm that reads x too adds this part of the gradient of x in its own pass.
 ///
@@ -13,11 +13,21 @@ use burn::tensor::Tensor;
 ///
 /// If the shapes differ.
 pub fn add<const D: usize>(x: Tensor<D>, branch: Tensor<D>) -> Tensor<D> {
-    assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
     if path::fused(Op::RmsNorm, &x) {
-        return operator::call(Add, vec![x.into_dispatch(), branch.into_dispatch()], None);
+        return operator::call(Add, terms(x, branch).into(), None);
     }
+    same_shape(&x, &branch);
     x + branch
+}
+
+/// What a fused operator adds up: two tensors of one shape.
+pub(super) fn terms<const D: usize>(x: Tensor<D>, branch: Tensor<D>) -> [DispatchTensor; 2] {
+    same_shape(&x, &branch);
+    [x, branch].map(Tensor::into_dispatch)
+}
+
+fn same_shape<const D: usize>(x: &Tensor<D>, branch: &Tensor<D>) {
+    assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
 }
 
 #[cfg(test)]

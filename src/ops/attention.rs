@@ -5,8 +5,8 @@ use super::{
     capability::serves_heads,
     count,
     fused::attention::{Added, Attention},
-    operator,
-    product::{self, lowered, product, raised, reads},
+    operator, precision,
+    product::{self, lowered, product, raised},
     relative_bucket::relative_bucket,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
@@ -125,7 +125,7 @@ pub(super) fn operator(options: &AttentionOptions) -> (Attention, Option<Tensor<
         ScoreBias::Relative { table, max_distance } => (Added::Table { max_distance: *max_distance }, Some(table.clone())),
     };
     let (scale, soft_cap) = (options.scale as f32, options.soft_cap.map(|cap| cap as f32));
-    (Attention { scale, soft_cap, window: options.window, added, reads: reads() }, table)
+    (Attention { scale, soft_cap, window: options.window, added, reads: precision::current() }, table)
 }
 
 /// The starts of documents as one list, as the fused operator takes them.

@@ -161,6 +161,8 @@ pub struct Capability {
     pub reason: &'static str,
 }
 
+const NO_KERNEL: &str = "this device has no kernel for this element type";
+
 /// Which implementation of `op` runs on a backend for inputs of this type, with this choice of the user.
 ///
 /// The only place that knows: [`super`]'s operators ask it on every call.
@@ -178,18 +180,15 @@ pub fn path_of(op: Op, backend: Backend, dtype: DType, chosen: Path) -> Capabili
         (Backend::Flex, DType::BF16 | DType::F16) if !op.only_f32() => {
             fused(Implementation::FusedFlex, "16 bits are read as f32 and rounded at the end")
         }
-        (Backend::Cuda | Backend::Wgpu, DType::F32) if cfg!(feature = "cube") => {
-            fused(Implementation::FusedCube, "f32 has portable kernels on GPUs")
-        }
-        (Backend::Cuda, DType::BF16 | DType::F16) if cfg!(feature = "cube") && op.attends() => {
+        (Backend::Cuda | Backend::Wgpu, _) if !cfg!(feature = "cube") => composed("no fused kernels for GPUs in this build"),
+        (Backend::Cuda | Backend::Wgpu, DType::F32) => fused(Implementation::FusedCube, "f32 has portable kernels on GPUs"),
+        (Backend::Cuda, DType::BF16 | DType::F16) if op.attends() => {
             fused(Implementation::FusedCuda, "on tensor cores for heads of 16, 32, … 128 channels")
         }
-        (Backend::Cuda, DType::BF16 | DType::F16) | (Backend::Wgpu, DType::F16) if cfg!(feature = "cube") && !op.only_f32() => {
+        (Backend::Cuda, DType::BF16 | DType::F16) | (Backend::Wgpu, DType::F16) if !op.only_f32() => {
             fused(Implementation::FusedCube, "16 bits have portable kernels on GPUs")
         }
-        (Backend::Cuda | Backend::Wgpu, _) if cfg!(feature = "cube") => composed("this type has no kernels on this device"),
-        (Backend::Cuda | Backend::Wgpu, _) => composed("no fused kernels for GPUs in this build"),
-        _ => composed("this device has no kernel for this element type"),
+        _ => composed(NO_KERNEL),
     }
 }
 
@@ -202,7 +201,7 @@ pub fn path_of_rounded(op: Op, backend: Backend, chosen: Path) -> Capability {
         _ if plain.path == Implementation::Composed || !op.multiplies() => plain,
         (_, Backend::Cuda) => path_of(op, backend, DType::BF16, chosen),
         (_, Backend::Flex) => Capability { path: plain.path, reason: "products round their operands to bf16" },
-        _ => composed("this type has no kernels on this device"),
+        _ => composed(NO_KERNEL),
     }
 }
 

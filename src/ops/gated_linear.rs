@@ -1,8 +1,8 @@
 //! A gated pair of products.
 
 use super::{
-    Activation, Affine, Op, count, fused, gated, linear, operator,
-    product::{self, lowered, raised, reads},
+    Activation, Affine, Op, count, fused, gated, linear, operator, precision,
+    product::{self, lowered, raised},
 };
 use burn::tensor::Tensor;
 
@@ -20,7 +20,11 @@ pub fn gated_linear(x: Tensor<3>, gate: Affine, up: Affine, activation: Activati
         let weights = [gate.weight, up.weight].map(|w| lowered(w).into_dispatch());
         let vectors = [gate.bias, up.bias].into_iter().flatten().map(|b| lowered(b).into_dispatch());
         let inputs = std::iter::once(lowered(x).into_dispatch()).chain(weights).chain(vectors);
-        return raised(operator::call(fused::gated_linear::GatedLinear { activation, biases, reads: reads() }, inputs.collect(), None));
+        return raised(operator::call(
+            fused::gated_linear::GatedLinear { activation, biases, reads: precision::current() },
+            inputs.collect(),
+            None,
+        ));
     }
     gated(linear(x.clone(), gate.weight, gate.bias), linear(x, up.weight, up.bias), activation)
 }

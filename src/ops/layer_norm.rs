@@ -1,7 +1,13 @@
 //! Layer normalisation.
 
-use super::{Op, add, flex::norm::Kind, fused::norm::Norm, operator, path};
-use burn::tensor::{FloatDType, Tensor};
+use super::{
+    Op,
+    add::{add, terms},
+    flex::norm::Kind,
+    fused::norm::Norm,
+    operator, path,
+};
+use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
 /// (x - mean) / √(var + eps) · gain + bias over the last dimension, var without Bessel's correction (Ba et al. 2016,
 /// equation 4). All in f32, then cast to the input's type.
@@ -12,8 +18,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// - output: as `x`
 pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: Option<Tensor<1>>, eps: f64) -> Tensor<D> {
     if path::fused(Op::LayerNorm, &x) {
-        let norm = fused(&gain, &bias, eps, false);
-        let vectors = [gain, bias].into_iter().flatten().map(|vector| vector.cast(x.dtype()).into_dispatch()).collect::<Vec<_>>();
+        let (norm, vectors) = fused([gain, bias], eps, false, x.dtype());
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
@@ -48,19 +53,18 @@ pub fn add_layer_norm<const D: usize>(
     eps: f64,
 ) -> [Tensor<D>; 2] {
     if path::fused(Op::LayerNorm, &x) {
-        assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
-        let norm = fused(&gain, &bias, eps, true);
-        let vectors = [gain, bias].into_iter().flatten().map(|vector| vector.cast(x.dtype()).into_dispatch()).collect::<Vec<_>>();
-        let terms = [x.into_dispatch(), branch.into_dispatch()];
-        return operator::call_of_sum(norm, terms.into_iter().chain(vectors).collect());
+        let (norm, vectors) = fused([gain, bias], eps, true, x.dtype());
+        return operator::call_of_sum(norm, terms(x, branch).into_iter().chain(vectors).collect());
     }
     let sum = add(x, branch);
     [layer_norm(sum.clone(), gain, bias, eps), sum]
 }
 
-/// The fused operator of these options.
-fn fused(gain: &Option<Tensor<1>>, bias: &Option<Tensor<1>>, eps: f64, sum: bool) -> Norm {
-    Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain: gain.is_some(), bias: bias.is_some(), sum }
+/// The fused operator of these options, and the gain and the bias that there are in the type of x.
+fn fused(vectors: [Option<Tensor<1>>; 2], eps: f64, sum: bool, dtype: DType) -> (Norm, impl Iterator<Item = DispatchTensor>) {
+    let [gain, bias] = vectors.each_ref().map(Option::is_some);
+    let norm = Norm { kind: Kind::Layer, offset: 0.0, eps: eps as f32, gain, bias, sum };
+    (norm, vectors.into_iter().flatten().map(move |vector| vector.cast(dtype).into_dispatch()))
 }
 
 #[cfg(test)]

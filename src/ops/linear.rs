@@ -1,8 +1,8 @@
 //! Matrix product with the last dimension, and a bias.
 
 use super::{
-    Op, count, fused, operator,
-    product::{self, lowered, product, raised, reads},
+    Op, count, fused, operator, precision,
+    product::{self, lowered, product, raised},
 };
 use burn::tensor::Tensor;
 
@@ -25,7 +25,7 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         let has_bias = bias.is_some();
         let bias = bias.map(|bias| lowered(bias).into_dispatch());
         let inputs = [lowered(x).into_dispatch(), lowered(weight).into_dispatch()].into_iter().chain(bias);
-        return raised(operator::call(fused::linear::Linear { bias: has_bias, reads: reads() }, inputs.collect(), None));
+        return raised(operator::call(fused::linear::Linear { bias: has_bias, reads: precision::current() }, inputs.collect(), None));
     }
     let y = product(x.reshape([batch * seq, inputs]), weight).reshape([batch, seq, outputs]);
     match bias {

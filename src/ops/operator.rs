@@ -31,26 +31,11 @@ use burn::{
 };
 use std::{fmt::Debug, sync::Arc};
 
-/// A function of one to eight tensors with a backward written by hand, on the backend `B`.
-pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
-    /// The result, and behind it what only [`Kernels::backward`] needs.
-    ///
-    /// Inputs are owned: one that nobody else holds may be changed in place. Unless `tracked`, no backward pass follows.
-    fn forward(&self, inputs: Vec<FloatTensor<B>>, indices: Option<IntTensor<B>>, tracked: bool) -> Vec<FloatTensor<B>>;
-
-    /// The gradient of each input; none is needed where `wanted` is false.
-    fn backward(&self, kept: Kept<B>, gradient: FloatTensor<B>, wanted: &[bool]) -> Vec<Option<FloatTensor<B>>>;
-
+/// What holds of an operator on every backend.
+pub trait Properties: Debug + Send + Sync + 'static {
     /// What of a call stays until its backward pass; all by default.
     fn keeps(&self, _: Activations) -> Keeps {
         Keeps::default()
-    }
-
-    /// What [`Kernels::forward`] gave, bit for bit, from what was kept.
-    ///
-    /// Only called where [`Kernels::keeps`] allows it. By default the forward pass once more.
-    fn again(&self, kept: Kept<B>) -> Vec<FloatTensor<B>> {
-        self.forward(kept.inputs, kept.indices, true)
     }
 
     /// Whether [`Kernels::backward`] adds to what is there of the first input's gradient ([`Kept::begun`]).
@@ -67,6 +52,24 @@ pub trait Kernels<B: Backend>: Debug + Send + Sync + 'static {
     /// [`Kernels::forward`] then gives its result, the sum, and what it saves.
     fn of_sum(&self) -> Option<Arc<dyn Operator>> {
         None
+    }
+}
+
+/// A function of one to eight tensors with a backward written by hand, on the backend `B`.
+pub trait Kernels<B: Backend>: Properties {
+    /// The result, and behind it what only [`Kernels::backward`] needs.
+    ///
+    /// Inputs are owned: one that nobody else holds may be changed in place. Unless `tracked`, no backward pass follows.
+    fn forward(&self, inputs: Vec<FloatTensor<B>>, indices: Option<IntTensor<B>>, tracked: bool) -> Vec<FloatTensor<B>>;
+
+    /// The gradient of each input; none is needed where `wanted` is false.
+    fn backward(&self, kept: Kept<B>, gradient: FloatTensor<B>, wanted: &[bool]) -> Vec<Option<FloatTensor<B>>>;
+
+    /// What [`Kernels::forward`] gave, bit for bit, from what was kept.
+    ///
+    /// Only called where [`Properties::keeps`] allows it. By default the forward pass once more.
+    fn again(&self, kept: Kept<B>) -> Vec<FloatTensor<B>> {
+        self.forward(kept.inputs, kept.indices, true)
     }
 }
 
@@ -123,7 +126,7 @@ pub struct Kept<B: Backend> {
     pub indices: Option<IntTensor<B>>,
     /// What the forward pass gave behind its result.
     pub saved: Vec<FloatTensor<B>>,
-    /// What others found of the gradient of the first input, for an operator that [adds](Kernels::adds) to it.
+    /// What others found of the gradient of the first input, for an operator that [adds](Properties::adds) to it.
     pub begun: Option<FloatTensor<B>>,
 }
 
@@ -142,7 +145,7 @@ pub fn call<const D: usize>(
     Tensor::from_dispatch(outputs.swap_remove(0))
 }
 
-/// Runs an operator [of a sum](Kernels::of_sum): its result and the sum, with gradients if an input has them.
+/// Runs an operator [of a sum](Properties::of_sum): its result and the sum, with gradients if an input has them.
 ///
 /// # Panics
 ///
@@ -286,24 +289,15 @@ const AROUND: &str = "around kernels";
 
 /// The extension of a backend that runs kernels itself.
 macro_rules! runs_kernels {
-    ($backend:ty, $forward:path, $backward:path, $chooses:expr, $place:expr) => {
+    ($backend:ty, $forward:path, $backward:path, $repeats:expr, $place:expr) => {
         impl Native for $backend {
-            fn keeps(operator: &dyn Operator, activations: Activations, dtype: DType) -> Keeps {
-                let keeps = Kernels::<Self>::keeps(operator, activations);
-                let chooses: fn(DType) -> bool = $chooses;
-                if chooses(dtype) { keeps } else { Keeps { inputs: keeps.inputs, ..Keeps::default() } }
+            fn repeats(dtype: DType) -> bool {
+                let repeats: fn(DType) -> bool = $repeats;
+                repeats(dtype)
             }
 
             fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>> {
                 Kernels::<Self>::again(&*operator, kept)
-            }
-
-            fn adds(operator: &dyn Operator) -> bool {
-                Kernels::<Self>::adds(operator)
-            }
-
-            fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>> {
-                Kernels::<Self>::of_sum(operator)
             }
 
             fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)> {
@@ -343,17 +337,11 @@ macro_rules! runs_kernels {
 
 /// A backend that runs kernels itself.
 pub trait Native: Extension {
-    /// [`Kernels::keeps`], for inputs of this type.
-    fn keeps(operator: &dyn Operator, activations: Activations, dtype: DType) -> Keeps;
+    /// Whether what is made again of inputs of this type has the bits that it had.
+    fn repeats(dtype: DType) -> bool;
 
     /// [`Kernels::again`].
     fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<FloatTensor<Self>>;
-
-    /// [`Kernels::adds`].
-    fn adds(operator: &dyn Operator) -> bool;
-
-    /// [`Kernels::of_sum`].
-    fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>>;
 
     /// Where the numbers of a tensor lie and how many bytes lie there, views included; none if that is not known.
     fn place(tensor: &FloatTensor<Self>) -> Option<(usize, u64)>;
@@ -373,8 +361,8 @@ runs_kernels!(
 impl<B: Native, C: CheckpointStrategy> Extension for Autodiff<B, C> {
     fn forward(operator: Arc<dyn Operator>, inputs: Tensors<Self>, indices: Indices<Self>, _: bool) -> Vec<FloatTensor<Self>> {
         let (inputs, indices) = (inputs.into_vec(), Indices::of(indices.into_option()));
-        match B::of_sum(&*operator) {
-            Some(other) => record_of_sum::<B, C>(operator, other, inputs, indices),
+        match operator.of_sum() {
+            Some(other) => record_of_sum::<B, C>(operator, other, inputs),
             None => vec![record::<B, C>(operator, inputs, indices, None)],
         }
     }
@@ -450,13 +438,14 @@ fn record_of<B: Native, C: CheckpointStrategy, const N: usize>(
     };
     match Backward::<B, N>::prepare::<C>(Wired, nodes).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => {
-            let keeps = B::keeps(&*operator, activations::current(), inputs[0].dtype());
+            let keeps = operator.keeps(activations::current());
+            let keeps = if B::repeats(inputs[0].dtype()) { keeps } else { Keeps { inputs: keeps.inputs, ..Keeps::default() } };
             let indices = indices.into_option();
             let held = Memory::hold(keeps, &inputs, &ids);
             let mut result = run(inputs, indices.clone(), true);
             let saved = result.split_off(1);
             let memory = Memory::new(operator.clone(), keeps, held, indices, saved);
-            let first = B::adds(&*operator).then(|| Begun::awaited(ids[0]));
+            let first = operator.adds().then(|| Begun::awaited(ids[0]));
             let step = Step { memory: memory.clone(), first, readers: ids.into_iter().map(Begun::of).collect() };
             let result = prepared.finish(step, result.swap_remove(0));
             memory.answers_for(result.id().value);
@@ -471,7 +460,6 @@ fn record_of_sum<B: Native, C: CheckpointStrategy>(
     operator: Arc<dyn Operator>,
     other: Arc<dyn Operator>,
     inputs: Vec<FloatTensor<Autodiff<B, C>>>,
-    indices: Indices<B>,
 ) -> Vec<FloatTensor<Autodiff<B, C>>> {
     let plain = inputs.iter().map(|input| input.primitive().clone()).collect();
     let mut results = B::forward(operator, Tensors::from(plain), Indices::None, true);
@@ -479,6 +467,6 @@ fn record_of_sum<B: Native, C: CheckpointStrategy>(
     let mut inputs = inputs.into_iter();
     let terms = inputs.by_ref().take(2).collect();
     let sum = record::<B, C>(Arc::new(Add), terms, Indices::None, Some(vec![sum]));
-    let result = record::<B, C>(other, std::iter::once(sum.clone()).chain(inputs).collect(), indices, Some(results));
+    let result = record::<B, C>(other, std::iter::once(sum.clone()).chain(inputs).collect(), Indices::None, Some(results));
     vec![result, sum]
 }

@@ -1,6 +1,6 @@
 //! What matrix products read.
 //!
-//! Where bf16 is asked for, fused operators on the CPU are told to ([`reads`]) and read their f32 tensors so; on GPUs they
+//! Where bf16 is asked for, fused operators on the CPU are told the precision and read their f32 tensors so; on GPUs they
 //! are given tensors of bf16 ([`lowered`], [`raised`]). Composed operators multiply tensors of that type, by [`product`]
 //! alone. Nothing else multiplies, so that no product mixes types.
 
@@ -18,11 +18,6 @@ pub(super) fn fused<const D: usize>(op: Op, x: &Tensor<D>) -> bool {
         return path::fused(op, x);
     }
     path_of_rounded(op, Backend::of(&x.device()), path::chosen()).path != Implementation::Composed
-}
-
-/// As what a fused operator reads f32 tensors; those that it is given [lowered] are none.
-pub(super) fn reads() -> Precision {
-    precision::current()
 }
 
 /// An input of a fused operator that multiplies: a tensor of bf16 on a GPU where that is asked for.

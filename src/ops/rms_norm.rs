@@ -1,7 +1,13 @@
 //! Root mean square normalisation.
 
-use super::{Op, add, flex::norm::Kind, fused::norm::Norm, operator, path};
-use burn::tensor::{DType, FloatDType, Tensor};
+use super::{
+    Op,
+    add::{add, terms},
+    flex::norm::Kind,
+    fused::norm::Norm,
+    operator, path,
+};
+use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
 /// The learned gain of [`rms_norm`].
 #[derive(Clone, Debug)]
@@ -23,7 +29,7 @@ pub enum RmsGain {
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor<D> {
     if path::fused(Op::RmsNorm, &x) {
         let (norm, gain) = fused(gain, eps, false, x.dtype());
-        return operator::call(norm, std::iter::once(x.into_dispatch()).chain(gain.map(Tensor::into_dispatch)).collect(), None);
+        return operator::call(norm, std::iter::once(x.into_dispatch()).chain(gain).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);
@@ -48,23 +54,22 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor
 /// If x and branch differ in shape.
 pub fn add_rms_norm<const D: usize>(x: Tensor<D>, branch: Tensor<D>, gain: RmsGain, eps: f64) -> [Tensor<D>; 2] {
     if path::fused(Op::RmsNorm, &x) {
-        assert_eq!(x.dims(), branch.dims(), "add: the shapes differ");
         let (norm, gain) = fused(gain, eps, true, x.dtype());
-        let terms = [x.into_dispatch(), branch.into_dispatch()];
-        return operator::call_of_sum(norm, terms.into_iter().chain(gain.map(Tensor::into_dispatch)).collect());
+        return operator::call_of_sum(norm, terms(x, branch).into_iter().chain(gain).collect());
     }
     let sum = add(x, branch);
     [rms_norm(sum.clone(), gain, eps), sum]
 }
 
 /// The fused operator of these options, and its gain in the type of x.
-fn fused(gain: RmsGain, eps: f64, sum: bool, dtype: DType) -> (Norm, Option<Tensor<1>>) {
+fn fused(gain: RmsGain, eps: f64, sum: bool, dtype: DType) -> (Norm, Option<DispatchTensor>) {
     let (gain, offset) = match gain {
         RmsGain::None => (None, 0.0),
         RmsGain::AfterCast(w) => (Some(w), 0.0),
         RmsGain::UnitOffset(w) => (Some(w), 1.0),
     };
-    (Norm { kind: Kind::Rms, offset, eps: eps as f32, gain: gain.is_some(), bias: false, sum }, gain.map(|gain| gain.cast(dtype)))
+    let norm = Norm { kind: Kind::Rms, offset, eps: eps as f32, gain: gain.is_some(), bias: false, sum };
+    (norm, gain.map(|gain| gain.cast(dtype).into_dispatch()))
 }
 
 #[cfg(test)]

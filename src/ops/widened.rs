@@ -23,8 +23,8 @@ fn narrow<'a>(tensors: impl IntoIterator<Item = &'a FlexTensor>) -> Option<DType
 pub(super) fn forward(operator: &dyn Operator, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
     let Some(dtype) = narrow(&inputs) else { return Kernels::<Flex>::forward(operator, inputs, indices, tracked) };
     let all = Kernels::<Flex>::forward(operator, wide(inputs), indices, tracked);
-    let results = if Kernels::<Flex>::of_sum(operator).is_some() { 2 } else { 1 };
-    let statistic = Kernels::<Flex>::is_statistic(operator);
+    let results = if operator.of_sum().is_some() { 2 } else { 1 };
+    let statistic = operator.is_statistic();
     all.into_iter().enumerate().map(|(i, x)| if (i < results) == statistic { x } else { cast(x, dtype) }).collect()
 }
 

@@ -13,7 +13,7 @@ use proptest::{prelude::*, sample::select};
 
 /// Any activation.
 pub fn kind() -> impl Strategy<Value = Activation> {
-    select(&reference::ALL[..])
+    select(&Activation::ALL[..])
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -53,7 +53,7 @@ fn gated_linear(place: &mut Place, [batch, seq, width, hidden]: [usize; 4], kind
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = vec![];
-    for kind in reference::ALL {
+    for kind in Activation::ALL {
         for (count, scale) in [(1, 4.0), (17, 4.0), (1000, 4.0), (20_011, 4.0), (999, 80.0)] {
             let name = format!("{kind:?}, {count} elements up to ±{scale}");
             cases.push(Case::new(Op::Activation, name.clone(), move |place| activate(place, count, kind, scale)));

@@ -7,12 +7,11 @@ use super::{
     tensor::{arg, count, dense, elem, per_element, room},
 };
 use crate::ops::{
-    activations::Activations,
     flex::gated::Activation,
     fused::gated::{Activate, Gated},
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
 };
-use burn::backend::{Flex, TensorMetadata, fusion::custom::TensorSpec};
+use burn::backend::{TensorMetadata, fusion::custom::TensorSpec};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -189,10 +188,6 @@ impl Kernels<CubeBackend> for Activate {
         activate_backward::launch(&x.client, grid, units, arg(&x), arg(&dy), arg(&dx), count(&x), self.0 as u8, elem(&x));
         vec![Some(dx)]
     }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
-    }
 }
 
 impl Described for Activate {
@@ -210,10 +205,6 @@ impl Kernels<CubeBackend> for Gated {
         let gradients = gated_backward(self.0, &kept.inputs[0], &kept.inputs[1], &gradient);
         gradients.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
     }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
-    }
 }
 
 impl Described for Gated {
@@ -229,45 +220,18 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
         emit::{FLOATS, kernel},
         tensor::UNITS,
     };
-    let kinds = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Relu2, Activation::Sigmoid];
+    let units = UNITS as usize;
     let mut all = vec![];
     for (name, float) in FLOATS {
-        for kind in kinds {
-            let (what, kind, units) = (format!("{kind:?}_{name}").to_lowercase(), kind as u8, UNITS as usize);
-            all.push((
-                format!("activate_{what}"),
-                kernel!(target, units, activate::Activate, target.buffer(), target.buffer(), (), kind, float),
-            ));
-            let backward = kernel!(
-                target,
-                units,
-                activate_backward::ActivateBackward,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                kind,
-                float
-            );
-            all.push((format!("activate_backward_{what}"), backward));
-            all.push((
-                format!("gate_{what}"),
-                kernel!(target, units, gate::Gate, target.buffer(), target.buffer(), target.buffer(), (), kind, float),
-            ));
-            let backward = kernel!(
-                target,
-                units,
-                gate_backward::GateBackward,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                kind,
-                float
-            );
-            all.push((format!("gate_backward_{what}"), backward));
+        for kind in Activation::ALL {
+            let (what, kind) = (format!("{kind:?}_{name}").to_lowercase(), kind as u8);
+            let kernels = [
+                ("activate", kernel!(target, units, activate::Activate, [buffer x y], (count), kind, float)),
+                ("activate_backward", kernel!(target, units, activate_backward::ActivateBackward, [buffer x dy dx], (count), kind, float)),
+                ("gate", kernel!(target, units, gate::Gate, [buffer gate up y], (count), kind, float)),
+                ("gate_backward", kernel!(target, units, gate_backward::GateBackward, [buffer gate up dy dgate dup], (count), kind, float)),
+            ];
+            all.extend(kernels.map(|(kernel, emitted)| (format!("{kernel}_{what}"), emitted)));
         }
     }
     all

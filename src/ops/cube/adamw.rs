@@ -97,25 +97,8 @@ impl Described for Step {
 #[cfg(feature = "cuda")]
 pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
     use super::{emit::kernel, tensor::UNITS};
-    vec![(
-        "adamw".into(),
-        kernel!(
-            target,
-            UNITS as usize,
-            step::Step,
-            target.buffer(),
-            target.buffer(),
-            target.buffer(),
-            target.buffer(),
-            (),
-            (),
-            (),
-            (),
-            (),
-            (),
-            (),
-            (),
-            ()
-        ),
-    )]
+    let step = kernel!(
+        target, UNITS as usize, step::Step, [buffer p g m v], (count beta1 rest1 beta2 rest2 rate correction eps keep)
+    );
+    vec![("adamw".into(), step)]
 }

@@ -172,27 +172,10 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
         tensor::UNITS,
     };
     let (width, units) = (1024, UNITS as usize);
-    let mut all = vec![(
-        "embedding_chain".into(),
-        kernel!(target, units, chain::Chain, target.buffer(), target.buffer(), target.buffer(), (), CHUNK),
-    )];
+    let mut all = vec![("embedding_chain".into(), kernel!(target, units, chain::Chain, [buffer ids next first], (tokens), CHUNK))];
     for (name, float) in FLOATS {
-        let gather = kernel!(target, units, gather::Gather, target.buffer(), target.buffer(), target.buffer(), (), (), width, float);
-        let scatter = kernel!(
-            target,
-            units,
-            scatter::Scatter,
-            target.buffer(),
-            target.buffer(),
-            target.buffer(),
-            target.buffer(),
-            target.buffer(),
-            (),
-            (),
-            (),
-            width,
-            float
-        );
+        let gather = kernel!(target, units, gather::Gather, [buffer table ids rows], (count vocab), width, float);
+        let scatter = kernel!(target, units, scatter::Scatter, [buffer ids next first rows table], (start count vocab), width, float);
         all.extend([(format!("embedding_gather_{name}"), gather), (format!("embedding_scatter_{name}"), scatter)]);
     }
     all

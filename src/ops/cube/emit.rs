@@ -41,12 +41,20 @@ pub type Named = (String, Box<dyn CubeKernel>);
 pub const FLOATS: [(&str, ElemType); 3] =
     [("f32", ElemType::Float(FloatKind::F32)), ("bf16", ElemType::Float(FloatKind::BF16)), ("f16", ElemType::Float(FloatKind::F16))];
 
-/// A kernel as it is launched with so many units per cube: its buffers, a unit for each number, then what is fixed when it is compiled.
+/// A kernel as it is launched with so many units per cube: its tensors and buffers, its numbers, then what is fixed when it is
+/// compiled. Of the first three only how many there are matters; they are named as in the kernel.
 macro_rules! kernel {
-    ($target:expr, $units:expr, $kernel:path, $($argument:expr),+) => {{
+    ($target:expr, $units:expr, $kernel:path, $([$kind:ident $($argument:ident)+])+, ($($number:ident)*) $(, $fixed:expr)*) => {{
         use $kernel as Kernel;
-        let target = $target;
-        let kernel = Kernel::new(target.settings($units), target.properties.clone(), target.runtime.clone(), $($argument),+);
+        let target: &$crate::ops::cube::emit::Target = $target;
+        let kernel = Kernel::new(
+            target.settings($units),
+            target.properties.clone(),
+            target.runtime.clone(),
+            $($({ let _ = stringify!($argument); target.$kind() },)+)+
+            $({ let _ = stringify!($number); },)*
+            $($fixed,)*
+        );
         Box::new(kernel) as Box<dyn burn_cubecl::cubecl::CubeKernel>
     }};
 }

@@ -3,10 +3,7 @@
 //! The queue keeps the closure of every single call. Plans that it finds again by the shape of the graph only order and
 //! group calls, so that two calls of one shape with different options run each their own closure.
 
-use crate::ops::{
-    activations::Activations,
-    operator::{Extension, Indices, Keeps, Kept, Kernels, Native, Operator, Tensors},
-};
+use crate::ops::operator::{Extension, Indices, Kept, Kernels, Native, Operator, Tensors};
 use burn::backend::{
     TensorMetadata,
     fusion::{
@@ -111,8 +108,8 @@ impl Extension for Fusion<CubeBackend> {
 }
 
 impl Native for Fusion<CubeBackend> {
-    fn keeps(operator: &dyn Operator, activations: Activations, _: DType) -> Keeps {
-        Kernels::<CubeBackend>::keeps(operator, activations)
+    fn repeats(_: DType) -> bool {
+        true
     }
 
     fn again(operator: Arc<dyn Operator>, kept: Kept<Self>) -> Vec<Lazy> {
@@ -125,14 +122,6 @@ impl Native for Fusion<CubeBackend> {
             let (inputs, indices) = (floats(handles, &inputs), integers(handles, &indices));
             Kernels::<CubeBackend>::again(&*operator, Kept { inputs, indices, saved: floats(handles, &saved), begun: None })
         })
-    }
-
-    fn adds(operator: &dyn Operator) -> bool {
-        Kernels::<CubeBackend>::adds(operator)
-    }
-
-    fn of_sum(operator: &dyn Operator) -> Option<Arc<dyn Operator>> {
-        Kernels::<CubeBackend>::of_sum(operator)
     }
 
     fn place(_: &Lazy) -> Option<(usize, u64)> {

@@ -6,11 +6,10 @@ use super::{
     linear::{self, Shared},
 };
 use crate::ops::{
-    activations::Activations,
     fused::gated_linear::GatedLinear,
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
 };
-use burn::backend::{Flex, fusion::custom::TensorSpec};
+use burn::backend::fusion::custom::TensorSpec;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 impl Kernels<CubeBackend> for GatedLinear {
@@ -25,10 +24,6 @@ impl Kernels<CubeBackend> for GatedLinear {
         let outputs = gated_backward(self.activation, &saved[0], &saved[1], &gradient);
         drop((saved, gradient));
         linear::backward_of_shared(&Shared::new(&inputs, &self.biases), &outputs, wanted)
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
     }
 
     fn again(&self, kept: Kept<CubeBackend>) -> Vec<CubeTensor> {

@@ -9,14 +9,12 @@ use super::{
     tensor::{arg, dense, dims, elem, matmul, matmul_into, reshape, room, rows, statistic, swap, units},
 };
 use crate::ops::{
-    activations::Activations,
     cross_entropy::CrossEntropyOptions,
     fused::loss::{MeanLoss, TokenLosses},
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
 };
 use burn::{
     backend::{
-        Flex,
         fusion::custom::TensorSpec,
         ops::{FloatTensorOps, IntTensorOps},
     },
@@ -204,10 +202,6 @@ impl Kernels<CubeBackend> for MeanLoss {
         };
         kept.saved.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| scaled(gradient))).collect()
     }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
-    }
 }
 
 impl Described for MeanLoss {
@@ -253,25 +247,8 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
     for (name, float) in FLOATS {
         for (options, set) in [("plain", false), ("bias_cap_smooth", true)] {
             let losses = kernel!(
-                target,
-                units,
-                token_losses::TokenLosses,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                (),
-                (),
-                (),
-                (),
-                vocab,
-                set,
-                set,
-                set,
-                true,
-                units,
-                float
+                target, units, token_losses::TokenLosses, [buffer logits bias targets losses], (start cap z_loss smoothing scale),
+                vocab, set, set, set, true, units, float
             );
             all.push((format!("token_losses_{options}_{name}"), losses));
         }

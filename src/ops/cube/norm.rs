@@ -10,13 +10,12 @@ use super::{
     tensor::{arg, count, dense, elem, grid, per_element, room, statistic, units, width},
 };
 use crate::ops::{
-    activations::Activations,
     flex::norm::Kind,
     fused::norm::Norm,
-    operator::{Keeps, Kept, Kernels, Operator},
+    operator::{Kept, Kernels},
 };
 use burn::{
-    backend::{Flex, TensorMetadata, fusion::custom::TensorSpec},
+    backend::{TensorMetadata, fusion::custom::TensorSpec},
     tensor::DType,
 };
 use burn_cubecl::{
@@ -24,7 +23,6 @@ use burn_cubecl::{
     cubecl::{self, ir::ElemType, prelude::*},
     tensor::CubeTensor,
 };
-use std::sync::Arc;
 
 /// Rounded mean, what is missing to it, and 1/√(variance + eps).
 const STATISTICS: usize = 3;
@@ -211,7 +209,7 @@ impl Norm {
     /// Gain and bias; x in the place of what is not there, which no kernel then reads.
     fn vectors(&self, inputs: &[CubeTensor], x: &CubeTensor) -> (CubeTensor, CubeTensor) {
         let vector = |there: bool, i: usize| if there { dense(&inputs[i]) } else { x.clone() };
-        let first = 1 + usize::from(self.sum);
+        let first = self.terms();
         (vector(self.gain, first), vector(self.bias, first + usize::from(self.gain)))
     }
 
@@ -312,18 +310,6 @@ impl Kernels<CubeBackend> for Norm {
         }
         found
     }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
-    }
-
-    fn adds(&self) -> bool {
-        true
-    }
-
-    fn of_sum(&self) -> Option<Arc<dyn Operator>> {
-        self.of_one().map(|norm| Arc::new(norm) as _)
-    }
 }
 
 impl Described for Norm {
@@ -343,67 +329,23 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
         emit::{FLOATS, kernel},
         tensor::UNITS,
     };
+    let (width, row, element) = (1024, units(1024), UNITS as usize);
     let mut all = vec![];
     for (name, float) in FLOATS {
         for (kind, layer) in [("rms", false), ("layer", true)] {
-            let (width, units) = (1024, units(1024));
-            let forward = kernel!(
-                target,
-                units,
-                forward::Forward,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                (),
-                (),
-                width,
-                layer,
-                true,
-                true,
-                layer,
-                units,
-                float
+            let of_row = kernel!(
+                target, row, forward::Forward, [buffer x branch sum gain bias y statistics], (rows eps offset),
+                width, layer, true, true, layer, row, float
             );
-            all.push((format!("norm_{kind}_forward_{name}"), forward));
+            all.push((format!("norm_{kind}_forward_{name}"), of_row));
             let of_input = kernel!(
-                target,
-                units,
-                backward_of_input::BackwardOfInput,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                (),
-                width,
-                layer,
-                true,
-                true,
-                units,
-                float
+                target, row, backward_of_input::BackwardOfInput, [buffer x gain statistics dy begun dx], (rows offset),
+                width, layer, true, true, row, float
             );
             all.push((format!("norm_{kind}_backward_{name}"), of_input));
             let of_parameters = kernel!(
-                target,
-                UNITS as usize,
-                backward_of_parameters::BackwardOfParameters,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                (),
-                width,
-                layer,
-                float
+                target, element, backward_of_parameters::BackwardOfParameters, [buffer x statistics dy dgain dbias], (rows outputs),
+                width, layer, float
             );
             all.push((format!("norm_{kind}_parameters_{name}"), of_parameters));
         }

@@ -97,10 +97,8 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
         tensor::UNITS,
     };
     let sums = |(name, float)| {
-        (
-            format!("sum_blocks_{name}"),
-            kernel!(target, UNITS as usize, sum_blocks::SumBlocks, target.buffer(), target.buffer(), (), (), (), (), float),
-        )
+        let sums = kernel!(target, UNITS as usize, sum_blocks::SumBlocks, [buffer x sums], (rows columns outputs scale), float);
+        (format!("sum_blocks_{name}"), sums)
     };
     FLOATS.map(sums).into()
 }

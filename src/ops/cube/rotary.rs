@@ -8,14 +8,10 @@ use super::{
     tensor::{arg, dims, elem, per_element, room, swap},
 };
 use crate::ops::{
-    activations::Activations,
     fused::rotary::Rotary,
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
 };
-use burn::{
-    backend::{Flex, fusion::custom::TensorSpec},
-    tensor::DType,
-};
+use burn::{backend::fusion::custom::TensorSpec, tensor::DType};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{self, ir::ElemType, prelude::*},
@@ -180,10 +176,6 @@ impl Kernels<CubeBackend> for Rotary {
     fn backward(&self, _: Kept<CubeBackend>, gradient: CubeTensor, _: &[bool]) -> Vec<Option<CubeTensor>> {
         self.on_gpu(&gradient, None, true).into_iter().map(Some).collect()
     }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
-    }
 }
 
 impl Described for Rotary {
@@ -205,36 +197,14 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
     };
     let mut all = vec![];
     for (name, float) in FLOATS {
-        for (pairs, interleaved) in [("interleaved", true), ("halves", false)] {
+        for (pairing, interleaved) in [("interleaved", true), ("halves", false)] {
+            let (heads, other_heads, head_dim, pairs) = (16, 4, 64, 32);
             let turn = kernel!(
-                target,
-                UNITS as usize,
-                rotate::Rotate,
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                target.buffer(),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                (),
-                16,
-                4,
-                64,
-                32,
-                interleaved,
-                float
+                target, UNITS as usize, rotate::Rotate, [buffer x other_x cos sin y other_y],
+                (count seq of_batch of_head of_seq of_channel other_batch other_head other_seq other_channel sign),
+                heads, other_heads, head_dim, pairs, interleaved, float
             );
-            all.push((format!("rotary_{pairs}_{name}"), turn));
+            all.push((format!("rotary_{pairing}_{name}"), turn));
         }
     }
     all

@@ -7,11 +7,10 @@ use super::{
     tensor::{described, dims, reshape, swap},
 };
 use crate::ops::{
-    activations::Activations,
     fused::{attention::Added, self_attention::SelfAttention},
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
 };
-use burn::backend::{Flex, fusion::custom::TensorSpec};
+use burn::backend::fusion::custom::TensorSpec;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
 
 impl SelfAttention {
@@ -79,10 +78,6 @@ impl Kernels<CubeBackend> for SelfAttention {
         let mut gradients = linear::backward_of_shared(&shared, &outputs, &wanted[..self.before_table()]);
         gradients.extend(found.map(Some));
         gradients
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
     }
 
     fn again(&self, kept: Kept<CubeBackend>) -> Vec<CubeTensor> {

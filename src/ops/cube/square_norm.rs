@@ -65,7 +65,7 @@ pub fn emitted(target: &super::emit::Target) -> Vec<super::emit::Named> {
         tensor::UNITS,
     };
     let squares = |(name, float)| {
-        (format!("squares_{name}"), kernel!(target, UNITS as usize, squares::Squares, target.buffer(), target.buffer(), (), (), float))
+        (format!("squares_{name}"), kernel!(target, UNITS as usize, squares::Squares, [buffer x sums], (count parts), float))
     };
     FLOATS.map(squares).into()
 }

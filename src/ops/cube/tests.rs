@@ -57,18 +57,24 @@ fn run(inputs: &[Vec<f32>], f: Function, device: &Device, gradients: bool) -> Ve
     })
 }
 
+/// Values and gradients of one device against those of another; `floor` is relative to the largest of them.
+#[track_caller]
+fn compare(what: &str, got: &[Vec<f32>], want: &[Vec<f32>], tolerance: f64, floor: f64) {
+    let norm = |x: &[f32]| wide(x).iter().map(|x| x * x).sum::<f64>().sqrt();
+    let floor = floor * want.iter().map(|x| norm(x)).fold(1.0, f64::max);
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let part = ["value", "tracked value"].get(i).map_or(format!("gradient {}", i.wrapping_sub(2)), ToString::to_string);
+        near(&format!("{what}: {part}"), got, &wide(want), tolerance, floor);
+    }
+}
+
 /// Compares a function of inputs of these sizes on the device with that on the CPU.
 #[track_caller]
 fn agree_on(what: &str, inputs: &[Vec<f32>], f: Function, gradients: bool) {
     let Some(device) = device() else { return };
     poison(&device);
     let (got, want) = (run(inputs, f, &device, gradients), run(inputs, f, &Device::flex(), gradients));
-    let norm = |x: &[f32]| wide(x).iter().map(|x| x * x).sum::<f64>().sqrt();
-    let floor = FLOOR * want.iter().map(|x| norm(x)).fold(1.0, f64::max);
-    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
-        let part = ["value", "tracked value"].get(i).map_or(format!("gradient {}", i.wrapping_sub(2)), ToString::to_string);
-        near(&format!("{what}: {part}"), got, &wide(want), TOLERANCE, floor);
-    }
+    compare(what, &got, &want, TOLERANCE, FLOOR);
 }
 
 #[track_caller]
@@ -92,11 +98,7 @@ fn agree_in_f16(what: &str, sizes: &[usize], f: Function) {
         f(&x, device).cast(FloatDType::F32)
     };
     let (got, want) = (run(&inputs, &in_f16, &device, true), run(&inputs, f, &Device::flex(), true));
-    let norm = |x: &[f32]| wide(x).iter().map(|x| x * x).sum::<f64>().sqrt();
-    let floor = F16_TOLERANCE * want.iter().map(|x| norm(x)).fold(1.0, f64::max) / 10.0;
-    for (i, (got, want)) in got.iter().zip(&want).enumerate() {
-        near(&format!("{what} in f16: {i}"), got, &wide(want), F16_TOLERANCE, floor);
-    }
+    compare(&format!("{what} in f16"), &got, &want, F16_TOLERANCE, F16_TOLERANCE / 10.0);
 }
 
 fn flat<const D: usize>(x: Tensor<D>) -> Tensor<1> {
@@ -174,16 +176,7 @@ fn calls_of_one_shape_keep_their_own_options() {
 
 #[test]
 fn activations() {
-    let kinds = [
-        Activation::Identity,
-        Activation::Relu,
-        Activation::Relu2,
-        Activation::Gelu,
-        Activation::GeluTanh,
-        Activation::Silu,
-        Activation::Sigmoid,
-    ];
-    for kind in kinds {
+    for kind in Activation::ALL {
         for n in [1, 127, 1000] {
             agree(&format!("{kind:?} of {n}"), &[n], &|i, _| ops::activate(i[0].clone() * 3.0, kind));
             agree(&format!("{kind:?} gate of {n}"), &[n, n], &|i, _| ops::gated(i[0].clone(), i[1].clone(), kind));

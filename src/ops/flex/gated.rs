@@ -31,6 +31,11 @@ pub enum Activation {
     Sigmoid,
 }
 
+impl Activation {
+    /// All.
+    pub const ALL: [Self; 7] = [Self::Identity, Self::Relu, Self::Relu2, Self::Gelu, Self::GeluTanh, Self::Silu, Self::Sigmoid];
+}
+
 const IDENTITY: u8 = Activation::Identity as u8;
 const RELU: u8 = Activation::Relu as u8;
 const RELU2: u8 = Activation::Relu2 as u8;
@@ -319,8 +324,6 @@ mod tests {
         check::random(n, seed).iter().map(|x| 2.0 * x).collect()
     }
 
-    const KINDS: [Activation; 7] = [Identity, Relu, Relu2, Gelu, GeluTanh, Silu, Sigmoid];
-
     fn exact(kind: Activation, x: f64) -> f64 {
         match kind {
             Identity => x,
@@ -370,7 +373,7 @@ mod tests {
 
     #[test]
     fn agrees_with_f64() {
-        for kind in KINDS {
+        for kind in Activation::ALL {
             for n in [0, 1, 3, 16, 17, 64, 100, 300, BLOCK + 5] {
                 agree(kind, &random(n, 1), &random(n, 2), &random(n, 3));
             }
@@ -418,7 +421,7 @@ mod tests {
     fn bits_do_not_depend_on_threads() {
         let n = 3 * BLOCK + 7;
         let (x, up, dy) = (random(n, 6), random(n, 7), random(n, 8));
-        for kind in KINDS {
+        for kind in Activation::ALL {
             let run = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 pool.install(|| all(kind, &x, &up, &dy)).map(|v| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>())

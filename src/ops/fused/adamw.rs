@@ -3,7 +3,7 @@
 use super::{slice, tensor};
 use crate::ops::{
     flex::adamw,
-    operator::{Kept, Kernels},
+    operator::{Kept, Kernels, Properties},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -20,6 +20,8 @@ fn owned(x: FlexTensor) -> FlexTensor {
         tensor(slice(&x.to_contiguous()).to_vec(), x.layout().shape().clone())
     }
 }
+
+impl Properties for Step {}
 
 impl Kernels<Flex> for Step {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {

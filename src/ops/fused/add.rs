@@ -2,7 +2,7 @@
 
 use crate::ops::{
     activations::Activations,
-    operator::{Keeps, Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Properties},
 };
 use burn::backend::{
     Backend,
@@ -15,6 +15,12 @@ use burn::backend::{
 #[derive(Debug)]
 pub struct Add;
 
+impl Properties for Add {
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, ..Keeps::default() }
+    }
+}
+
 impl<B: Backend> Kernels<B> for Add {
     fn forward(&self, mut inputs: Vec<FloatTensor<B>>, _: Option<IntTensor<B>>, _: bool) -> Vec<FloatTensor<B>> {
         let (branch, x) = (inputs.pop().expect("two inputs"), inputs.pop().expect("two inputs"));
@@ -23,9 +29,5 @@ impl<B: Backend> Kernels<B> for Add {
 
     fn backward(&self, _: Kept<B>, gradient: FloatTensor<B>, wanted: &[bool]) -> Vec<Option<FloatTensor<B>>> {
         wanted.iter().map(|wanted| wanted.then(|| gradient.clone())).collect()
-    }
-
-    fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, ..Keeps::default() }
     }
 }

@@ -11,7 +11,7 @@ use crate::ops::{
     attention::visible,
     count,
     flex::attention::{self, Bias, Problem},
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
     precision::Precision,
     relative_bucket::relative_bucket,
 };
@@ -90,6 +90,15 @@ impl Attention {
     }
 }
 
+impl Properties for Attention {
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::Selective => Keeps { saved: 0, result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+}
+
 impl Kernels<Flex> for Attention {
     fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let [q, k, v] = [0, 1, 2].map(|i| self.operand(&inputs[i]));
@@ -131,13 +140,6 @@ impl Kernels<Flex> for Attention {
         let [dk, dv] = [dk, dv].map(|values| tensor(values, [batch, keys, kv_heads, head_dim]).transpose(1, 2));
         let dtable = dtable.zip(table).map(|(values, table)| tensor(values, table.layout().shape().clone()));
         [dq, dk, dv].into_iter().chain(dtable).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        match activations {
-            Activations::Selective => Keeps { saved: 0, result: Reading::AgainFromInputs, ..Keeps::default() },
-            _ => Keeps::default(),
-        }
     }
 
     fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {

@@ -2,7 +2,7 @@
 
 use super::{room, slice, tensor, width};
 use crate::ops::{
-    operator::{Kept, Kernels},
+    operator::{Kept, Kernels, Properties},
     profile::span,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -15,6 +15,8 @@ fn ids(indices: &Option<FlexTensor>) -> Vec<usize> {
     let indices = indices.as_ref().expect("an embedding has tokens").to_contiguous();
     indices.as_slice::<i32>().expect("tokens are i32").iter().map(|id| *id as usize).collect()
 }
+
+impl Properties for Embedding {}
 
 impl Kernels<Flex> for Embedding {
     fn forward(&self, inputs: Vec<FlexTensor>, indices: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {

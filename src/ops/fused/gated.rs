@@ -4,13 +4,22 @@ use super::{room, slice, tensor};
 use crate::ops::{
     activations::Activations,
     flex::gated::{self, Activation},
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: x of any shape.
 #[derive(Debug)]
 pub struct Activate(pub Activation);
+
+impl Properties for Activate {
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+}
 
 impl Kernels<Flex> for Activate {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
@@ -26,7 +35,13 @@ impl Kernels<Flex> for Activate {
         gated::activate_backward(self.0, slice(&x), slice(&gradient), &mut dx);
         vec![Some(tensor(dx, x.layout().shape().clone()))]
     }
+}
 
+/// Inputs: gate and up, of one shape.
+#[derive(Debug)]
+pub struct Gated(pub Activation);
+
+impl Properties for Gated {
     fn keeps(&self, activations: Activations) -> Keeps {
         match activations {
             Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
@@ -34,10 +49,6 @@ impl Kernels<Flex> for Activate {
         }
     }
 }
-
-/// Inputs: gate and up, of one shape.
-#[derive(Debug)]
-pub struct Gated(pub Activation);
 
 impl Kernels<Flex> for Gated {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
@@ -54,12 +65,5 @@ impl Kernels<Flex> for Gated {
         let shape = gate.layout().shape();
         let gradients = [dgate, dup].map(|values| tensor(values, shape.clone()));
         gradients.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        match activations {
-            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
-            _ => Keeps::default(),
-        }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::ops::{
     activations::Activations,
     flex::gated::{self, Activation},
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
     precision::Precision,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -23,6 +23,15 @@ pub struct GatedLinear {
     pub biases: [bool; 2],
     /// As what products read f32.
     pub reads: Precision,
+}
+
+impl Properties for GatedLinear {
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromSaved, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
 }
 
 impl Kernels<Flex> for GatedLinear {
@@ -49,13 +58,6 @@ impl Kernels<Flex> for GatedLinear {
         drop((saved, gradient));
         let outputs = [dgate, dup].map(|values| tensor(values, shape.clone()));
         linear::backward_of_shared(&Shared::new(&inputs, &self.biases, self.reads), &outputs, wanted)
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        match activations {
-            Activations::LinearOutputs => Keeps { result: Reading::AgainFromSaved, ..Keeps::default() },
-            _ => Keeps::default(),
-        }
     }
 
     fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {

@@ -2,7 +2,7 @@
 
 use crate::ops::{
     activations::Activations,
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
 };
 use burn::{
     backend::{
@@ -21,6 +21,12 @@ pub struct Join {
     pub head_dim: usize,
 }
 
+impl Properties for Join {
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, result: Reading::AsInput, ..Keeps::default() }
+    }
+}
+
 impl<B: Backend> Kernels<B> for Join {
     fn forward(&self, mut inputs: Vec<FloatTensor<B>>, _: Option<IntTensor<B>>, _: bool) -> Vec<FloatTensor<B>> {
         let x = B::float_swap_dims(inputs.swap_remove(0), 1, 2);
@@ -32,9 +38,5 @@ impl<B: Backend> Kernels<B> for Join {
         let shape = gradient.shape();
         let by_head = Shape::new([shape[0], shape[1], shape[2] / self.head_dim, self.head_dim]);
         vec![Some(B::float_swap_dims(B::float_reshape(gradient, by_head), 1, 2))]
-    }
-
-    fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, result: Reading::AsInput, ..Keeps::default() }
     }
 }

@@ -6,7 +6,7 @@ use crate::ops::{
         bf16,
         product::{Matrix, product},
     },
-    operator::{Kept, Kernels},
+    operator::{Kept, Kernels, Properties},
     precision::Precision,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -19,6 +19,8 @@ pub struct Linear {
     /// As what products read f32; tensors of other types are read as they are.
     pub reads: Precision,
 }
+
+impl Properties for Linear {}
 
 impl Kernels<Flex> for Linear {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {

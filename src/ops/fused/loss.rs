@@ -5,7 +5,7 @@ use crate::ops::{
     activations::Activations,
     cross_entropy::CrossEntropyOptions,
     flex::loss::{Gradients, Options, linear_cross_entropy},
-    operator::{Keeps, Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Properties},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -47,6 +47,16 @@ fn mean(losses: &[f32]) -> f32 {
     (losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len() as f64) as f32
 }
 
+impl Properties for MeanLoss {
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, ..Keeps::default() }
+    }
+
+    fn is_statistic(&self) -> bool {
+        true
+    }
+}
+
 impl Kernels<Flex> for MeanLoss {
     fn forward(&self, inputs: Vec<FlexTensor>, targets: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let (n, width, vocab) = (inputs[0].layout().shape()[0], width(&inputs[0]), inputs[1].layout().shape()[1]);
@@ -73,14 +83,6 @@ impl Kernels<Flex> for MeanLoss {
         let factor = slice(&gradient.to_contiguous())[0];
         kept.saved.into_iter().zip(wanted).map(|(gradient, wanted)| wanted.then(|| scaled(gradient, factor))).collect()
     }
-
-    fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, ..Keeps::default() }
-    }
-
-    fn is_statistic(&self) -> bool {
-        true
-    }
 }
 
 /// The tensor times `factor`, in place if nobody else holds it.
@@ -91,15 +93,17 @@ fn scaled(mut x: FlexTensor, factor: f32) -> FlexTensor {
     x
 }
 
+impl Properties for TokenLosses {
+    fn is_statistic(&self) -> bool {
+        true
+    }
+}
+
 impl Kernels<Flex> for TokenLosses {
     fn forward(&self, inputs: Vec<FlexTensor>, targets: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         let [_, nats] = losses(&inputs, targets, &self.0, None);
         let n = nats.len();
         vec![tensor(nats, [n])]
-    }
-
-    fn is_statistic(&self) -> bool {
-        true
     }
 
     fn backward(&self, _: Kept<Flex>, _: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {

@@ -4,7 +4,7 @@ use super::{room, slice, tensor, width};
 use crate::ops::{
     activations::Activations,
     flex::norm::{self, Kind},
-    operator::{Keeps, Kept, Kernels, Operator, Reading},
+    operator::{Keeps, Kept, Kernels, Operator, Properties, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 use std::sync::Arc;
@@ -28,15 +28,37 @@ pub struct Norm {
 
 impl Norm {
     fn gain_and_bias(&self, inputs: &[FlexTensor]) -> (Option<FlexTensor>, Option<FlexTensor>) {
-        let first = 1 + usize::from(self.sum);
+        let first = self.terms();
         let gain = self.gain.then(|| inputs[first].to_contiguous());
         let bias = self.bias.then(|| inputs[first + usize::from(self.gain)].to_contiguous());
         (gain, bias)
     }
 
+    /// Inputs that are added up; the gain comes behind them.
+    pub fn terms(&self) -> usize {
+        1 + usize::from(self.sum)
+    }
+
     /// The norm of the sum, once it is there.
     pub fn of_one(&self) -> Option<Self> {
         self.sum.then(|| Self { sum: false, ..self.clone() })
+    }
+}
+
+impl Properties for Norm {
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+
+    fn adds(&self) -> bool {
+        true
+    }
+
+    fn of_sum(&self) -> Option<Arc<dyn Operator>> {
+        self.of_one().map(|norm| Arc::new(norm) as _)
     }
 }
 
@@ -81,20 +103,5 @@ impl Kernels<Flex> for Norm {
         let dx = tensor(dx, x.layout().shape().clone());
         let vectors = [dgain, dbias].into_iter().flatten().map(|values| tensor(values, [width]));
         std::iter::once(dx).chain(vectors).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        match activations {
-            Activations::LinearOutputs => Keeps { result: Reading::AgainFromInputs, ..Keeps::default() },
-            _ => Keeps::default(),
-        }
-    }
-
-    fn adds(&self) -> bool {
-        true
-    }
-
-    fn of_sum(&self) -> Option<Arc<dyn Operator>> {
-        self.of_one().map(|norm| Arc::new(norm) as _)
     }
 }

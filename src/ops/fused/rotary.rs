@@ -7,7 +7,7 @@ use crate::ops::{
         rotary::{Angles, Part, Shape, rotate},
         view::View,
     },
-    operator::{Keeps, Kept, Kernels},
+    operator::{Keeps, Kept, Kernels, Properties},
     rotation::Rotation,
 };
 use burn::backend::{Flex, flex::FlexTensor};
@@ -33,6 +33,12 @@ impl Rotary {
     }
 }
 
+impl Properties for Rotary {
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, ..Keeps::default() }
+    }
+}
+
 impl Kernels<Flex> for Rotary {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {
         self.turn([&inputs[0]], false).into()
@@ -40,10 +46,6 @@ impl Kernels<Flex> for Rotary {
 
     fn backward(&self, _: Kept<Flex>, gradient: FlexTensor, _: &[bool]) -> Vec<Option<FlexTensor>> {
         self.turn([&gradient], true).map(Some).into()
-    }
-
-    fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, ..Keeps::default() }
     }
 }
 

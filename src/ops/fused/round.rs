@@ -2,7 +2,7 @@
 
 use crate::ops::{
     activations::Activations,
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
 };
 use burn::{
     backend::{
@@ -21,6 +21,12 @@ pub(super) fn rounded<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
     B::float_cast(B::float_cast(x, FloatDType::BF16), FloatDType::F32)
 }
 
+impl Properties for Round {
+    fn keeps(&self, _: Activations) -> Keeps {
+        Keeps { inputs: false, result: Reading::AgainFromInputs, ..Keeps::default() }
+    }
+}
+
 impl<B: Backend> Kernels<B> for Round {
     fn forward(&self, mut inputs: Vec<FloatTensor<B>>, _: Option<IntTensor<B>>, _: bool) -> Vec<FloatTensor<B>> {
         vec![rounded::<B>(inputs.swap_remove(0))]
@@ -28,9 +34,5 @@ impl<B: Backend> Kernels<B> for Round {
 
     fn backward(&self, _: Kept<B>, gradient: FloatTensor<B>, _: &[bool]) -> Vec<Option<FloatTensor<B>>> {
         vec![Some(gradient)]
-    }
-
-    fn keeps(&self, _: Activations) -> Keeps {
-        Keeps { inputs: false, result: Reading::AgainFromInputs, ..Keeps::default() }
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ops::{
     activations::Activations,
-    operator::{Keeps, Kept, Kernels, Reading},
+    operator::{Keeps, Kept, Kernels, Properties, Reading},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
@@ -56,6 +56,16 @@ fn joined(x: &FlexTensor) -> FlexTensor {
     x.reshape(joined.into())
 }
 
+impl Properties for SelfAttention {
+    fn keeps(&self, activations: Activations) -> Keeps {
+        match activations {
+            // Queries, keys and values stay. The table of a relative bias is an input.
+            Activations::Selective => Keeps { saved: 3, result: Reading::AgainFromInputs, ..Keeps::default() },
+            _ => Keeps::default(),
+        }
+    }
+}
+
 impl Kernels<Flex> for SelfAttention {
     fn forward(&self, inputs: Vec<FlexTensor>, starts: Option<FlexTensor>, tracked: bool) -> Vec<FlexTensor> {
         let shared = Shared::new(&inputs, &self.biases, self.attention.reads);
@@ -94,14 +104,6 @@ impl Kernels<Flex> for SelfAttention {
         let mut gradients = linear::backward_of_shared(&shared, &outputs, wanted);
         gradients.extend(found.map(Some));
         gradients
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        match activations {
-            // Queries, keys and values stay. The table of a relative bias is an input.
-            Activations::Selective => Keeps { saved: 3, result: Reading::AgainFromInputs, ..Keeps::default() },
-            _ => Keeps::default(),
-        }
     }
 
     fn again(&self, kept: Kept<Flex>) -> Vec<FlexTensor> {

@@ -3,13 +3,15 @@
 use super::{slice, tensor};
 use crate::ops::{
     flex::adamw::square_norm,
-    operator::{Kept, Kernels},
+    operator::{Kept, Kernels, Properties},
 };
 use burn::backend::{Flex, flex::FlexTensor};
 
 /// Input: any shape. Result: `[1]`.
 #[derive(Debug)]
 pub struct SquareNorm;
+
+impl Properties for SquareNorm {}
 
 impl Kernels<Flex> for SquareNorm {
     fn forward(&self, inputs: Vec<FlexTensor>, _: Option<FlexTensor>, _: bool) -> Vec<FlexTensor> {

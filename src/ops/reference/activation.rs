@@ -99,17 +99,6 @@ pub fn gated_backward(kind: Activation, gate: &Sums, up: &Sums, dy: &[f64]) -> [
     [dgate, dup]
 }
 
-/// All activations.
-pub const ALL: [Activation; 7] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Relu2,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-    Activation::Sigmoid,
-];
-
 #[cfg(test)]
 mod tests {
     use super::{super::check::*, *};
@@ -118,7 +107,7 @@ mod tests {
     fn slopes_agree_with_differences() {
         let x: Vec<f64> = (-60..=60).filter(|i| *i != 0).map(|i| f64::from(i) * 0.13).collect();
         let (up, dy) = (numbers("up", x.len()), numbers("dy", x.len()));
-        for kind in ALL {
+        for kind in Activation::ALL {
             gradient("dx", &backward(kind, &x, &dy), &x, &dy, |x| forward(kind, x).value);
             let (gate, sums) = (Sums::of(&x), Sums::of(&up));
             let [dgate, dup] = gated_backward(kind, &gate, &sums, &dy);
@@ -144,7 +133,7 @@ mod tests {
         assert!((value(Activation::Gelu, 1.0) - 0.841_344_746_068_542_9).abs() < 1e-15);
         assert!((value(Activation::GeluTanh, 1.0) - 0.841_191_990_608_276_8).abs() < 1e-12);
         assert!((value(Activation::Silu, 1.0) - 0.731_058_578_630_004_9).abs() < 1e-15);
-        for kind in ALL {
+        for kind in Activation::ALL {
             for x in [-1e4, 0.0, 1e4] {
                 assert!(value(kind, x).is_finite() && slope(kind, x).is_finite(), "{kind:?} at {x}");
             }

@@ -28,13 +28,12 @@ mod tile;
 use self::launch::{Bias, Problem, sizes};
 use super::Described;
 use crate::ops::{
-    activations::Activations,
     fused::attention::{Added, Attention},
-    operator::{Keeps, Kept, Kernels},
+    operator::{Kept, Kernels},
     relative_bucket::relative_bucket,
 };
 use burn::{
-    backend::{Flex, TensorMetadata, fusion::custom::TensorSpec, tensor::FloatTensor},
+    backend::{TensorMetadata, fusion::custom::TensorSpec, tensor::FloatTensor},
     tensor::{DType, Shape},
 };
 use burn_cubecl::{
@@ -91,10 +90,6 @@ impl Kernels<CubeBackend> for Attention {
         let found = launch::backward(&problem, q, k, v, out, log_sum, gradient);
         let table = found.table.zip(kept.inputs.get(3)).map(|(gradient, table)| cast(gradient, table.dtype));
         [found.dq, found.dk, found.dv].into_iter().chain(table).zip(wanted).map(|(gradient, wanted)| wanted.then_some(gradient)).collect()
-    }
-
-    fn keeps(&self, activations: Activations) -> Keeps {
-        Kernels::<Flex>::keeps(self, activations)
     }
 }
 
