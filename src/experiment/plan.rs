@@ -296,6 +296,10 @@ pub(super) mod tests {
             threads: 2,
             version: "0".into(),
             data_hash: format!("order-{seed}"),
+            data_marks: Default::default(),
+            noise: Default::default(),
+            peak_memory_bytes: None,
+            notes: vec![],
         };
         Record { arm: arm.into(), seed, folder: format!("{arm}/seed-{seed}"), result, ended: "2025-01-01T00:00:00Z".into() }
     }

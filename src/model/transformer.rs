@@ -6,7 +6,7 @@ use super::{
     embedding::Embedding,
     feed_forward::FeedForward,
     head::Head,
-    init::Scope,
+    init::{Marks, Scope},
     norm::{Norm, NormConfig},
     position::{Position, PositionConfig},
     residual::{Residual, ResidualKind},
@@ -47,7 +47,14 @@ pub struct Loss {
 impl ModelSpec {
     /// Builds the model with every parameter drawn from `seed` by its path.
     pub fn build(&self, seed: u64, device: &Device) -> Transformer {
-        self.compose(&Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device))
+        self.build_marked(seed, device).0
+    }
+
+    /// [`ModelSpec::build`], and what marks the noise of every parameter: see [`Scope::marks`].
+    pub fn build_marked(&self, seed: u64, device: &Device) -> (Transformer, Marks) {
+        let scope = Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device);
+        let model = self.compose(&scope);
+        (model, scope.marks())
     }
 
     fn compose(&self, scope: &Scope) -> Transformer {

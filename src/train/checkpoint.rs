@@ -45,12 +45,18 @@ pub struct State {
     pub step: usize,
     /// Rolling hash of the batches consumed.
     pub data_hash: String,
+    /// The same after 1, 2, 4, 8, … steps.
+    #[serde(default)]
+    pub data_marks: BTreeMap<usize, String>,
     /// Wall-clock seconds of all attempts.
     pub seconds: f64,
     /// Loss of the first step.
     pub initial_loss: Option<f64>,
     /// Last value of every evaluated metric.
     pub metrics: BTreeMap<String, f64>,
+    /// What the result will have as its notes.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl State {
@@ -61,9 +67,11 @@ impl State {
             id: id.to_owned(),
             step: 0,
             data_hash: hex(&Sha256::digest(b"ablate-data-1")),
+            data_marks: BTreeMap::new(),
             seconds: 0.0,
             initial_loss: None,
             metrics: BTreeMap::new(),
+            notes: vec![],
         }
     }
 }

@@ -77,6 +77,20 @@ pub struct RunResult {
     pub version: String,
     /// Rolling hash of every batch consumed: equal order, equal hash.
     pub data_hash: String,
+    /// The rolling hash after 1, 2, 4, 8, … steps, so that runs of different lengths compare by what they have in common;
+    /// empty in results of versions that did not keep it, as all that follows.
+    #[serde(default)]
+    pub data_marks: BTreeMap<usize, String>,
+    /// Of every parameter that started from noise, by path, a short hash of its shape and that noise, before the scheme of
+    /// initialisation scaled it: equal noise, equal hash.
+    #[serde(default)]
+    pub noise: BTreeMap<String, String>,
+    /// Largest resident memory of the process, in bytes; none where the system does not tell.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
+    /// What went otherwise than planned without changing a bit of the result, such as a checkpoint that was damaged.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A sign of life from a running training.

@@ -4,7 +4,7 @@ use super::{
     Outcome, RunResult, RunSpec, Tick,
     batch::{Batches, Once},
     checkpoint::{self, State},
-    files, interrupter,
+    files, interrupter, memory,
     metrics::{self, Lines, Reported, TRAINING},
     optimizer,
     renderer::Forwarder,
@@ -15,7 +15,7 @@ use crate::{
     data::Dataset,
     device::DeviceName,
     eval::{Evaluation, Scores},
-    model::Transformer,
+    model::{Transformer, init::Marks},
     settings::{Error, Result},
 };
 use burn::{
@@ -87,7 +87,7 @@ pub fn run_until(
     if let Some(warning) = device.ignores(spec.train.activations) {
         tracing::warn!("{warning}");
     }
-    let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, milliseconds: vec![] }));
+    let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, noise: Marks::new(), milliseconds: vec![] }));
 
     let (sender, receiver) = mpsc::channel();
     let caught = std::thread::scope(|scope| {
@@ -125,7 +125,8 @@ fn train(
     let steps = spec.train.steps;
     let first = lock(status).state.step;
     let (record, moments) = saved.map_or((None, None), |saved| (Some(saved.model), saved.optimizer));
-    let mut model = spec.model.build(spec.train.seed, &device);
+    let (mut model, noise) = spec.model.build_marked(spec.train.seed, &device);
+    lock(status).noise = noise;
     if let Some(record) = record {
         model = model.try_load_record(record).map_err(|error| unfit(out, &error.to_string()))?;
     }
@@ -212,6 +213,10 @@ fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> R
         threads: rayon::current_num_threads(),
         version: version(),
         data_hash: state.data_hash.clone(),
+        data_marks: state.data_marks.clone(),
+        noise: status.noise.clone(),
+        peak_memory_bytes: memory::peak(),
+        notes: state.notes.clone(),
     }
 }
 

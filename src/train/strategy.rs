@@ -14,7 +14,7 @@ use super::{
 use crate::{
     data::hex,
     eval::Scores,
-    model::Transformer,
+    model::{Transformer, init::Marks},
     settings::{Error, Result},
 };
 use burn::{
@@ -53,6 +53,8 @@ pub(super) struct Status {
     pub ended: Option<(Outcome, Option<String>)>,
     /// Wrong input or a full disk.
     pub error: Option<Error>,
+    /// What marks the noise that each parameter started from.
+    pub noise: Marks,
     /// Wall-clock milliseconds of each step of this attempt after the first [`WARM_UP`].
     pub milliseconds: Vec<f64>,
 }
@@ -169,6 +171,9 @@ impl Attempt<'_> {
             {
                 let mut status = lock(&self.steps.status);
                 status.state.step = done;
+                if done.is_power_of_two() {
+                    status.state.data_marks.insert(done, data_hash.clone());
+                }
                 status.state.data_hash = data_hash;
                 status.state.initial_loss.get_or_insert(measured.loss);
                 if let (None, Some(scores)) = (&unsound, &scores) {

@@ -207,6 +207,10 @@ pub fn write_runs(folder: &Path, summary: &Summary, steps: usize) {
                 threads: 2,
                 version: "0.1.0 (3f9c2d1)".into(),
                 data_hash: "5d41402a".into(),
+                data_marks: Default::default(),
+                noise: Default::default(),
+                peak_memory_bytes: None,
+                notes: vec![],
             };
             let record = ablate::experiment::Record {
                 arm: arm.name.clone(),

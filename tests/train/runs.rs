@@ -52,6 +52,9 @@ fn a_run_learns_and_leaves_everything_behind() {
     let rates = bench.column("run", "learning_rate");
     assert!((rates[0] - 0.003 / 4.0).abs() < 1e-12 && (rates[14] - 0.0003).abs() < 1e-12);
 
+    assert!(result.peak_memory_bytes.is_none_or(|bytes| bytes > 1 << 20));
+    assert_eq!(result.notes, Vec::<String>::new());
+
     let folder = bench.path("run");
     let stored: RunSpec = toml::from_str(&fs::read_to_string(folder.join("spec.toml")).unwrap()).unwrap();
     assert_eq!(stored, spec);
@@ -63,6 +66,43 @@ fn a_run_learns_and_leaves_everything_behind() {
     assert_eq!(bench.run(&spec, "run").unwrap(), result);
     assert_eq!(fs::read(folder.join("metrics.jsonl")).unwrap(), before);
     assert!(matches!(bench.run(&bench.spec(&["train.seed=1", "train.steps=60"]), "run"), Err(Error::Input { .. })));
+}
+
+#[test]
+fn what_runs_share_is_marked_in_their_results() {
+    let bench = Bench::new();
+    let run = |name: &str, set: &[&str]| bench.run(&bench.spec(set), name).unwrap();
+    let base = run("base", &[]);
+    assert_eq!(base.data_marks.keys().copied().collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
+    assert_eq!(run("short", &["train.steps=8"]).data_hash, base.data_marks[&8]);
+    // A run that was stopped and continued has the marks of all its steps, and every mark is of another prefix.
+    bench.stopped(&bench.spec(&[]), "parts", 5).unwrap();
+    let parts = bench.run(&bench.spec(&[]), "parts").unwrap();
+    assert_eq!((&parts.data_marks, &parts.noise), (&base.data_marks, &base.noise));
+    assert_eq!(base.data_marks.values().collect::<std::collections::BTreeSet<_>>().len(), 5);
+
+    // Every matrix has a mark, gains have none.
+    let shapes = bench.spec(&[]).model.parameter_shapes();
+    let matrices: Vec<_> = shapes.iter().filter(|(_, shape)| shape.len() == 2).map(|(path, _)| path).collect();
+    assert_eq!(base.noise.keys().collect::<std::collections::BTreeSet<_>>(), matrices.into_iter().collect());
+    // Another topology and scheme, the same noise; where a shape differs, so does the mark.
+    let other = run("other", &["model.residual.kind=\"post\"", "model.init={ kind = \"mitchell\" }", "model.feed_forward.hidden=20"]);
+    for (path, mark) in &other.noise {
+        assert_eq!(path.contains("feed_forward"), *mark != base.noise[path], "{path}");
+    }
+    assert!(run("seed", &["train.seed=1"]).noise.iter().all(|(path, mark)| *mark != base.noise[path]));
+}
+
+#[test]
+fn records_of_earlier_versions_are_read() {
+    let bench = Bench::new();
+    let result = bench.run(&bench.spec(&["train.steps=5"]), "run").unwrap();
+    let mut old = serde_json::to_value(&result).unwrap();
+    for key in ["operators", "data_marks", "noise", "peak_memory_bytes", "notes"] {
+        old.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    let read: ablate::train::RunResult = serde_json::from_value(old).unwrap();
+    assert_eq!((read.id, read.data_hash, read.noise.len()), (result.id, result.data_hash, 0));
 }
 
 #[test]

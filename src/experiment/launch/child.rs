@@ -122,6 +122,10 @@ pub fn failure(job: &Job, reason: String, worker: &Worker, seconds: f64) -> RunR
         threads: worker.threads.unwrap_or(0),
         version: env!("CARGO_PKG_VERSION").into(),
         data_hash: String::new(),
+        data_marks: Default::default(),
+        noise: Default::default(),
+        peak_memory_bytes: None,
+        notes: vec![],
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{InitConfig, Role};
 use crate::random::{Purpose, generator};
 use rand_distr::{Distribution, StandardNormal};
+use sha2::{Digest, Sha256};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Everything about a matrix that schemes look at.
@@ -57,13 +58,31 @@ pub(super) fn law(scheme: &InitConfig, place: &Place, shrink: f64) -> Law {
     }
 }
 
-/// The values of a matrix in row-major order.
-pub(super) fn matrix(scheme: &InitConfig, place: &Place, shrink: f64, seed: u64, path: &str) -> Vec<f32> {
+/// A matrix as drawn.
+pub(super) struct Drawn {
+    /// In row-major order.
+    pub values: Vec<f32>,
+    /// See [`mark`].
+    pub mark: String,
+}
+
+/// Draws of standard noise that a mark looks at. They tell streams apart as well as all would: a stream follows from its key.
+const MARKED: usize = 64;
+
+/// Draws a matrix.
+pub(super) fn matrix(scheme: &InitConfig, place: &Place, shrink: f64, seed: u64, path: &str) -> Drawn {
     let law = law(scheme, place, shrink);
     let mut noise = generator(seed, Purpose::Parameter, path);
-    let mut draw = || -> f64 { StandardNormal.sample(&mut noise) };
+    let mut first = Vec::with_capacity(MARKED);
+    let mut draw = || -> f64 {
+        let z = StandardNormal.sample(&mut noise);
+        if first.len() < MARKED {
+            first.push(z);
+        }
+        z
+    };
     let count = place.inputs * place.outputs;
-    match law {
+    let values = match law {
         Law::Normal { std } => (0..count).map(|_| (std * draw()) as f32).collect(),
         Law::Uniform { std } => (0..count).map(|_| (std * 3f64.sqrt() * libm::erf(draw() * FRAC_1_SQRT_2)) as f32).collect(),
         Law::Truncated { std, cutoff } => {
@@ -78,7 +97,22 @@ pub(super) fn matrix(scheme: &InitConfig, place: &Place, shrink: f64, seed: u64,
                 })
                 .collect()
         }
+    };
+    Drawn { values, mark: mark([place.inputs, place.outputs], &first) }
+}
+
+/// Eight hexadecimal digits of the SHA-256 of a shape and of the first standard noise that was drawn for it, before any
+/// scheme scaled it: matrices with equal marks started from the same noise.
+fn mark(shape: [usize; 2], first: &[f64]) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"ablate-noise-1");
+    for size in shape {
+        hash.update((size as u64).to_le_bytes());
     }
+    for z in first {
+        hash.update(z.to_le_bytes());
+    }
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -124,7 +158,7 @@ mod tests {
             (&SCHEMES[4], Role::Head, 1.5 * (2.0 / 500f64).sqrt()),
             (&SCHEMES[5], Role::Hidden, 0.02 * cut(2.0)),
         ] {
-            let got = std_of(&matrix(scheme, &place(role), 1.0, 1, "p"));
+            let got = std_of(&matrix(scheme, &place(role), 1.0, 1, "p").values);
             assert!((got / expected - 1.0).abs() < 0.015, "{scheme:?} {role:?}: {got}, expected {expected}");
         }
     }
@@ -132,10 +166,10 @@ mod tests {
     #[test]
     fn every_scheme_scales_the_same_noise() {
         let unit: Vec<f64> =
-            matrix(&InitConfig::Normal { std: 1.0 }, &place(Role::Hidden), 1.0, 9, "p").iter().map(|v| f64::from(*v)).collect();
+            matrix(&InitConfig::Normal { std: 1.0 }, &place(Role::Hidden), 1.0, 9, "p").values.iter().map(|v| f64::from(*v)).collect();
         for scheme in &SCHEMES {
             for role in ROLES {
-                let values = matrix(scheme, &place(role), 1.0, 9, "p");
+                let values = matrix(scheme, &place(role), 1.0, 9, "p").values;
                 for (v, z) in values.iter().zip(&unit) {
                     let v = f64::from(*v);
                     match law(scheme, &place(role), 1.0) {
@@ -150,8 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn marks_tell_noise_and_shape_apart_and_no_scheme_changes_them() {
+        let mark = |scheme: &InitConfig, place: &Place, seed, path: &str| matrix(scheme, place, 0.7, seed, path).mark;
+        let (hidden, flat) = (place(Role::Hidden), Place { inputs: 200, outputs: 300, ..place(Role::Hidden) });
+        let of = mark(&SCHEMES[0], &hidden, 9, "p");
+        assert!(of.len() == 8 && of.bytes().all(|digit| digit.is_ascii_hexdigit()), "{of}");
+        for scheme in &SCHEMES {
+            for role in ROLES {
+                assert_eq!(mark(scheme, &place(role), 9, "p"), of);
+            }
+        }
+        let others = [mark(&SCHEMES[0], &hidden, 8, "p"), mark(&SCHEMES[0], &hidden, 9, "q"), mark(&SCHEMES[0], &flat, 9, "p")];
+        assert!(others.iter().all(|other| *other != of), "{of} {others:?}");
+    }
+
+    #[test]
     fn uniform_stays_inside_and_is_flat() {
-        let values = matrix(&InitConfig::Xavier { gain: 1.0 }, &place(Role::Hidden), 1.0, 3, "u");
+        let values = matrix(&InitConfig::Xavier { gain: 1.0 }, &place(Role::Hidden), 1.0, 3, "u").values;
         let edge = (6.0 / 500f64).sqrt();
         let mut bins = [0usize; 10];
         for v in &values {
@@ -168,7 +217,8 @@ mod tests {
     fn deepnorm_shrinks_three_roles() {
         for scheme in &SCHEMES {
             for role in ROLES {
-                let ratio = std_of(&matrix(scheme, &place(role), 0.5, 1, "p")) / std_of(&matrix(scheme, &place(role), 1.0, 1, "p"));
+                let ratio =
+                    std_of(&matrix(scheme, &place(role), 0.5, 1, "p").values) / std_of(&matrix(scheme, &place(role), 1.0, 1, "p").values);
                 let expected = if matches!(role, Role::Value | Role::Hidden | Role::Residual) { 0.5 } else { 1.0 };
                 assert!((ratio - expected).abs() < 1e-6, "{scheme:?} {role:?}");
             }

@@ -97,7 +97,7 @@ impl InitConfig {
 mod draw;
 mod scope;
 
-pub use scope::{Role, Scope};
+pub use scope::{Marks, Role, Scope};
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use burn::{
     tensor::{Device, Tensor, TensorData},
 };
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     sync::{Arc, Mutex},
 };
@@ -29,6 +30,9 @@ pub enum Role {
     Head,
 }
 
+/// What marks the standard noise of each parameter, by path.
+pub type Marks = BTreeMap<String, String>;
+
 /// Paths and shapes in the order in which parameters were asked for.
 type Sketch = Arc<Mutex<Vec<(String, Vec<usize>)>>>;
 
@@ -47,6 +51,7 @@ pub struct Scope {
     shrink: f64,
     device: Device,
     sketch: Option<Sketch>,
+    marks: Arc<Mutex<Marks>>,
 }
 
 impl Scope {
@@ -55,7 +60,8 @@ impl Scope {
     /// `shrink` is DeepNorm's β for [`Role::Value`], [`Role::Hidden`] and [`Role::Residual`]; 1 elsewhere.
     pub fn new(seed: u64, scheme: &InitConfig, layers: usize, width: usize, shrink: f64, device: &Device) -> Self {
         let path = String::new();
-        Self { seed, path, scheme: scheme.clone(), width, layers, layer: None, shrink, device: device.clone(), sketch: None }
+        let (scheme, device, marks) = (scheme.clone(), device.clone(), Arc::default());
+        Self { seed, path, scheme, width, layers, layer: None, shrink, device, sketch: None, marks }
     }
 
     /// A root that draws nothing and allocates nothing: what is built from it has the right parameters, each of them
@@ -68,6 +74,12 @@ impl Scope {
     /// [`Scope::sketch`].
     pub fn sketched(&self) -> Vec<(String, Vec<usize>)> {
         self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.lock().expect("no panic while held").clone())
+    }
+
+    /// Of every parameter that was drawn here so far, by path, eight hexadecimal digits that stand for its shape and the
+    /// standard noise that it started from, whatever the scheme made of it. Parameters that start as constants have none.
+    pub fn marks(&self) -> Marks {
+        self.marks.lock().expect("no panic while held").clone()
     }
 
     /// The place of a field of this module.
@@ -104,7 +116,9 @@ impl Scope {
             return param;
         }
         let place = draw::Place { role, inputs, outputs, width: self.width, layers: self.layers, layer: self.layer };
-        let values = draw::matrix(&self.scheme, &place, self.shrink, self.seed, &self.path_of(name));
+        let path = self.path_of(name);
+        let draw::Drawn { values, mark } = draw::matrix(&self.scheme, &place, self.shrink, self.seed, &path);
+        self.marks.lock().expect("no panic while held").insert(path, mark);
         Param::from_data(TensorData::new(values, shape), &self.device)
     }
 
