@@ -10,7 +10,7 @@ use crate::{
     data::{Dataset, cache_folder},
     device::DeviceName,
     settings::{Error, Result},
-    train::{RunSpec, Tick, calibration},
+    train::{Tick, calibration},
 };
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     how.device.open()?;
     let store = Store::create(&how.out)?;
     let records = store.records()?;
-    let plan = Plan::new(experiment, &how.device, calibration::read(&how.device).as_ref());
+    let plan = Plan::new(experiment, &how.device, calibration::read(&how.device).as_ref(), &records);
     let jobs = missing(&plan, &records, &experiment.overrides.only);
     let before = store.plan()?;
     if !jobs.is_empty()
@@ -76,7 +76,8 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     tell(Event::Missing(&file.current, &jobs, slots));
 
     let prepare = |job: &Job| {
-        let spec = spec_of(experiment, job);
+        let planned = file.current.arm(&job.arm);
+        let spec = planned.and_then(|planned| experiment.run(job, planned)).expect("jobs come from the plan of the experiment");
         let text = toml::to_string(&spec)
             .map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
         store.prepare_run(&job.folder, &job.id, &text)
@@ -117,11 +118,6 @@ pub fn summarise(folder: &Path) -> Result<Summary> {
     let missing_plan = || Error::input(folder.display(), "has no plan.json", "name the folder that `ablate run` wrote");
     let file = store.plan()?.ok_or_else(missing_plan)?;
     Ok(summary(&file, &store.records()?))
-}
-
-fn spec_of(experiment: &Experiment, job: &Job) -> RunSpec {
-    let arm = experiment.arms.iter().find(|arm| arm.name == job.arm).expect("jobs come from the arms of the experiment");
-    arm.run(job.seed)
 }
 
 /// Tokenises every distinct corpus once, so that the runs only open it, and checks that it holds a sequence.

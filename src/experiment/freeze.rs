@@ -1,6 +1,6 @@
 //! `plan.json`: what was declared before the first result, and what has been changed since.
 
-use super::{Plan, clock};
+use super::{Plan, clock, spec::RetuneConfig};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,10 +20,22 @@ pub struct Frozen {
     pub metric: String,
     /// Level of the family of comparisons.
     pub alpha: f64,
+    /// The smallest difference that would matter.
+    #[serde(default)]
+    pub margin: Option<f64>,
     /// Seeds.
     pub seeds: Vec<u64>,
+    /// Where seeds are added until the comparisons are decided: from how many to how many.
+    #[serde(default)]
+    pub sequential: Option<[u64; 2]>,
     /// The family of comparisons.
     pub comparisons: Vec<Pairing>,
+    /// Names of the effects that are compared, in a factorial design.
+    #[serde(default)]
+    pub effects: Vec<String>,
+    /// How every arm is tuned.
+    #[serde(default)]
+    pub retune: Option<RetuneConfig>,
     /// Hash of every arm's specification with seed 0.
     pub specs: BTreeMap<String, String>,
     /// When, UTC, RFC 3339.
@@ -47,7 +59,11 @@ impl Frozen {
         Self {
             metric: plan.metric.clone(),
             alpha: plan.alpha,
+            margin: plan.margin,
             seeds: plan.seeds.clone(),
+            sequential: plan.sequential,
+            effects: plan.effects.iter().map(|effect| effect.name.clone()).collect(),
+            retune: plan.retune.clone(),
             comparisons: plan
                 .comparisons()
                 .map(|(arm, reference)| Pairing { arm: arm.name.clone(), reference: reference.into() })
@@ -76,7 +92,17 @@ impl PlanFile {
         if then.alpha != now.alpha {
             changes.push(format!("alpha was {}, is {}", then.alpha, now.alpha));
         }
-        if then.seeds != now.seeds {
+        if then.margin != now.margin {
+            let text = |margin: Option<f64>| margin.map_or("none".into(), |margin| margin.to_string());
+            changes.push(format!("the margin was {}, is {}", text(then.margin), text(now.margin)));
+        }
+        if then.retune != now.retune {
+            changes.push("how the arms are tuned was changed".into());
+        }
+        if then.sequential != now.sequential {
+            let text = |rule: Option<[u64; 2]>| rule.map_or("a fixed number of seeds".into(), |[min, max]| format!("{min} to {max} seeds"));
+            changes.push(format!("the plan was for {}, is for {}", text(then.sequential), text(now.sequential)));
+        } else if then.seeds != now.seeds {
             changes.push(format!("the seeds were {:?}, are {:?}", then.seeds, now.seeds));
         }
         for (arm, spec) in &now.specs {
@@ -87,6 +113,9 @@ impl PlanFile {
             }
         }
         changes.extend(then.specs.keys().filter(|arm| !now.specs.contains_key(*arm)).map(|arm| format!("arm {arm} was removed")));
+        let effect = |name: &String, verb: &str| format!("the effect {name} was {verb}");
+        changes.extend(now.effects.iter().filter(|name| !then.effects.contains(name)).map(|name| effect(name, "added")));
+        changes.extend(then.effects.iter().filter(|name| !now.effects.contains(name)).map(|name| effect(name, "removed")));
         let both = |pairing: &&Pairing| then.specs.contains_key(&pairing.arm) && now.specs.contains_key(&pairing.arm);
         let line = |pairing: &Pairing, verb: &str| format!("the comparison of {} with {} was {verb}", pairing.arm, pairing.reference);
         changes.extend(now.comparisons.iter().filter(both).filter(|p| !then.comparisons.contains(p)).map(|p| line(p, "added")));

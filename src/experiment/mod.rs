@@ -6,29 +6,49 @@
 
 mod arms;
 mod clock;
+mod compare;
+mod condition;
 mod conduct;
+mod contrast;
+mod decided;
+mod design;
 mod freeze;
+mod job;
 mod launch;
 mod matching;
 mod paths;
 mod plan;
+mod price;
 mod proof;
 mod record;
+mod resolve;
 mod runs;
+mod sentence;
 mod spec;
 mod store;
 mod summary;
 mod tree;
+mod tuning;
 mod verdict;
+mod wanted;
 mod warnings;
 
-pub use arms::{Arm, Experiment, Overrides};
+pub use arms::{Arm, Experiment, Overrides, Trial};
 pub use conduct::{Conduct, Event, conduct, default_folder, summarise};
+pub use design::Effect;
 pub use freeze::{Frozen, Pairing, PlanFile};
+pub use job::{Job, Stage};
 pub use launch::interrupt;
-pub use matching::Solved;
-pub use plan::{Job, Plan, PlannedArm, missing};
+pub use matching::{Quantity, Solved};
+pub use plan::{Plan, PlannedArm, missing};
+pub use price::{Budget, Price};
 pub use record::Record;
-pub use spec::{ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, MatchConfig, Seeds};
+pub use spec::{
+    ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, FactorConfig, LevelConfig, MatchConfig, RetuneConfig, Scale, Seeds,
+    SequentialSeeds, SizeConfig, Until,
+};
 pub use store::Store;
-pub use summary::{ArmSummary, Comparison, Difference, MetricSummary, Summary, Verdict};
+pub use summary::{
+    ArmSummary, Comparison, ComputeSummary, Cost, Difference, EffectSummary, EquivalenceSummary, MetricSummary, Multiplier, Role, Rung,
+    ScalingCurve, ScalingFit, ScalingSummary, ScalingTrend, Summary, TrialSummary, TuningSummary, Verdict, WelchSummary,
+};

@@ -1,11 +1,15 @@
 //! The plan: what every arm is, what it costs, and which runs are missing. A pure function of experiment and records.
 
 use super::{
-    Difference, Experiment, Record,
+    Difference, Experiment, Job, Record, Role, TuningSummary,
     arms::Arm,
+    decided::decide,
+    design::Effect,
     matching::Solved,
     paths,
-    spec::{BASE, Design},
+    price::{Price, price},
+    spec::{BASE, Design, RetuneConfig},
+    wanted::wanted,
 };
 use crate::{
     device::DeviceName,
@@ -13,7 +17,8 @@ use crate::{
     train::{Outcome, calibration::Calibration},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything about an experiment that its results are read with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,15 +39,36 @@ pub struct Plan {
     pub metrics: Vec<String>,
     /// Level of the family of comparisons.
     pub alpha: f64,
-    /// Seeds.
+    /// The smallest difference that would matter.
+    #[serde(default)]
+    pub margin: Option<f64>,
+    /// Seeds; of sequential ones all that may be needed.
     pub seeds: Vec<u64>,
+    /// Where seeds are added until the comparisons are decided: from how many to how many.
+    #[serde(default)]
+    pub sequential: Option<[u64; 2]>,
     /// How the arms relate.
     pub design: Design,
+    /// What was made equal between the arms, in words.
+    #[serde(default)]
+    pub matched: Vec<String>,
+    /// How every arm is tuned.
+    #[serde(default)]
+    pub retune: Option<RetuneConfig>,
+    /// The comparisons of a factorial design.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+    /// What the design asked for and is not run, in words.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// The command that makes the results again.
     pub command: String,
     /// Training tokens per parameter of the base.
     pub tokens_per_parameter: f64,
-    /// The base, then the arms in the order of the file.
+    /// What all runs cost, done or not; of sequential seeds all that may be needed.
+    #[serde(default)]
+    pub price: Price,
+    /// The base, then the arms in the order of the design.
     pub arms: Vec<PlannedArm>,
 }
 
@@ -51,6 +77,15 @@ pub struct Plan {
 pub struct PlannedArm {
     /// Name.
     pub name: String,
+    /// What it is there for.
+    #[serde(default)]
+    pub role: Role,
+    /// Levels of the factors.
+    #[serde(default)]
+    pub levels: BTreeMap<String, Value>,
+    /// The size, in a ladder of sizes; none for the base's own.
+    #[serde(default)]
+    pub size: Option<String>,
     /// Learned numbers.
     pub parameters: u64,
     /// Learned numbers without token embedding, learned positions and untied head.
@@ -78,11 +113,14 @@ pub struct PlannedArm {
     pub named: Vec<String>,
     /// Whether it is an A/A control: none of these has a numerical effect.
     pub control: bool,
-    /// What differs from the base: named, matched and derived keys.
+    /// What differs from the base: named, matched, tuned and derived keys.
     pub differences: Vec<Difference>,
-    /// The size that was solved, and the mismatch that is left.
-    #[serde(rename = "match")]
-    pub solved: Option<Solved>,
+    /// What was solved, and the mismatch that is left.
+    #[serde(rename = "match", default, deserialize_with = "none_one_or_many")]
+    pub solved: Vec<Solved>,
+    /// How it was tuned so far.
+    #[serde(default)]
+    pub tuning: Option<TuningSummary>,
     /// How each of its operators is computed on this device, and why; empty in plans of versions that did not tell.
     #[serde(default)]
     pub operators: Vec<OperatorPath>,
@@ -90,30 +128,22 @@ pub struct PlannedArm {
     pub seconds_per_run: Option<f64>,
     /// A remark for the reader.
     pub note: Option<String>,
-    /// Hash of the specification with seed 0.
+    /// Hash of the specification with seed 0, before tuning and timing.
     pub spec: String,
-    /// Hash of the run of each seed.
+    /// Runs that tune or time it, before it can be compared.
+    #[serde(default)]
+    pub preparation: Vec<Job>,
+    /// Hash of the run of each seed; empty while it is being tuned or timed.
     pub runs: BTreeMap<u64, String>,
 }
 
-/// One run that is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Arm.
-    pub arm: String,
-    /// Seed.
-    pub seed: u64,
-    /// Hash of the run.
-    pub id: String,
-    /// Folder, relative to the experiment's.
-    pub folder: String,
-}
-
 impl Plan {
-    /// The plan of an experiment on a device; `calibration` prices its runs.
-    pub fn new(experiment: &Experiment, device: &DeviceName, calibration: Option<&Calibration>) -> Self {
+    /// The plan of an experiment on a device, given what is on record; `calibration` prices its runs.
+    pub fn new(experiment: &Experiment, device: &DeviceName, calibration: Option<&Calibration>, records: &[Record]) -> Self {
         let config = &experiment.config;
-        let arms: Vec<_> = experiment.arms.iter().map(|arm| planned(arm, &experiment.seeds, device, calibration)).collect();
+        let mut arms: Vec<PlannedArm> =
+            experiment.arms.iter().map(|arm| planned(experiment, arm, records, device, calibration)).collect();
+        tell_tuned(&mut arms);
         Self {
             name: config.name.clone(),
             question: config.question.clone(),
@@ -123,17 +153,29 @@ impl Plan {
             lower_is_better: lower_is_better(&config.metric),
             metrics: config.metrics.clone(),
             alpha: config.alpha,
+            margin: config.margin,
             seeds: experiment.seeds.clone(),
+            sequential: config.seeds.rule().map(|rule| [rule.min, rule.max]),
             design: config.design.kind,
+            matched: matched(experiment),
+            retune: config.retune.clone(),
+            effects: experiment.effects.clone(),
+            left_out: experiment.left_out.clone(),
             command: command(experiment),
             tokens_per_parameter: arms[0].tokens as f64 / arms[0].parameters as f64,
+            price: price(experiment, &arms),
             arms,
         }
     }
 
+    /// The arm of a name.
+    pub fn arm(&self, name: &str) -> Option<&PlannedArm> {
+        self.arms.iter().find(|arm| arm.name == name)
+    }
+
     /// What differs between an arm and its reference: in a ladder, less than what differs from the base.
     pub fn changes(&self, arm: &PlannedArm) -> Vec<Difference> {
-        let reference = arm.reference.as_ref().and_then(|name| self.arms.iter().find(|other| other.name == *name));
+        let reference = arm.reference.as_ref().and_then(|name| self.arm(name));
         let before = |key: &str| reference.and_then(|other| other.differences.iter().find(|change| change.key == key));
         let mut changes: Vec<Difference> = arm
             .differences
@@ -155,23 +197,73 @@ impl Plan {
 
     /// What makes comparisons of its arms less than they seem, as far as it is known before anything trains.
     pub fn warnings(&self) -> Vec<String> {
-        paths::mixed(self, |name| self.arms.iter().find(|arm| arm.name == name).map_or(&[], |arm| &arm.operators))
+        paths::mixed(self, |name| self.arm(name).map_or(&[], |arm| &arm.operators))
     }
 
-    /// Every comparison, in the order of the arms: the family that Holm's correction covers.
+    /// Every comparison of two arms, in the order of the arms. Together with the effects they are the family that the
+    /// correction covers.
     pub fn comparisons(&self) -> impl Iterator<Item = (&PlannedArm, &str)> {
         self.arms.iter().flat_map(|arm| arm.references.iter().map(move |reference| (arm, reference.as_str())))
     }
 }
 
-fn planned(arm: &Arm, seeds: &[u64], device: &DeviceName, calibration: Option<&Calibration>) -> PlannedArm {
-    let spec = &arm.spec;
+/// What was made equal, in words.
+fn matched(experiment: &Experiment) -> Vec<String> {
+    let Some(matching) = &experiment.config.matching else { return vec![] };
+    let size = |what: &str, key: &Option<String>| key.as_ref().map(|key| format!("{what}, by {key}"));
+    let found = [
+        size("parameters", &matching.parameters),
+        size("FLOPs per token", &matching.flops_per_token),
+        size("training FLOPs", &matching.flops),
+        size("training time", &matching.time),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// Adds the keys that tuning changed to what differs from the base.
+fn tell_tuned(arms: &mut [PlannedArm]) {
+    let settings = |arm: &PlannedArm| {
+        let tuning = arm.tuning.as_ref()?;
+        let trials = &tuning.rungs.last()?.trials;
+        trials.iter().find(|trial| Some(trial.trial) == tuning.chosen).map(|trial| trial.settings.clone())
+    };
+    let Some(base) = settings(&arms[0]) else { return };
+    for arm in &mut arms[1..] {
+        for (key, value) in settings(arm).unwrap_or_default() {
+            if base.get(&key) != Some(&value) {
+                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), String::from);
+                let before = base.get(&key).map(text);
+                arm.differences.retain(|difference| difference.key != key);
+                arm.differences.push(Difference { key, base: before, arm: Some(text(&value)), origin: "tuned".into() });
+            }
+        }
+    }
+}
+
+fn planned(
+    experiment: &Experiment,
+    arm: &Arm,
+    records: &[Record],
+    device: &DeviceName,
+    calibration: Option<&Calibration>,
+) -> PlannedArm {
+    let decided = decide(experiment, arm, records);
+    let spec = decided.spec.as_ref().unwrap_or(&arm.spec);
     let cost = spec.model.account(spec.model.context);
     let activations = spec.train.activations;
     let kept = spec.model.kept(spec.model.context, activations);
     let tokens = spec.tokens_per_step() * spec.train.steps as u64;
+    let id = |seed: u64| {
+        let mut run = spec.clone();
+        run.train.seed = seed;
+        run.id()
+    };
+    let runs = if decided.spec.is_some() { experiment.seeds.iter().map(|seed| (*seed, id(*seed))).collect() } else { BTreeMap::new() };
     PlannedArm {
         name: arm.name.clone(),
+        role: arm.role,
+        levels: arm.levels.clone(),
+        size: arm.size.clone(),
         parameters: cost.parameters,
         non_embedding_parameters: spec.model.non_embedding_parameters(),
         flops_per_token: cost.flops_per_token,
@@ -185,37 +277,57 @@ fn planned(arm: &Arm, seeds: &[u64], device: &DeviceName, calibration: Option<&C
         named: arm.named.clone(),
         control: arm.control,
         differences: arm.differences.clone(),
-        solved: arm.solved.clone(),
+        solved: arm.solved.iter().cloned().chain(decided.solved).collect(),
+        tuning: decided.tuning,
         operators: spec.operators(device),
         seconds_per_run: calibration
             .map(|known| (cost.flops_per_token + kept.recomputed_flops_per_token) * tokens as f64 / known.flops_per_second),
         note: arm.note.clone(),
-        spec: spec.id(),
-        runs: seeds.iter().map(|seed| (*seed, arm.run(*seed).id())).collect(),
+        spec: arm.spec.id(),
+        preparation: decided.jobs,
+        runs,
     }
 }
 
-/// The runs that are not done, seed by seed, so that what is there at any time can be compared in pairs.
+/// The runs that are not done: those that tune or time first, then seed by seed, so that what is there at any time can be
+/// compared in pairs.
 ///
 /// A run is done if it finished or diverged (it would again); one that failed is tried again. Only records of the same
-/// arm, seed and hash count. `only` names the arms to train besides the base; all if empty.
+/// arm, seed, stage and hash count. `only` names the arms to train besides the base; all if empty.
 pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
-    let wanted = |arm: &&PlannedArm| only.is_empty() || arm.name == BASE || only.contains(&arm.name);
-    let done = |job: &Job| {
-        let same = |record: &&Record| record.arm == job.arm && record.seed == job.seed && record.result.id == job.id;
-        records.iter().any(|record| same(&record) && matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged))
-    };
-    let jobs = plan.seeds.iter().flat_map(|seed| plan.arms.iter().filter(wanted).map(move |arm| job(arm, *seed)));
-    jobs.filter(|job| !done(job)).collect()
-}
-
-fn job(arm: &PlannedArm, seed: u64) -> Job {
-    Job { arm: arm.name.clone(), seed, id: arm.runs[&seed].clone(), folder: format!("{}/seed-{seed}", arm.name) }
+    let asked: BTreeSet<&str> = std::iter::once(BASE).chain(only.iter().map(String::as_str)).collect();
+    let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
+    let done: BTreeSet<_> = records
+        .iter()
+        .filter(ended)
+        .map(|record| (record.arm.as_str(), record.seed, record.stage, record.result.id.as_str()))
+        .collect();
+    wanted(plan, records)
+        .into_iter()
+        .filter(|job| only.is_empty() || asked.contains(job.arm.as_str()))
+        .filter(|job| !done.contains(&(job.arm.as_str(), job.seed, job.stage, job.id.as_str())))
+        .collect()
 }
 
 /// Whether a smaller value of the metric is better; so it is for all losses.
-fn lower_is_better(metric: &str) -> bool {
+pub(super) fn lower_is_better(metric: &str) -> bool {
     !metric.contains("accuracy")
+}
+
+/// Plans of older versions had one match, or null.
+fn none_one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Solved>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Solutions {
+        Many(Vec<Solved>),
+        One(Solved),
+        None(()),
+    }
+    Ok(match Solutions::deserialize(deserializer)? {
+        Solutions::Many(solved) => solved,
+        Solutions::One(solved) => vec![solved],
+        Solutions::None(()) => vec![],
+    })
 }
 
 fn command(experiment: &Experiment) -> String {
@@ -235,13 +347,16 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::*;
+    use super::{super::Stage, *};
     use crate::train::RunResult;
 
     /// A plan of `base` and the given arms, each compared with the base, over so many seeds.
     pub fn plan(arms: &[&str], seeds: u64) -> Plan {
         let arm = |name: &str| PlannedArm {
             name: name.into(),
+            role: if name == BASE { Role::Base } else { Role::Compared },
+            levels: Default::default(),
+            size: None,
             parameters: 1000,
             non_embedding_parameters: 800,
             flops_per_token: 6000.0,
@@ -255,7 +370,9 @@ pub(super) mod tests {
             named: vec!["model.norm.kind".into()],
             control: false,
             differences: vec![],
-            solved: None,
+            solved: vec![],
+            tuning: None,
+            preparation: vec![],
             operators: vec![],
             seconds_per_run: None,
             note: None,
@@ -271,8 +388,15 @@ pub(super) mod tests {
             lower_is_better: true,
             metrics: vec![],
             alpha: 0.05,
+            margin: None,
             seeds: (0..seeds).collect(),
+            sequential: None,
             design: Design::List,
+            matched: vec![],
+            retune: None,
+            effects: vec![],
+            left_out: vec![],
+            price: Price::default(),
             command: "ablate run test.toml".into(),
             tokens_per_parameter: 50.0,
             arms: std::iter::once(&BASE).chain(arms).map(|name| arm(name)).collect(),
@@ -301,7 +425,8 @@ pub(super) mod tests {
             peak_memory_bytes: None,
             notes: vec![],
         };
-        Record { arm: arm.into(), seed, folder: format!("{arm}/seed-{seed}"), result, ended: "2025-01-01T00:00:00Z".into() }
+        let folder = format!("{arm}/seed-{seed}");
+        Record { arm: arm.into(), seed, stage: Stage::Compare, folder, result, ended: "2025-01-01T00:00:00Z".into() }
     }
 
     fn names(jobs: &[Job]) -> Vec<String> {

@@ -18,12 +18,13 @@ const DERIVED: &[(&str, &[&str])] = &[
     ("data.vocab", &["data.tokenizer"]),
     ("data.fingerprint", &["data.corpus", "data.tokenizer"]),
     ("evaluation.every", &["train.steps"]),
+    ("train.checkpoint_every", &["train.steps"]),
     ("schedule", &["train.steps"]),
 ];
 
 /// Every key whose resolved value differs, each with its origin: `named`, `matched`, or `derived from KEY`.
 ///
-/// `named` holds the keys that the arm sets, `matched` the key that was solved.
+/// `named` holds the keys that the arm sets, `matched` those that were solved.
 ///
 /// # Errors
 ///
@@ -32,7 +33,7 @@ pub fn prove(
     base: &impl Serialize,
     arm: &impl Serialize,
     named: &[String],
-    matched: Option<&str>,
+    matched: &[&str],
 ) -> Result<Vec<Difference>, Vec<Problem>> {
     let mut differences = tree::differences(base, arm);
     let mut problems = Vec::new();
@@ -50,14 +51,14 @@ pub fn prove(
     if problems.is_empty() { Ok(differences) } else { Err(problems) }
 }
 
-fn origin(key: &str, named: &[String], matched: Option<&str>) -> Option<String> {
+fn origin(key: &str, named: &[String], matched: &[&str]) -> Option<String> {
     if named.iter().any(|name| tree::is_within(key, name)) {
         return Some("named".into());
     }
-    if matched.is_some_and(|solved| tree::is_within(key, solved)) {
+    if matched.iter().any(|solved| tree::is_within(key, solved)) {
         return Some("matched".into());
     }
-    let sources = || named.iter().map(String::as_str).chain(matched);
+    let sources = || named.iter().map(String::as_str).chain(matched.iter().copied());
     // The option of a kind: `model.norm.bias` beside `model.norm.kind`.
     let kind = sources().find(|name| name.strip_suffix(".kind").is_some_and(|table| tree::is_within(key, table)));
     let rule = || {
@@ -78,7 +79,7 @@ mod tests {
         base: serde_json::Value,
         arm: serde_json::Value,
         named: &[&str],
-        matched: Option<&str>,
+        matched: &[&str],
     ) -> Result<Vec<String>, Vec<String>> {
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         prove(&base, &arm, &named, matched)
@@ -90,7 +91,7 @@ mod tests {
     fn named_matched_and_derived() {
         let base = json!({"model": {"norm": {"kind": "rms", "unit_offset": false}, "feed_forward": {"hidden": 344}, "final_norm": true, "residual": {"kind": "pre"}}});
         let arm = json!({"model": {"norm": {"kind": "layer", "bias": true}, "feed_forward": {"hidden": 340}, "final_norm": false, "residual": {"kind": "post"}}});
-        let found = prove_keys(base, arm, &["model.norm.kind", "model.residual.kind"], Some("model.feed_forward.hidden")).unwrap();
+        let found = prove_keys(base, arm, &["model.norm.kind", "model.residual.kind"], &["model.feed_forward.hidden"]).unwrap();
         let expected = [
             "model.feed_forward.hidden: matched",
             "model.final_norm: derived from model.residual.kind",
@@ -106,9 +107,9 @@ mod tests {
     fn heads_explain_head_sizes_and_nothing_else() {
         let base = json!({"model": {"attention": {"heads": 4, "head_dim": 32, "scale": 0.1}, "width": 128}});
         let arm = json!({"model": {"attention": {"heads": 8, "head_dim": 16, "scale": 0.2}, "width": 128}});
-        let found = prove_keys(base.clone(), arm.clone(), &["model.attention.heads"], None).unwrap();
+        let found = prove_keys(base.clone(), arm.clone(), &["model.attention.heads"], &[]).unwrap();
         assert_eq!(found[0], "model.attention.head_dim: derived from model.attention.heads");
-        let refused = prove_keys(base, arm, &["model.norm.kind"], None).unwrap_err();
+        let refused = prove_keys(base, arm, &["model.norm.kind"], &[]).unwrap_err();
         assert_eq!(refused, ["model.attention.head_dim", "model.attention.heads", "model.attention.scale"]);
     }
 
@@ -116,14 +117,14 @@ mod tests {
     fn rules_become_numbers_and_tables_name_what_is_inside() {
         let base = json!({"model": {"feed_forward": {"hidden": 344}}});
         let arm = json!({"model": {"feed_forward": {"hidden": 512}}});
-        let found = prove_keys(base.clone(), arm.clone(), &["model.feed_forward.hidden.factor"], None).unwrap();
+        let found = prove_keys(base.clone(), arm.clone(), &["model.feed_forward.hidden.factor"], &[]).unwrap();
         assert_eq!(found, ["model.feed_forward.hidden: derived from model.feed_forward.hidden.factor"]);
-        assert_eq!(prove_keys(base, arm, &["model.feed_forward"], None).unwrap(), ["model.feed_forward.hidden: named"]);
+        assert_eq!(prove_keys(base, arm, &["model.feed_forward"], &[]).unwrap(), ["model.feed_forward.hidden: named"]);
     }
 
     #[test]
     fn an_unnamed_difference_is_refused() {
-        let refused = prove_keys(json!({"optimizer": {"lr": 1}}), json!({"optimizer": {"lr": 2}}), &["model.norm.kind"], None).unwrap_err();
+        let refused = prove_keys(json!({"optimizer": {"lr": 1}}), json!({"optimizer": {"lr": 2}}), &["model.norm.kind"], &[]).unwrap_err();
         assert_eq!(refused, ["optimizer.lr"]);
     }
 }

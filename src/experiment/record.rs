@@ -1,5 +1,6 @@
 //! One line of `records.jsonl`: a run that ended.
 
+use super::Stage;
 use crate::train::RunResult;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,9 @@ pub struct Record {
     pub arm: String,
     /// Seed.
     pub seed: u64,
+    /// What the run was for.
+    #[serde(default, skip_serializing_if = "Stage::is_compare")]
+    pub stage: Stage,
     /// Folder of the run, relative to the experiment's.
     pub folder: String,
     /// What the run left behind.

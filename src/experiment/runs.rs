@@ -9,16 +9,19 @@ pub(super) type Runs<'a> = BTreeMap<(&'a str, u64), &'a Record>;
 
 /// The runs of a plan among records.
 pub(super) fn runs<'a>(plan: &'a Plan, records: &'a [Record]) -> Runs<'a> {
-    let mut runs = Runs::new();
-    for arm in &plan.arms {
-        for (seed, id) in &arm.runs {
-            let same = |record: &&Record| record.arm == arm.name && record.seed == *seed && record.result.id == *id;
-            if let Some(record) = records.iter().rev().find(same) {
-                runs.insert((&arm.name, *seed), record);
-            }
-        }
-    }
-    runs
+    let ids: BTreeMap<(&str, u64), &str> = plan
+        .arms
+        .iter()
+        .flat_map(|arm| arm.runs.iter().map(|(seed, id)| ((arm.name.as_str(), *seed), id.as_str())))
+        .collect();
+    let compared = records.iter().filter(|record| record.stage.is_compare());
+    // Of two records of one run the later one counts.
+    compared
+        .filter_map(|record| {
+            let (key, id) = ids.get_key_value(&(record.arm.as_str(), record.seed))?;
+            (*id == record.result.id).then_some((*key, record))
+        })
+        .collect()
 }
 
 /// A metric of a finished run.

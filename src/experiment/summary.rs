@@ -1,6 +1,7 @@
 //! The answer: what `summary.json` holds and what every report is made from.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The answer to an experiment's question.
@@ -20,14 +21,38 @@ pub struct Summary {
     pub lower_is_better: bool,
     /// Level of the family of comparisons.
     pub alpha: f64,
-    /// Seeds planned.
+    /// The smallest difference that would matter, where one was declared.
+    #[serde(default)]
+    pub margin: Option<f64>,
+    /// Seeds planned; of sequential ones those that were needed so far.
     pub seeds: Vec<u64>,
-    /// Design: `list`, `ladder`.
+    /// Where seeds are added until the comparisons are decided: from how many to how many.
+    #[serde(default)]
+    pub sequential: Option<[u64; 2]>,
+    /// The kind of design, as in the file.
     pub design: String,
+    /// What was made equal between the arms, in words; empty if nothing was.
+    #[serde(default)]
+    pub matched: Vec<String>,
     /// The command that makes these results again.
     pub command: String,
     /// Base first, then the arms in the order of the file.
     pub arms: Vec<ArmSummary>,
+    /// Main effects and interactions of a factorial design: its comparisons.
+    #[serde(default)]
+    pub effects: Vec<EffectSummary>,
+    /// Loss against size, in a ladder of sizes.
+    #[serde(default)]
+    pub scaling: Option<ScalingSummary>,
+    /// What the base reaches with other budgets, and what compute the arms are worth by that.
+    #[serde(default)]
+    pub compute: Option<ComputeSummary>,
+    /// How each arm's settings were tuned; empty if they were not.
+    #[serde(default)]
+    pub tuning: Vec<TuningSummary>,
+    /// Cells of the design that were left out, or are the same as another, in words.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// What was changed after the plan was frozen; each makes the result post hoc.
     pub post_hoc: Vec<String>,
     /// What a reader must know: mixed devices, versions, threads; few seeds; missing runs.
@@ -49,6 +74,18 @@ pub struct ArmSummary {
     pub parameters: u64,
     /// Training FLOPs per token.
     pub flops_per_token: f64,
+    /// Training tokens of a run.
+    #[serde(default)]
+    pub tokens: u64,
+    /// Whether it only shows what the base reaches at another size or budget.
+    #[serde(default)]
+    pub role: Role,
+    /// Levels of the factors, in designs that have them: name of the factor, value.
+    #[serde(default)]
+    pub levels: BTreeMap<String, Value>,
+    /// What all runs of it cost so far, tuning and failed attempts included.
+    #[serde(default)]
+    pub cost: Cost,
     /// Seeds that finished.
     pub seeds: usize,
     /// Mean of the primary metric over finished seeds.
@@ -106,6 +143,199 @@ pub struct Comparison {
     pub detectable: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
+    /// How alike the two arms rank the seeds: Pearson's correlation over the pairs. Pairing gains where it is high.
+    #[serde(default)]
+    pub correlation: Option<f64>,
+    /// The same by Welch's test, which ignores the pairs.
+    #[serde(default)]
+    pub welch: Option<WelchSummary>,
+    /// Two-sided p of the exact sign-flip test; none for fewer than six pairs.
+    #[serde(default)]
+    pub p_sign_flip: Option<f64>,
+    /// The test for a difference smaller than the margin, where one was declared.
+    #[serde(default)]
+    pub equivalence: Option<EquivalenceSummary>,
+    /// What would change the verdict, in a sentence.
+    #[serde(default)]
+    pub would_change: Option<String>,
+    /// Pairs with which a true difference as large as the one seen would be found with 80 % probability; none if it is found
+    /// already, or would take more than anybody trains.
+    #[serde(default)]
+    pub pairs_needed: Option<usize>,
+}
+
+/// Welch's t test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WelchSummary {
+    /// 95 % interval of the difference.
+    pub ci95: [f64; 2],
+    /// Two-sided p.
+    pub p: f64,
+}
+
+/// Two one-sided tests against the margin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EquivalenceSummary {
+    /// p of "the difference is the margin or more".
+    pub p: f64,
+    /// After the correction.
+    pub p_adjusted: f64,
+    /// Interval of the difference at level 1 - 2α: within the margin where p is at most α.
+    pub interval: [f64; 2],
+}
+
+/// An effect of a factorial design.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EffectSummary {
+    /// Name: `norm: layer`, `norm: layer × position: rope`.
+    pub name: String,
+    /// Factors that take part: one of a main effect, two of an interaction.
+    pub factors: Vec<String>,
+    /// Their levels, against the base's.
+    pub levels: Vec<String>,
+    /// Effects that this fraction of the cells cannot tell from it.
+    pub aliases: Vec<String>,
+    /// The contrast of the cells, averaged over everything else, as a comparison; its reference is the base's level.
+    pub comparison: Comparison,
+    /// The effect in words.
+    pub text: String,
+}
+
+/// Loss against size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingSummary {
+    /// A curve per arm, the base's first.
+    pub curves: Vec<ScalingCurve>,
+    /// How the difference of each arm to the base changes with size.
+    pub trends: Vec<ScalingTrend>,
+}
+
+/// An arm's loss against size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingCurve {
+    /// The arm.
+    pub arm: String,
+    /// Size in words, non-embedding parameters, mean of the metric.
+    pub points: Vec<(String, u64, f64)>,
+    /// `L(N) = floor + factor · N^-exponent`, where enough sizes were run.
+    pub fit: Option<ScalingFit>,
+}
+
+/// A fit of loss against size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingFit {
+    /// The loss that no size goes below; 0 where three sizes could not tell it.
+    pub floor: f64,
+    /// Factor of the power.
+    pub factor: f64,
+    /// Exponent of the power.
+    pub exponent: f64,
+    /// 95 % interval of the exponent, over resampled seeds.
+    pub exponent_ci95: Option<[f64; 2]>,
+}
+
+/// How a difference changes with size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScalingTrend {
+    /// The arm.
+    pub arm: String,
+    /// Change of the difference per factor e of size.
+    pub slope: f64,
+    /// 95 % interval.
+    pub slope_ci95: Option<[f64; 2]>,
+    /// In words: shrinks, grows, or undecided.
+    pub text: String,
+}
+
+/// The base at several budgets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ComputeSummary {
+    /// Training FLOPs of a run and mean of the metric of the base, ascending.
+    pub base: Vec<(f64, f64)>,
+    /// What the compute of each arm is worth.
+    pub arms: Vec<Multiplier>,
+}
+
+/// What the compute of an arm is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Multiplier {
+    /// The arm.
+    pub arm: String,
+    /// Compute with which the base reaches the arm's value, over the arm's; none beyond the base's budgets.
+    pub multiplier: Option<f64>,
+    /// 95 % interval over seeds.
+    pub ci95: Option<[f64; 2]>,
+    /// In words.
+    pub text: String,
+}
+
+/// How an arm's settings were tuned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TuningSummary {
+    /// The arm.
+    pub arm: String,
+    /// The trials, in order of rungs.
+    pub rungs: Vec<Rung>,
+    /// Index of the trial that was chosen; none while the tuning goes on.
+    pub chosen: Option<usize>,
+    /// Settings whose best value is the first or the last that was tried.
+    pub edges: Vec<String>,
+}
+
+/// A round of trials of equal length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rung {
+    /// Steps of each trial: a complete schedule.
+    pub steps: usize,
+    /// The trials.
+    pub trials: Vec<TrialSummary>,
+}
+
+/// One setting that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialSummary {
+    /// Index among all combinations of the values.
+    pub trial: usize,
+    /// The values by key.
+    pub settings: BTreeMap<String, Value>,
+    /// The primary metric by tuning seed; none where the run diverged or failed, or is missing.
+    pub values: BTreeMap<u64, Option<f64>>,
+    /// Mean over the seeds; none if one of them has no value.
+    pub mean: Option<f64>,
+}
+
+/// What the runs of an arm cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Runs, all attempts.
+    pub runs: usize,
+    /// Of these, tuning and timing.
+    pub tuning_runs: usize,
+    /// Training tokens.
+    pub tokens: u64,
+    /// Training FLOPs, by the model's accounting.
+    pub flops: f64,
+    /// Wall-clock seconds of training.
+    pub seconds: f64,
+    /// Largest memory of a run's process in bytes, where it is known.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What an arm is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It is compared with another arm.
+    #[default]
+    Compared,
+    /// The base.
+    Base,
+    /// The base at another size, which the arms of that size are compared with.
+    BaseOfSize,
+    /// The base with another budget.
+    BaseOfBudget,
+    /// A cell of a factorial design: its effects are compared, not the cell.
+    Cell,
 }
 
 /// A further metric of an arm.
@@ -144,9 +374,14 @@ pub enum Verdict {
     Better,
     /// The difference is real and in the bad direction.
     Worse,
+    /// The difference is smaller than the declared margin.
+    Equivalent,
     /// None found with this many seeds.
     #[serde(rename = "no difference found")]
     NoDifference,
     /// Fewer than two pairs of finished runs.
     Undecided,
+    /// No comparison with it was declared.
+    #[serde(rename = "not compared")]
+    NotCompared,
 }

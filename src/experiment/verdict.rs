@@ -1,13 +1,17 @@
-//! From plan and records to the answer: means, paired comparisons, Holm's correction, words.
+//! From plan and records to the answer.
 
 use super::{
-    ArmSummary, Comparison, MetricSummary, PlanFile, Record, Summary, Verdict,
+    ArmSummary, Comparison, Cost, EffectSummary, MetricSummary, PlanFile, Record, Role, Summary, Verdict,
+    compare::compare,
+    contrast::Contrast,
     plan::{Plan, PlannedArm},
     runs::{Runs, runs, value},
+    sentence,
+    wanted::seeds,
     warnings::warnings,
 };
 use crate::{
-    stats::{self, detectable, holm, paired},
+    stats::{self, paired},
     train::Outcome,
 };
 use std::collections::BTreeMap;
@@ -16,8 +20,25 @@ use std::collections::BTreeMap;
 pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
     let plan = &file.current;
     let runs = runs(plan, records);
-    let mut comparisons = compare(plan, &runs);
-    let arms = plan.arms.iter().map(|arm| summarise(plan, arm, &runs, comparisons.remove(arm.name.as_str()).unwrap_or_default())).collect();
+    let mut compared = compare(plan, &runs).into_iter();
+    let mut costs = costs(plan, records);
+    let needed = seeds(plan, &runs);
+    let arms: Vec<ArmSummary> = needed
+        .iter()
+        .map(|(arm, seeds)| {
+            let comparisons = compared.by_ref().take(arm.references.len()).collect();
+            summarise(plan, arm, *seeds, &runs, comparisons, costs.remove(arm.name.as_str()).unwrap_or_default())
+        })
+        .collect();
+    let effects = plan.effects.iter().zip(compared).map(|(effect, comparison)| EffectSummary {
+        name: effect.name.clone(),
+        factors: effect.factors.clone(),
+        levels: effect.levels.clone(),
+        aliases: effect.aliases.clone(),
+        text: effect_text(&effect.factors, &comparison, plan),
+        comparison,
+    });
+    let most = needed.iter().map(|(_, count)| *count).max().unwrap_or(0);
     Summary {
         name: plan.name.clone(),
         question: plan.question.clone(),
@@ -26,62 +47,52 @@ pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
         metric: plan.metric.clone(),
         lower_is_better: plan.lower_is_better,
         alpha: plan.alpha,
-        seeds: plan.seeds.clone(),
+        margin: plan.margin,
+        seeds: plan.seeds[..most].to_vec(),
+        sequential: plan.sequential,
         design: plan.design.to_string(),
+        matched: plan.matched.clone(),
         command: plan.command.clone(),
+        effects: effects.collect(),
+        scaling: None,
+        compute: None,
+        tuning: plan.arms.iter().filter_map(|arm| arm.tuning.clone()).collect(),
+        left_out: plan.left_out.clone(),
         arms,
         post_hoc: file.post_hoc(),
-        warnings: warnings(plan, &runs),
+        warnings: warnings(plan, records, &runs),
         tokens_per_parameter: plan.tokens_per_parameter,
         version: env!("CARGO_PKG_VERSION").into(),
     }
 }
 
-/// Differences of two arms over the seeds that finished in both.
-fn differences(plan: &Plan, runs: &Runs, arm: &str, reference: &str, metric: &str) -> Vec<f64> {
-    let pair = |seed: &u64| Some(value(runs, arm, *seed, metric)? - value(runs, reference, *seed, metric)?);
-    plan.seeds.iter().filter_map(pair).collect()
+/// A main effect compares with the base's level, an interaction with the sum of two effects.
+fn effect_text(factors: &[String], comparison: &Comparison, plan: &Plan) -> String {
+    let reference = if factors.len() == 1 { "the base's level" } else { "the sum of the single effects" };
+    sentence::verdict(comparison, reference, plan.margin)
 }
 
-/// All comparisons by arm, corrected as one family.
-fn compare<'a>(plan: &'a Plan, runs: &Runs) -> BTreeMap<&'a str, Vec<Comparison>> {
-    let family: Vec<(&PlannedArm, &str)> = plan.comparisons().collect();
-    let tests: Vec<_> =
-        family.iter().map(|(arm, reference)| paired(&differences(plan, runs, &arm.name, reference, &plan.metric))).collect();
-    let adjusted = holm(&tests.iter().map(|test| test.and_then(|test| test.p)).collect::<Vec<_>>());
-    // The level that a comparison must pass on its own, whatever the others say: Holm's first step.
-    let level = plan.alpha / family.len().max(1) as f64;
-    let mut by_arm: BTreeMap<&str, Vec<Comparison>> = BTreeMap::new();
-    for (((arm, reference), test), p_adjusted) in family.into_iter().zip(tests).zip(adjusted) {
-        let verdict = match (test, p_adjusted) {
-            (Some(test), Some(p)) if p <= plan.alpha => {
-                if (test.delta < 0.0) == plan.lower_is_better {
-                    Verdict::Better
-                } else {
-                    Verdict::Worse
-                }
-            }
-            (Some(_), Some(_)) => Verdict::NoDifference,
-            _ => Verdict::Undecided,
-        };
-        by_arm.entry(&arm.name).or_default().push(Comparison {
-            reference: reference.into(),
-            pairs: test.map_or(0, |test| test.pairs),
-            delta: test.map(|test| test.delta),
-            delta_ci95: test.and_then(|test| test.ci95),
-            p: test.and_then(|test| test.p),
-            p_adjusted,
-            detectable: test.and_then(|test| detectable(test.deviation, test.pairs, level)),
-            verdict,
-        });
+/// What the runs of each arm cost, all stages and attempts.
+fn costs<'a>(plan: &'a Plan, records: &'a [Record]) -> BTreeMap<&'a str, Cost> {
+    let mut costs: BTreeMap<&str, Cost> = BTreeMap::new();
+    for record in records {
+        let Some(arm) = plan.arm(&record.arm) else { continue };
+        let cost = costs.entry(&arm.name).or_default();
+        cost.runs += 1;
+        cost.tuning_runs += usize::from(!record.stage.is_compare());
+        cost.tokens += record.result.tokens;
+        cost.flops += arm.flops_per_token * record.result.tokens as f64;
+        cost.seconds += record.result.seconds;
+        cost.peak_memory_bytes = cost.peak_memory_bytes.max(record.result.peak_memory_bytes);
     }
-    by_arm
+    costs
 }
 
-fn summarise(plan: &Plan, arm: &PlannedArm, runs: &Runs, comparisons: Vec<Comparison>) -> ArmSummary {
+fn summarise(plan: &Plan, arm: &PlannedArm, seeds: usize, runs: &Runs, mut comparisons: Vec<Comparison>, cost: Cost) -> ArmSummary {
     let name = arm.name.as_str();
-    let values: BTreeMap<u64, Option<f64>> = plan.seeds.iter().map(|seed| (*seed, value(runs, name, *seed, &plan.metric))).collect();
-    let own: Vec<&Record> = plan.seeds.iter().filter_map(|seed| runs.get(&(name, *seed)).copied()).collect();
+    let seeds = &plan.seeds[..seeds];
+    let values: BTreeMap<u64, Option<f64>> = seeds.iter().map(|seed| (*seed, value(runs, name, *seed, &plan.metric))).collect();
+    let own: Vec<&Record> = seeds.iter().filter_map(|seed| runs.get(&(name, *seed)).copied()).collect();
     let ended = |outcome| own.iter().filter(|record| record.result.outcome == outcome).count();
     let speeds: Vec<f64> = own
         .iter()
@@ -89,13 +100,28 @@ fn summarise(plan: &Plan, arm: &PlannedArm, runs: &Runs, comparisons: Vec<Compar
         .filter_map(|record| record.result.tokens_per_second.filter(|speed| speed.is_finite()))
         .collect();
     let mean = stats::mean(&values.values().flatten().copied().collect::<Vec<_>>());
-    let first = comparisons.first();
     let (diverged, failed) = (ended(Outcome::Diverged), ended(Outcome::Failed));
+    for comparison in &mut comparisons {
+        comparison.would_change = sentence::would_change(comparison, plan.alpha, plan.margin);
+    }
+    let first = comparisons.first();
+    let none = if arm.role == Role::Base { Verdict::Base } else { Verdict::NotCompared };
+    let text = match (first, arm.role) {
+        (Some(first), _) => sentence::verdict(first, &first.reference, plan.margin),
+        (None, Role::BaseOfSize) => format!("the base at size {}", arm.size.as_deref().unwrap_or_default()),
+        (None, Role::BaseOfBudget) => "the base with another budget".into(),
+        (None, Role::Cell) => "a cell of the design".into(),
+        (None, Role::Base | Role::Compared) => "the base".into(),
+    };
     ArmSummary {
         name: name.into(),
         reference: arm.reference.clone(),
         parameters: arm.parameters,
         flops_per_token: arm.flops_per_token,
+        tokens: arm.tokens,
+        role: arm.role,
+        levels: arm.levels.clone(),
+        cost,
         seeds: ended(Outcome::Finished),
         mean: mean.map(|mean| mean.mean),
         ci95: mean.and_then(|mean| mean.ci95),
@@ -103,8 +129,8 @@ fn summarise(plan: &Plan, arm: &PlannedArm, runs: &Runs, comparisons: Vec<Compar
         delta_ci95: first.and_then(|test| test.delta_ci95),
         p: first.and_then(|test| test.p),
         p_adjusted: first.and_then(|test| test.p_adjusted),
-        verdict: first.map_or(Verdict::Base, |test| test.verdict),
-        verdict_text: words(first, plan, diverged, failed),
+        verdict: first.map_or(none, |test| test.verdict),
+        verdict_text: text + &sentence::lost(seeds.len(), diverged, failed),
         diverged,
         failed,
         tokens_per_second: stats::median(&speeds),
@@ -120,59 +146,14 @@ fn summarise(plan: &Plan, arm: &PlannedArm, runs: &Runs, comparisons: Vec<Compar
 fn further(plan: &Plan, arm: &PlannedArm, runs: &Runs, metric: &str) -> MetricSummary {
     let values: Vec<f64> = plan.seeds.iter().filter_map(|seed| value(runs, &arm.name, *seed, metric)).collect();
     let mean = stats::mean(&values);
-    let test = arm.reference.as_ref().and_then(|reference| paired(&differences(plan, runs, &arm.name, reference, metric)));
+    let pair = arm.reference.as_ref().map(|reference| Contrast::pair(&arm.name, reference));
+    let test = pair.and_then(|pair| paired(&pair.values(&plan.seeds, runs, metric)));
     MetricSummary {
         mean: mean.map(|mean| mean.mean),
         ci95: mean.and_then(|mean| mean.ci95),
         delta: test.map(|test| test.delta),
         delta_ci95: test.and_then(|test| test.ci95),
     }
-}
-
-/// The verdict of an arm against its reference, in words.
-fn words(comparison: Option<&Comparison>, plan: &Plan, diverged: usize, failed: usize) -> String {
-    let seeds = plan.seeds.len();
-    let lost: String = [(diverged, "diverged"), (failed, "failed")]
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, how)| format!("; {count} of {seeds} {} {how}", if seeds == 1 { "run" } else { "runs" }))
-        .collect();
-    let Some(test) = comparison else { return format!("the base{lost}") };
-    let interval = test.delta_ci95.map(|[low, high]| format!(", 95 % interval {} to {}", signed(low), signed(high))).unwrap_or_default();
-    let p = test
-        .p_adjusted
-        .map(|p| if p < 0.0001 { ", adjusted p < 0.0001".into() } else { format!(", adjusted p {}", short(p)) })
-        .unwrap_or_default();
-    let delta = test.delta.unwrap_or(0.0);
-    let pairs = if test.pairs == 1 { "1 pair".into() } else { format!("{} pairs", test.pairs) };
-    let text = match test.verdict {
-        Verdict::Base => "the base".into(),
-        Verdict::Better => format!("better than {} by {}{interval}{p}", test.reference, short(delta.abs())),
-        Verdict::Worse => format!("worse than {} by {}{interval}{p}", test.reference, short(delta.abs())),
-        Verdict::NoDifference if delta == 0.0 && test.delta_ci95 == Some([0.0, 0.0]) => {
-            format!("no difference found: exactly 0 against {} in {pairs}", test.reference)
-        }
-        Verdict::NoDifference => {
-            let seen =
-                test.detectable.map(|size| format!("; {pairs} would have shown {} with 80 % probability", short(size))).unwrap_or_default();
-            format!("no difference to {} found: {}{interval}{p}{seen}", test.reference, signed(delta))
-        }
-        Verdict::Undecided => format!("undecided: {pairs} of finished runs with {}, two are needed", test.reference),
-    };
-    text + &lost
-}
-
-/// Three significant digits, without exponents down to a millionth.
-fn short(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() {
-        return format!("{x}");
-    }
-    let decimals = (2 - x.abs().log10().floor() as i64).clamp(0, 8) as usize;
-    format!("{x:.decimals$}")
-}
-
-fn signed(x: f64) -> String {
-    if x > 0.0 { format!("+{}", short(x)) } else { short(x) }
 }
 
 #[cfg(test)]
@@ -297,11 +278,5 @@ mod tests {
         assert_eq!(summary.arms[0].metrics[metric].mean, Some(2.6));
         let undefined = &summary.arms[1].metrics[metric];
         assert_eq!((undefined.mean, undefined.delta), (None, None));
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        assert_eq!([0.012345, 1.5, -0.00001234, 123.4, 0.0].map(short), ["0.0123", "1.50", "-0.0000123", "123", "0"]);
-        assert_eq!([0.5, -0.5, 0.0].map(signed), ["+0.500", "-0.500", "0"]);
     }
 }

@@ -1,16 +1,17 @@
 //! What a reader must know before believing the numbers.
 
-use super::{Record, paths, plan::Plan, runs::Runs};
+use super::{Record, paths, plan::{Plan, missing}, runs::Runs};
 use crate::train::Outcome;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Fewer seeds than this give intervals that hardly exclude anything.
 const FEW_SEEDS: usize = 3;
 
 /// Everything that makes the comparisons of these runs less than they seem, the gravest first.
-pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
+pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<String> {
     let finished: Vec<&Record> = runs.values().copied().filter(|record| record.result.outcome == Outcome::Finished).collect();
     let mut warnings = data_orders(plan, runs);
+    warnings.extend(noises(plan, runs));
     warnings.extend(controls(plan, runs));
     let mut mixed = |what: &str, effect: &str, of: fn(&Record) -> String| {
         let found: BTreeSet<String> = finished.iter().map(|record| of(record)).collect();
@@ -31,10 +32,12 @@ pub(super) fn warnings(plan: &Plan, runs: &Runs) -> Vec<String> {
         warnings.extend(paths::mixed(plan, of));
     }
 
-    let planned = plan.arms.iter().map(|arm| arm.runs.len()).sum::<usize>();
-    if runs.len() < planned {
-        warnings.push(format!("{} of {planned} runs are missing: the results are preliminary", planned - runs.len()));
+    let missing = missing(plan, records, &[]).len();
+    if missing > 0 {
+        let runs = if missing == 1 { "1 run is".into() } else { format!("{missing} runs are") };
+        warnings.push(format!("{runs} missing: the results are preliminary"));
     }
+    warnings.extend(tuned(plan));
     if plan.seeds.len() < FEW_SEEDS {
         let seeds = if plan.seeds.len() == 1 { "1 seed".into() } else { format!("{} seeds", plan.seeds.len()) };
         warnings.push(format!("{seeds} only: with fewer than {FEW_SEEDS}, intervals are wide or missing"));
@@ -66,24 +69,75 @@ fn controls(plan: &Plan, runs: &Runs) -> Vec<String> {
     controls.filter(|(arm, reference)| differs(arm, reference)).map(warning).collect()
 }
 
-/// Arms of a seed that consumed other batches: no pairs at all.
+/// Arms of a seed that consumed other batches, as far as both trained: no pairs at all.
 fn data_orders(plan: &Plan, runs: &Runs) -> Vec<String> {
     let mut warnings = Vec::new();
     for seed in &plan.seeds {
-        let mut orders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut groups: Vec<(&Record, Vec<&str>)> = Vec::new();
         for arm in &plan.arms {
-            if let Some(record) = runs.get(&(arm.name.as_str(), *seed)).filter(|record| record.result.outcome == Outcome::Finished) {
-                orders.entry(&record.result.data_hash).or_default().push(&arm.name);
+            let found = runs.get(&(arm.name.as_str(), *seed)).copied();
+            let Some(record) = found.filter(|record| record.result.outcome == Outcome::Finished) else { continue };
+            match groups.iter_mut().find(|(other, _)| same_order(other, record)) {
+                Some((_, arms)) => arms.push(&arm.name),
+                None => groups.push((record, vec![&arm.name])),
             }
         }
-        if orders.len() > 1 {
-            let mut groups: Vec<String> = orders.into_values().map(|arms| arms.join(", ")).collect();
+        if groups.len() > 1 {
+            let mut groups: Vec<String> = groups.into_iter().map(|(_, arms)| arms.join(", ")).collect();
             groups.sort();
             warnings.push(format!(
                 "error: with seed {seed} the arms trained on different batches ({}): these are no pairs",
                 groups.join(" | ")
             ));
         }
+    }
+    warnings
+}
+
+/// Whether two runs consumed the same batches, as far as the shorter one went: by the hash of all, or else at the last step
+/// that both have marked.
+fn same_order(one: &Record, other: &Record) -> bool {
+    let (one, other) = (&one.result, &other.result);
+    if one.steps == other.steps || one.data_marks.is_empty() || other.data_marks.is_empty() {
+        return one.data_hash == other.data_hash;
+    }
+    one.data_marks.iter().rev().find_map(|(step, hash)| Some(hash == other.data_marks.get(step)?)).unwrap_or(true)
+}
+
+/// Arms whose tensors of equal name did not start from the noise of their reference's. A tensor of another shape has other
+/// noise, so only what has the same noise in some seed must have it in all.
+fn noises(plan: &Plan, runs: &Runs) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (arm, reference) in plan.comparisons() {
+        let pairs = plan.seeds.iter().filter_map(|seed| Some((runs.get(&(arm.name.as_str(), *seed))?, runs.get(&(reference, *seed))?)));
+        let shared: Vec<BTreeSet<&str>> = pairs
+            .map(|(ours, theirs)| (&ours.result.noise, &theirs.result.noise))
+            .filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty())
+            .map(|(ours, theirs)| ours.iter().filter(|(path, hash)| theirs.get(*path) == Some(hash)).map(|(path, _)| path.as_str()).collect())
+            .collect();
+        let all: BTreeSet<&str> = shared.iter().flatten().copied().collect();
+        if let Some(lost) = all.iter().find(|path| shared.iter().any(|seed| !seed.contains(**path))) {
+            warnings.push(format!("error: {lost} of {} did not start from the same noise as in {reference} in every pair", arm.name));
+        }
+        if shared.iter().any(BTreeSet::is_empty) && arm.paired_parameters.is_some_and(|share| share > 0.0) {
+            warnings.push(format!("error: nothing of {} started from the noise of {reference}, though the plan says so", arm.name));
+        }
+    }
+    warnings
+}
+
+/// What the reader of tuned arms must know.
+fn tuned(plan: &Plan) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for tuning in plan.arms.iter().filter_map(|arm| arm.tuning.as_ref()) {
+        warnings.extend(tuning.edges.iter().map(|edge| format!("{}: {edge}; a better one may lie beyond", tuning.arm)));
+        let chosen = tuning.rungs.last().and_then(|rung| rung.trials.iter().find(|trial| Some(trial.trial) == tuning.chosen));
+        if chosen.is_some_and(|trial| trial.mean.is_none()) {
+            warnings.push(format!("every trial of {} diverged: its settings are the first that were tried", tuning.arm));
+        }
+    }
+    if plan.retune.is_some() {
+        warnings.push("the intervals are conditional on the tuned values: they do not cover the chance in choosing them".into());
     }
     warnings
 }

@@ -193,6 +193,18 @@ impl Document {
         Some(Document { root: section.root.expand(), ..section })
     }
 
+    /// The value at `at` as the value of `key`, to lay over another document: `factor[0].values[1]` as `model.norm.kind`.
+    pub fn nested(&self, at: &str, key: &str) -> Option<Document> {
+        let node = self.root.find(&Key::parse(at))?.clone();
+        let origin = Origin { text: String::new(), ..node.origin.clone() };
+        let nest = |inner, segment| match segment {
+            Segment::Name(name) => Node::new(Content::Table(Table(vec![(name, inner)])), origin.clone()),
+            Segment::Index(_) => inner,
+        };
+        let root = Key::parse(key).0.into_iter().rev().fold(node.expand(), nest);
+        Some(Document { root, layers: self.layers, source: None })
+    }
+
     /// Removes a top-level section and answers with it; none if there is no table.
     pub fn take(&mut self, name: &str) -> Option<Document> {
         let section = self.section(name)?;

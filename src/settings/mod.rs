@@ -24,3 +24,4 @@ pub use error::{Error, Mistake, Problem, Result};
 pub use explain::{explain, keys, sections};
 pub use node::Origin;
 pub use schema::schema;
+pub use spelling::nearest;

@@ -2,7 +2,7 @@
 
 /// The candidate nearest to `word`, if one is near enough to be meant: by edits with transpositions, ignoring case and
 /// the difference between `-` and `_`.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let word = plain(word);
     let limit = (word.chars().count() / 3).max(1);

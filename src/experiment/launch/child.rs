@@ -102,7 +102,7 @@ pub fn finish(mut running: Running, job: &Job, worker: &Worker) -> Result<Option
 
 /// The record of a run that ended.
 pub fn record(job: &Job, result: RunResult) -> Record {
-    Record { arm: job.arm.clone(), seed: job.seed, folder: job.folder.clone(), result, ended: clock::now() }
+    Record { arm: job.arm.clone(), seed: job.seed, stage: job.stage, folder: job.folder.clone(), result, ended: clock::now() }
 }
 
 /// What is known of a run that left no result.
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn job() -> Job {
-        Job { arm: "a".into(), seed: 1, id: "x".into(), folder: "a/seed-1".into() }
+        Job { arm: "a".into(), seed: 1, stage: Default::default(), id: "x".into(), folder: "a/seed-1".into() }
     }
 
     /// Runs a shell script in the place of the worker; it sees the run's folder as the fifth argument.
