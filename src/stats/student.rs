@@ -15,7 +15,12 @@ pub fn two_sided_p(t: f64, freedom: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
-    beta_reg(freedom / 2.0, 0.5, freedom / (freedom + t * t))
+    let square = t * t;
+    if square < 1.0 {
+        // Near the middle freedom/(freedom + t²) rounds to 1, and its complement does not.
+        return 1.0 - beta_reg(0.5, freedom / 2.0, square / (freedom + square));
+    }
+    beta_reg(freedom / 2.0, 0.5, freedom / (freedom + square))
 }
 
 /// The value below which T falls with probability `p`.
@@ -42,15 +47,19 @@ pub fn upper(p: f64, freedom: f64) -> f64 {
         return -upper(1.0 - p, freedom);
     }
     let distribution = StudentsT::new(0.0, 1.0, freedom).expect("positive degrees of freedom");
-    // The library's inverse is good to 1e-8 or so; Newton's steps on the tail polish it. Both scales are logarithmic,
-    // where a tail that falls like a power is a straight line.
+    // The library's inverse is good to 1e-8 or so, and not far out; Newton's steps on the tail polish it. Both scales are
+    // logarithmic, where a tail that falls like a power is a straight line.
     let mut t = -distribution.inverse_cdf(p);
-    for _ in 0..4 {
+    for _ in 0..20 {
         let tail = two_sided_p(t, freedom) / 2.0;
         if !(t > 0.0 && t.is_finite() && tail > 0.0) {
             break;
         }
-        t *= ((tail / p).ln() * tail / (t * distribution.pdf(t))).clamp(-2.0, 2.0).exp();
+        let step = (tail / p).ln() * tail / (t * distribution.pdf(t));
+        t *= step.clamp(-9.0, 9.0).exp();
+        if step.abs() < 1e-14 {
+            break;
+        }
     }
     t
 }
