@@ -20,6 +20,8 @@ pub enum Purpose {
     DataOrder,
     /// Sampling while generating text; the key is the position.
     Sampling,
+    /// Resampling in statistics; the key is the method.
+    Resampling,
 }
 
 impl Purpose {
@@ -30,6 +32,7 @@ impl Purpose {
             Self::Dropout => "dropout",
             Self::DataOrder => "data-order",
             Self::Sampling => "sampling",
+            Self::Resampling => "resampling",
         }
     }
 }

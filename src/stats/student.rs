@@ -1,7 +1,7 @@
 //! Student's t distribution (Student 1908): how far a mean of few normal numbers strays, in units of its own error.
 
 use statrs::{
-    distribution::{ContinuousCDF, StudentsT},
+    distribution::{Continuous, ContinuousCDF, StudentsT},
     function::beta::beta_reg,
 };
 
@@ -15,7 +15,12 @@ pub fn two_sided_p(t: f64, freedom: f64) -> f64 {
     if t.is_infinite() {
         return 0.0;
     }
-    beta_reg(freedom / 2.0, 0.5, freedom / (freedom + t * t))
+    let square = t * t;
+    if square < 1.0 {
+        // Near the middle freedom/(freedom + t²) rounds to 1, and its complement does not.
+        return 1.0 - beta_reg(0.5, freedom / 2.0, square / (freedom + square));
+    }
+    beta_reg(freedom / 2.0, 0.5, freedom / (freedom + square))
 }
 
 /// The value below which T falls with probability `p`.
@@ -25,10 +30,38 @@ pub fn two_sided_p(t: f64, freedom: f64) -> f64 {
 /// `freedom` is not positive, or `p` is outside (0, 1).
 pub fn quantile(p: f64, freedom: f64) -> f64 {
     assert!(p > 0.0 && p < 1.0);
+    if p > 0.5 { upper(1.0 - p, freedom) } else { -upper(p, freedom) }
+}
+
+/// The value that T exceeds with probability `p`, also where `p` is far too small for `1 - p` to be told from 1.
+///
+/// # Panics
+///
+/// `freedom` is not positive, or `p` is outside (0, 1).
+pub fn upper(p: f64, freedom: f64) -> f64 {
+    assert!(p > 0.0 && p < 1.0);
     if p == 0.5 {
         return 0.0;
     }
-    StudentsT::new(0.0, 1.0, freedom).expect("positive degrees of freedom").inverse_cdf(p)
+    if p > 0.5 {
+        return -upper(1.0 - p, freedom);
+    }
+    let distribution = StudentsT::new(0.0, 1.0, freedom).expect("positive degrees of freedom");
+    // The library's inverse is good to 1e-8 or so, and not far out; Newton's steps on the tail polish it. Both scales are
+    // logarithmic, where a tail that falls like a power is a straight line.
+    let mut t = -distribution.inverse_cdf(p);
+    for _ in 0..20 {
+        let tail = two_sided_p(t, freedom) / 2.0;
+        if !(t > 0.0 && t.is_finite() && tail > 0.0) {
+            break;
+        }
+        let step = (tail / p).ln() * tail / (t * distribution.pdf(t));
+        t *= step.clamp(-9.0, 9.0).exp();
+        if step.abs() < 1e-14 {
+            break;
+        }
+    }
+    t
 }
 
 /// The t that |T| stays below with probability `level`: half the width of an interval, in standard errors.
@@ -77,5 +110,19 @@ mod tests {
         close(two_sided_p(0.1, 1.0), 0.936548965138893);
         assert_eq!(two_sided_p(0.0, 3.0), 1.0);
         assert_eq!(two_sided_p(f64::INFINITY, 3.0), 0.0);
+    }
+
+    /// Cauchy's distribution and that of two degrees of freedom have closed forms, far out as well.
+    #[test]
+    fn tails_have_closed_forms() {
+        for p in [0.499999, 0.45, 0.3, 0.1, 0.025, 1e-3, 1e-6, 1e-10, 1e-14] {
+            let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-11 * expected.max(1.0), "{p}: {value}, {expected}");
+            near(upper(p, 1.0), 1.0 / (std::f64::consts::PI * p).tan());
+            near(upper(p, 2.0), (1.0 - 2.0 * p) / (2.0 * p * (1.0 - p)).sqrt());
+            for freedom in [1.0, 1.5, 2.0, 3.7, 9.0, 100.0] {
+                let back = two_sided_p(upper(p, freedom), freedom) / 2.0;
+                assert!((back / p - 1.0).abs() < 1e-11, "{p} {freedom}: {back}");
+            }
+        }
     }
 }
