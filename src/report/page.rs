@@ -84,7 +84,7 @@ fn class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
-        Verdict::Base | Verdict::NoDifference | Verdict::Undecided => "open",
+        Verdict::Base | Verdict::Equivalent | Verdict::NoDifference | Verdict::Undecided | Verdict::NotCompared => "open",
     }
 }
 

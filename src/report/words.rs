@@ -14,8 +14,10 @@ pub fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Base => "base",
         Verdict::Better => "better",
         Verdict::Worse => "worse",
+        Verdict::Equivalent => "equivalent",
         Verdict::NoDifference => "no difference found",
         Verdict::Undecided => "undecided",
+        Verdict::NotCompared => "not compared",
     }
 }
 

@@ -115,8 +115,8 @@ impl Forest {
         let shape = match mark.verdict {
             Verdict::Better => "<circle r=\"5\"/>",
             Verdict::Worse => "<path d=\"M0 -6.5L6.5 0L0 6.5L-6.5 0Z\"/>",
-            Verdict::NoDifference | Verdict::Base => "<circle r=\"4.5\"/>",
-            Verdict::Undecided => "<path d=\"M-4.5 -4.5H4.5V4.5H-4.5Z\"/>",
+            Verdict::NoDifference | Verdict::Equivalent | Verdict::Base => "<circle r=\"4.5\"/>",
+            Verdict::Undecided | Verdict::NotCompared => "<path d=\"M-4.5 -4.5H4.5V4.5H-4.5Z\"/>",
         };
         let place = coordinate(self.scale.place(mark.delta));
         let _ = write!(svg, "<svg x=\"{place}%\" y=\"50%\" class=\"mark {class}\">{shape}</svg>");
