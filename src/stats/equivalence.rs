@@ -1,6 +1,10 @@
 //! Two one-sided tests (Schuirmann 1987): "no difference that matters" as a finding, not as the lack of one.
 
-use super::{mean, student};
+use super::{
+    mean, normal,
+    power::{fewest, over_spread},
+    student,
+};
 
 /// What paired differences say of a margin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +48,34 @@ pub fn equivalence(differences: &[f64], margin: f64, alpha: f64) -> Option<Equiv
     Some(Equivalence { pairs, margin, p, interval, equivalent: p <= alpha })
 }
 
+/// Probability that [`equivalence`] at level `alpha` finds `pairs` differences of true mean `delta` and standard deviation
+/// `deviation` within ±`margin`; exact for normal differences.
+///
+/// # Panics
+///
+/// Fewer than two pairs.
+pub fn equivalence_power(deviation: f64, delta: f64, margin: f64, pairs: usize, alpha: f64) -> f64 {
+    assert!(pairs >= 2);
+    if deviation == 0.0 {
+        return if delta.abs() < margin { 1.0 } else { 0.0 };
+    }
+    let (freedom, unit) = ((pairs - 1) as f64, (pairs as f64).sqrt() / deviation);
+    let critical = student::upper(alpha, freedom);
+    // The mean must lie closer to 0 than margin - critical·s; a sample with s beyond the reach cannot conclude.
+    over_spread(freedom, margin * unit / critical, |s| {
+        normal::below((margin - delta) * unit - critical * s) - normal::below((-margin - delta) * unit + critical * s)
+    })
+}
+
+/// How many pairs it takes to find arms of true difference `delta` (mostly 0) equivalent with probability `wanted`; none
+/// where [`MOST_PAIRS`](super::MOST_PAIRS) do not suffice, as beyond the margin.
+pub fn pairs_for_equivalence(deviation: f64, delta: f64, margin: f64, alpha: f64, wanted: f64) -> Option<usize> {
+    if !deviation.is_finite() || !(delta.abs() < margin) {
+        return None;
+    }
+    fewest(|pairs| equivalence_power(deviation, delta, margin, pairs, alpha) >= wanted)
+}
+
 /// The one-sided p of "the true difference lies on or beyond a border", `inside` of which the mean difference is seen.
 fn nearest(inside: f64, error: f64, freedom: f64) -> f64 {
     if error == 0.0 {
@@ -56,7 +88,9 @@ fn nearest(inside: f64, error: f64, freedom: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{Purpose, generator};
     use proptest::prelude::*;
+    use rand_distr::{Distribution, StandardNormal};
 
     #[test]
     fn limits() {
@@ -66,6 +100,31 @@ mod tests {
         assert_eq!(equivalence(&[0.1; 3], 0.1, 0.05).unwrap().p, 1.0);
         // On the border the data say nothing of which side.
         assert_eq!(equivalence(&[0.0, 1.0, 2.0], 1.0, 0.05).unwrap().p, 0.5);
+    }
+
+    /// The chance of a finding is what simulation finds, and as many pairs as were said are the fewest.
+    #[test]
+    fn power_is_reached() {
+        let mut noise = generator(4, Purpose::Sampling, "equivalence");
+        for (delta, margin, pairs) in [(0.0, 2.0, 5), (0.5, 1.5, 8), (0.0, 0.5, 12)] {
+            let trials = 10_000;
+            let found = (0..trials)
+                .filter(|_| {
+                    let differences: Vec<f64> = (0..pairs).map(|_| delta + { let z: f64 = StandardNormal.sample(&mut noise); z }).collect();
+                    equivalence(&differences, margin, 0.05).unwrap().equivalent
+                })
+                .count() as f64
+                / trials as f64;
+            let expected = equivalence_power(1.0, delta, margin, pairs, 0.05);
+            let error = (expected * (1.0 - expected) / trials as f64).sqrt();
+            assert!((found - expected).abs() < 3.5 * error, "{found} {expected}");
+        }
+        let pairs = pairs_for_equivalence(1.0, 0.1, 0.6, 0.05, 0.8).unwrap();
+        assert!(equivalence_power(1.0, 0.1, 0.6, pairs, 0.05) >= 0.8 && equivalence_power(1.0, 0.1, 0.6, pairs - 1, 0.05) < 0.8);
+        assert_eq!(pairs_for_equivalence(1.0, 0.6, 0.6, 0.05, 0.8), None);
+        assert_eq!(pairs_for_equivalence(0.0, 0.0, 0.6, 0.05, 0.8), Some(2));
+        // On the border it is the level, once there are pairs enough to conclude at all.
+        assert!((equivalence_power(1.0, 1.0, 1.0, 60, 0.05) - 0.05).abs() < 1e-6);
     }
 
     proptest! {

@@ -1,10 +1,12 @@
 //! Power of the paired t test: what a number of pairs could have seen.
 
-use super::student;
-use statrs::function::{erf::erfc, gamma::ln_gamma};
+use super::{normal, student};
+use statrs::function::gamma::ln_gamma;
 
 /// The power that [`detectable`] asks for.
 pub const POWER: f64 = 0.8;
+/// The most pairs that any answer speaks of.
+pub const MOST_PAIRS: usize = 10_000;
 
 /// The smallest true difference that a two-sided paired t test at level `alpha` finds with probability [`POWER`].
 ///
@@ -17,7 +19,7 @@ pub fn detectable(deviation: f64, pairs: usize, alpha: f64) -> Option<f64> {
     }
     let freedom = (pairs - 1) as f64;
     // Bracket: power rises from alpha with the noncentrality, and one far above the critical value is near 1.
-    let (mut low, mut high) = (0.0, student::critical(1.0 - alpha, freedom) * 4.0 + 4.0);
+    let (mut low, mut high) = (0.0, student::upper(alpha / 2.0, freedom) * 4.0 + 4.0);
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         if power(middle, pairs, alpha) < POWER { low = middle } else { high = middle }
@@ -34,8 +36,43 @@ pub fn detectable(deviation: f64, pairs: usize, alpha: f64) -> Option<f64> {
 pub fn power(noncentrality: f64, pairs: usize, alpha: f64) -> f64 {
     assert!(pairs >= 2);
     let freedom = (pairs - 1) as f64;
-    let critical = student::critical(1.0 - alpha, freedom);
-    // T' = (Z + δ)/S with S = √(χ²/df): integrate P(|Z + δ| > critical·s) over the density of S, by Simpson's rule.
+    let critical = student::upper(alpha / 2.0, freedom);
+    // T' = (Z + δ)/S with S = √(χ²/df): P(|Z + δ| > critical·s), over all s. Beyond nine deviations of Z nothing is left.
+    let reach = (noncentrality.abs() + 9.0) / critical;
+    over_spread(freedom, reach, |s| normal::below(noncentrality - critical * s) + normal::below(-noncentrality - critical * s))
+}
+
+/// How many pairs the two-sided paired t test at level `alpha` needs to find a true difference `delta` with probability
+/// `wanted`, differences having the standard deviation `deviation`: how many seeds would settle it.
+///
+/// At most [`MOST_PAIRS`]; none where those do not suffice, as where `delta` is 0. Fed with the difference and spread of
+/// few seeds it is a guess, and an optimistic one where the difference was looked at because it is large.
+pub fn pairs_needed(deviation: f64, delta: f64, alpha: f64, wanted: f64) -> Option<usize> {
+    if delta == 0.0 || deviation.is_nan() || delta.is_nan() {
+        return None;
+    }
+    fewest(|pairs| deviation == 0.0 || power(delta.abs() / deviation * (pairs as f64).sqrt(), pairs, alpha) >= wanted)
+}
+
+/// The fewest pairs, from two to [`MOST_PAIRS`], that are `enough`: a property that more pairs do not lose.
+pub(super) fn fewest(enough: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut low, mut high) = (1, 2);
+    while !enough(high) {
+        if high == MOST_PAIRS {
+            return None;
+        }
+        (low, high) = (high, (2 * high).min(MOST_PAIRS));
+    }
+    while high - low > 1 {
+        let middle = (low + high) / 2;
+        if enough(middle) { high = middle } else { low = middle }
+    }
+    Some(high)
+}
+
+/// ∫ `integrand`(s) f(s) ds up to `reach`, f being the density of S = √(χ²/`freedom`), the sample's standard deviation
+/// in units of the true one; by Simpson's rule.
+pub(super) fn over_spread(freedom: f64, reach: f64, integrand: impl Fn(f64) -> f64) -> f64 {
     let log_constant = std::f64::consts::LN_2 + freedom / 2.0 * (freedom / 2.0).ln() - ln_gamma(freedom / 2.0);
     let density = |s: f64| {
         if s == 0.0 {
@@ -43,23 +80,21 @@ pub fn power(noncentrality: f64, pairs: usize, alpha: f64) -> f64 {
         }
         (log_constant + (freedom - 1.0) * s.ln() - freedom * s * s / 2.0).exp()
     };
-    let integrand = |s: f64| (normal(noncentrality - critical * s) + normal(-noncentrality - critical * s)) * density(s);
+    // S has a standard deviation near √(1/2df): twelve of them hold all of it.
+    let (low, high) = ((1.0 - 9.0 / freedom.sqrt()).max(0.0), (1.0 + 9.0 / freedom.sqrt()).min(reach));
+    if high <= low {
+        return 0.0;
+    }
     let intervals = 2000;
-    // Beyond nine standard deviations of S, or of Z, nothing is left.
-    let top = (1.0 + 9.0 / freedom.sqrt()).min((noncentrality.abs() + 9.0) / critical);
-    let width = top / intervals as f64;
+    let width = (high - low) / intervals as f64;
     let sum: f64 = (0..=intervals)
         .map(|i| {
             let weight = if i == 0 || i == intervals { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 };
-            weight * integrand(width * i as f64)
+            let s = low + width * i as f64;
+            weight * integrand(s) * density(s)
         })
         .sum();
     sum * width / 3.0
-}
-
-/// Distribution function of the standard normal.
-fn normal(x: f64) -> f64 {
-    erfc(-x / std::f64::consts::SQRT_2) / 2.0
 }
 
 #[cfg(test)]
@@ -99,6 +134,24 @@ mod tests {
                 assert!((power(0.0, pairs, alpha) - alpha).abs() < 1e-7, "{pairs} {alpha}");
             }
         }
+    }
+
+    /// As many pairs as were said are enough, one fewer is not; a detectable effect needs the pairs it was detectable for.
+    #[test]
+    fn needed_pairs_are_the_fewest() {
+        for (delta, alpha, wanted) in [(5.0, 0.05, 0.8), (1.0, 0.05, 0.8), (0.3, 0.005, 0.9), (0.05, 0.05, 0.8)] {
+            let pairs = pairs_needed(1.0, -delta, alpha, wanted).unwrap();
+            assert!(power(delta * (pairs as f64).sqrt(), pairs, alpha) >= wanted);
+            assert!(pairs == 2 || power(delta * (pairs as f64 - 1.0).sqrt(), pairs - 1, alpha) < wanted, "{pairs}");
+        }
+        for pairs in [2, 3, 5, 17] {
+            assert_eq!(pairs_needed(0.2, detectable(0.2, pairs, 0.05).unwrap() * (1.0 + 1e-9), 0.05, POWER), Some(pairs));
+        }
+        // R: power.t.test(delta = 0.5, sd = 1, power = 0.8, type = "paired") asks for 33.37 pairs.
+        assert_eq!(pairs_needed(1.0, 0.5, 0.05, 0.8), Some(34));
+        assert_eq!(pairs_needed(1.0, 0.0, 0.05, 0.8), None);
+        assert_eq!(pairs_needed(1.0, 1e-4, 0.05, 0.8), None);
+        assert_eq!(pairs_needed(0.0, 0.1, 0.05, 0.8), Some(2));
     }
 
     /// An effect of the detectable size is detected in 80 % of simulated experiments.
