@@ -5,19 +5,30 @@ use super::{
     contrast::{Contrast, family},
     plan::Plan,
     runs::{Runs, value},
+    sequence::looks,
     spec::BASE,
 };
-use crate::stats::{self, detectable, paired};
+use crate::stats::{self, Looks, detectable, paired};
 
 /// Every comparison of a plan, in the order of [`family`]: pairs of arms, then effects.
 pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
     let family = family(plan);
     let values: Vec<Vec<f64>> = family.iter().map(|contrast| contrast.values(&plan.seeds, runs, &plan.metric)).collect();
-    let p = |values: &Vec<f64>| paired(values).and_then(|test| test.p);
+    let looks = looks(plan, family.len());
+    // Where seeds were added while looking, p is one that holds wherever one stops.
+    let p = |values: &Vec<f64>| match &looks {
+        Some(looks) => looks.p(values),
+        None => paired(values).and_then(|test| test.p),
+    };
     let equivalence = |values: &Vec<f64>| {
         let margin = plan.margin?;
         let test = stats::equivalence(values, margin, plan.alpha)?;
-        Some((test.p, test))
+        Some((looks.as_ref().map_or(Some(test.p), |looks| looks.equivalence_p(values, margin))?, test))
+    };
+    // The interval, too, must hold wherever one stops.
+    let interval = |values: &Vec<f64>| match plan.sequential {
+        Some([min, max]) => Looks::new(min as usize, max as usize, 0.05)?.interval(values),
+        None => paired(values)?.ci95,
     };
     let different: Vec<Option<f64>> = values.iter().map(p).collect();
     let equivalent: Vec<Option<_>> = values.iter().map(equivalence).collect();
@@ -34,7 +45,7 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
             reference: contrast.reference().unwrap_or(BASE).into(),
             pairs: test.map_or(0, |test| test.pairs),
             delta: test.map(|test| test.delta),
-            delta_ci95: test.and_then(|test| test.ci95),
+            delta_ci95: interval(values),
             p: different[index],
             p_adjusted: different_adjusted[index],
             detectable: test.and_then(|test| detectable(test.deviation, test.pairs, level)),
@@ -44,7 +55,9 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
             p_sign_flip: stats::sign_flip(values).map(|test| test.p),
             equivalence: equivalence.map(|((p, test), adjusted)| EquivalenceSummary { p: *p, p_adjusted: adjusted, interval: test.interval }),
             would_change: None,
-            pairs_needed: None,
+            pairs_needed: test
+                .filter(|_| !matches!(verdict, Verdict::Better | Verdict::Worse))
+                .and_then(|test| stats::pairs_needed(test.deviation, test.delta, level, stats::POWER)),
         };
         if let Some((arm, reference)) = contrast.as_pair() {
             let both = |name: &str| -> Vec<Option<f64>> { plan.seeds.iter().map(|seed| value(runs, name, *seed, &plan.metric)).collect() };

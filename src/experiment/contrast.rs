@@ -36,11 +36,12 @@ impl<'a> Contrast<'a> {
 
     /// Its value for every one of these seeds whose runs all finished.
     pub fn values(&self, seeds: &[u64], runs: &Runs, metric: &str) -> Vec<f64> {
-        let of_seed = |seed: &u64| {
-            let parts = self.weights.iter().map(|(arm, weight)| Some(weight * value(runs, arm, *seed, metric)?));
-            parts.sum::<Option<f64>>()
-        };
-        seeds.iter().filter_map(of_seed).collect()
+        seeds.iter().filter_map(|seed| self.value(*seed, runs, metric)).collect()
+    }
+
+    /// Its value for a seed; none unless all its runs finished.
+    pub fn value(&self, seed: u64, runs: &Runs, metric: &str) -> Option<f64> {
+        self.weights.iter().map(|(arm, weight)| Some(weight * value(runs, arm, seed, metric)?)).sum()
     }
 }
 

@@ -219,19 +219,25 @@ pub struct ScalingCurve {
     pub points: Vec<(String, u64, f64)>,
     /// `L(N) = floor + factor · N^-exponent`, where enough sizes were run.
     pub fit: Option<ScalingFit>,
+    /// Why there is no fit.
+    pub note: Option<String>,
 }
 
 /// A fit of loss against size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScalingFit {
-    /// The loss that no size goes below; 0 where three sizes could not tell it.
-    pub floor: f64,
+    /// The loss that no size goes below; none where three sizes could not tell it.
+    pub floor: Option<f64>,
     /// Factor of the power.
     pub factor: f64,
     /// Exponent of the power.
     pub exponent: f64,
-    /// 95 % interval of the exponent, over resampled seeds.
+    /// 95 % interval of the exponent over seeds; it takes the law as true.
     pub exponent_ci95: Option<[f64; 2]>,
+    /// 95 % interval of the floor over seeds.
+    pub floor_ci95: Option<[f64; 2]>,
+    /// Largest relative distance of a mean from the curve.
+    pub residual: f64,
 }
 
 /// How a difference changes with size.
@@ -239,11 +245,15 @@ pub struct ScalingFit {
 pub struct ScalingTrend {
     /// The arm.
     pub arm: String,
-    /// Change of the difference per factor e of size.
+    /// Change of the difference per tenfold size.
     pub slope: f64,
     /// 95 % interval.
     pub slope_ci95: Option<[f64; 2]>,
-    /// In words: shrinks, grows, or undecided.
+    /// Two-sided p of "it does not change"; exploratory, outside the family of comparisons.
+    pub p: Option<f64>,
+    /// The difference at the smallest and at the largest size, on the line through all.
+    pub ends: [f64; 2],
+    /// In words: shrinks, grows, changes its sign, or undecided.
     pub text: String,
 }
 

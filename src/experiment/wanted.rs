@@ -4,6 +4,7 @@ use super::{
     Job, Record, Stage,
     plan::{Plan, PlannedArm},
     runs::{Runs, runs},
+    sequence::needed,
 };
 
 /// All runs that are asked for now, done or not: those that tune or time first, then seed by seed.
@@ -26,6 +27,6 @@ pub(super) fn wanted(plan: &Plan, records: &[Record]) -> Vec<Job> {
 
 /// How many of the seeds each arm is asked for.
 pub(super) fn seeds<'a>(plan: &'a Plan, runs: &Runs) -> Vec<(&'a PlannedArm, usize)> {
-    let _ = runs;
-    plan.arms.iter().map(|arm| (arm, plan.seeds.len())).collect()
+    let needed = needed(plan, runs);
+    plan.arms.iter().map(|arm| (arm, needed.get(arm.name.as_str()).copied().unwrap_or(plan.seeds.len()))).collect()
 }

@@ -83,8 +83,8 @@ impl Seeds {
                 }
                 problems
             }
-            Self::Sequential(SequentialSeeds { min, max, .. }) if *min < 2 || max <= min || *max > MOST => {
-                one(format!("from {min} to {max} seeds is no sequence of looks"), "min must be 2 or more, max more than min, 10,000 at most")
+            Self::Sequential(SequentialSeeds { min, max, .. }) if *min < 3 || max <= min || *max > 100 => {
+                one(format!("from {min} to {max} seeds is no sequence of looks"), "min must be 3 or more, max more than min, and 100 at most")
             }
             Self::Sequential(_) => vec![],
         }
