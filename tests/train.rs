@@ -1,5 +1,6 @@
 //! Tests of `train` and `eval` from outside: whole runs on small text.
 
+mod checkpoints;
 mod paths;
 mod programs;
 mod runs;
@@ -9,7 +10,7 @@ use ablate::{
     data::Dataset,
     device::DeviceName,
     settings::Document,
-    train::{RunConfig, RunResult, RunSpec, run_until},
+    train::{RunConfig, RunResult, RunSpec, checkpoint::Which, run_until},
 };
 use serde_json::Value;
 use std::{
@@ -105,7 +106,7 @@ impl Bench {
 
     /// All parameters of the trained model, by path.
     fn parameters(&self, name: &str) -> Vec<(String, Vec<u32>)> {
-        let (_, model) = ablate::train::load_model(&self.path(name), &DeviceName::Flex).unwrap();
+        let (_, model) = ablate::train::load_model(&self.path(name), Which::Newest, &DeviceName::Flex).unwrap();
         runs::bits(&model)
     }
 }

@@ -5,7 +5,10 @@ use ablate::{
     device::DeviceName,
     eval::{Sampling, generate},
     settings::Error,
-    train::{checkpoint, load_model},
+    train::{
+        checkpoint::{self, Which},
+        load_model,
+    },
 };
 use std::{path::PathBuf, process::ExitCode};
 
@@ -14,6 +17,9 @@ use std::{path::PathBuf, process::ExitCode};
 pub struct Args {
     /// Folder of a run.
     run: PathBuf,
+    /// Which of its checkpoints: newest, best, or the step of one that was kept.
+    #[arg(long, default_value_t, value_name = "WHICH")]
+    checkpoint: Which,
     /// Text to continue.
     #[arg(long, value_name = "TEXT")]
     prompt: String,
@@ -49,8 +55,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if top_k == Some(0) {
         return Err(Error::input("--top-k", "0 leaves no token to draw", "use 1 or more"));
     }
-    let (spec, model) = load_model(&args.run, &args.device)?;
-    let tokenizer = checkpoint::tokenizer(&args.run)?;
+    let (spec, model) = load_model(&args.run, args.checkpoint, &args.device)?;
+    let tokenizer = checkpoint::tokenizer(&args.run, args.checkpoint)?;
     let sampling = Sampling { tokens, temperature, top_p, top_k, seed, context: spec.model.context };
     println!("{}", generate(&model, &tokenizer, &args.prompt, &sampling));
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::Ordering,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// Train one configuration.
@@ -106,10 +106,14 @@ pub(super) fn bar() -> ProgressBar {
 
 /// Lets Ctrl-C and termination stop the run after its current step; a second signal ends the process at once.
 pub(super) fn stop_on_signal() -> Result<()> {
-    let handler = || {
-        if train::interrupter().swap(true, Ordering::Relaxed) {
+    train::stop_when_preempted();
+    // A scheduler may announce the end first and then ask for it: that alone is no second time.
+    let asked = AtomicBool::new(false);
+    let handler = move || {
+        if asked.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        train::interrupter().store(true, Ordering::Relaxed);
         eprintln!("stopping after this step; once more to stop at once");
     };
     ctrlc::set_handler(handler).map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))

@@ -30,9 +30,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let spec: RunSpec = toml::from_str(&text).map_err(|error| {
         Error::input(args.spec.display(), format!("no resolved run: {error}"), "use `ablate train` for a configuration")
     })?;
-    // The parent gets the same Ctrl-C from the terminal, and says what there is to say.
+    // The parent or the scheduler that sends these has said what there is to say.
     let stop = || train::interrupter().store(true, Ordering::Relaxed);
     ctrlc::set_handler(stop).map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))?;
+    train::stop_when_preempted();
     let dataset = prepare(&spec, &ProgressBar::hidden())?;
     let mut tick = |tick: Tick| {
         let line = serde_json::to_string(&tick).expect("a tick is plain data");

@@ -181,6 +181,13 @@ impl MetricLogger for Lines {
     fn log_epoch_summary(&mut self, _summary: EpochSummary) {}
 }
 
+/// Waits until the disk has what was written.
+pub(super) fn sync(out: &Path) -> Result<()> {
+    let path = out.join(FILE);
+    let synced = OpenOptions::new().append(true).open(&path).and_then(|file| file.sync_data());
+    synced.map_err(Error::io("write", &path))
+}
+
 /// Removes the lines of steps after `step`, and a line that was cut off while it was written.
 pub(super) fn truncate(out: &Path, step: usize) -> Result<()> {
     let path = out.join(FILE);

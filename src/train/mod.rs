@@ -19,7 +19,7 @@ mod strategy;
 
 pub use batch::{Batch, Batches};
 pub use clip::clip;
-pub use interrupt::interrupter;
+pub use interrupt::{interrupter, stop_when_preempted};
 pub use run::{load_model, run, run_until, version};
 pub use spec::{
     AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig, NON_NUMERICAL_KEYS,

@@ -3,7 +3,7 @@
 use super::{
     Outcome, RunResult, RunSpec, Tick,
     batch::{Batches, Once},
-    checkpoint::{self, State},
+    checkpoint::{self, Recovered, Saved, State, Which},
     files, interrupter, memory,
     metrics::{self, Lines, Reported, TRAINING},
     optimizer,
@@ -68,7 +68,8 @@ pub fn run_until(
     if let Some(result) = previous(spec, out)? {
         return Ok(result);
     }
-    let saved = checkpoint::load(out)?;
+    let recovered = checkpoint::recover(out)?;
+    let (saved, warnings) = recovered.map_or((None, vec![]), |Recovered { saved, warnings }| (Some(saved), warnings));
     if let Some(saved) = &saved
         && saved.state.id != id
     {
@@ -81,7 +82,11 @@ pub fn run_until(
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(log)).finish();
     let _log = tracing::subscriber::set_default(subscriber);
 
-    let state = saved.as_ref().map_or_else(|| State::new(&id), |saved| saved.state.clone());
+    let mut state = saved.as_ref().map_or_else(|| State::new(&id), |saved| saved.state.clone());
+    for warning in warnings {
+        tracing::warn!("{warning}");
+        state.notes.push(warning);
+    }
     metrics::truncate(out, state.step)?;
     tracing::info!(id, step = state.step, steps = spec.train.steps, %device, activations = %spec.train.activations, "start");
     if let Some(warning) = device.ignores(spec.train.activations) {
@@ -117,7 +122,7 @@ fn train(
     data: &Dataset,
     out: &Path,
     device: Device,
-    saved: Option<checkpoint::Saved>,
+    saved: Option<Saved>,
     status: &Shared,
     stop: Arc<AtomicBool>,
     ticks: mpsc::Sender<Tick>,
@@ -243,23 +248,23 @@ fn other_run(out: &Path) -> Error {
 
 fn unfit(out: &Path, why: &str) -> Error {
     Error::input(
-        out.join(checkpoint::FOLDER).display(),
+        out.display(),
         format!("the checkpoint does not fit the run: {why}"),
         format!("delete {} to start the run again", out.display()),
     )
 }
 
-/// The specification and the trained model of the run in `out`, without autodiff.
+/// The specification and the trained model of the run in `out`, without autodiff, from one of its checkpoints.
 ///
 /// # Errors
 ///
 /// A folder without a run or checkpoint, a damaged checkpoint, a device that is not there.
-pub fn load_model(out: &Path, device: &DeviceName) -> Result<(RunSpec, Transformer)> {
+pub fn load_model(out: &Path, which: Which, device: &DeviceName) -> Result<(RunSpec, Transformer)> {
     let path = out.join(SPEC);
-    let text = fs::read_to_string(&path).map_err(|_| checkpoint::missing(out))?;
+    let text = fs::read_to_string(&path).map_err(|_| checkpoint::missing(out, Which::Newest))?;
     let spec: RunSpec = toml::from_str(&text)
         .map_err(|error| Error::input(path.display(), format!("not a resolved run: {error}"), "name the folder of a run"))?;
-    let saved = checkpoint::load(out)?.ok_or_else(|| checkpoint::missing(out))?;
+    let saved = checkpoint::load(out, which)?.ok_or_else(|| checkpoint::missing(out, which))?;
     let model = spec.model.build(spec.train.seed, &device.open()?);
     let model = model.try_load_record(saved.model).map_err(|error| unfit(out, &error.to_string()))?;
     Ok((spec, model))

@@ -6,9 +6,9 @@
 use super::{
     Outcome, RunSpec,
     batch::Batch,
-    checkpoint::{self, State},
+    checkpoint::{self, Contents, State},
     clip::clip,
-    memory, optimizer,
+    memory, metrics, optimizer,
     step::{Examination, Measurement},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 use burn::{
     data::dataloader::Progress,
     module::Module,
-    optim::{GradientsAccumulator, ModuleOptimizer},
+    optim::{GradientsAccumulator, ModuleOptimizer, OptimizerRecord},
     train::{
         EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
         SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
@@ -34,13 +34,15 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
 /// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
 const RUNAWAY_FACTOR: f64 = 3.0;
 const RUNAWAY_NATS: f64 = 10.0;
+/// What the best checkpoint is best by.
+const BEST: &str = "valid/bits_per_byte";
 /// Steps at the start of an attempt that say nothing about speed.
 const WARM_UP: usize = 2;
 
@@ -95,7 +97,8 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
         drop(learner);
         let serial = optimizer::serial(&self.spec.optimizer, &model);
         let optimizer = lock(&self.optimizer).take().expect("a strategy runs once");
-        let mut attempt = Attempt { steps: self, model: Some(model), optimizer, serial, processor: event_processor, interrupter };
+        let mut attempt =
+            Attempt { steps: self, model: Some(model), optimizer, serial, processor: event_processor, interrupter, saved: Instant::now() };
         let ended = attempt.run(&batches, &validation, &|processor| {
             // Two queues lie between the loop and the file; asking the second one for anything empties both.
             let _ = processor.flush();
@@ -121,6 +124,8 @@ struct Attempt<'a> {
     serial: Option<rayon::ThreadPool>,
     processor: SupervisedTrainingEventProcessor<Transformer>,
     interrupter: Interrupter,
+    /// When the last checkpoint was written, or the attempt began.
+    saved: Instant,
 }
 
 impl Attempt<'_> {
@@ -168,7 +173,7 @@ impl Attempt<'_> {
                 .flat_map(|scores| &scores.0)
                 .find(|(_, value)| !value.is_finite())
                 .map(|(name, value)| format!("{name} is {value}"));
-            {
+            let best = {
                 let mut status = lock(&self.steps.status);
                 status.state.step = done;
                 if done.is_power_of_two() {
@@ -182,7 +187,11 @@ impl Attempt<'_> {
                 if step >= first + WARM_UP {
                     status.milliseconds.push(measured.milliseconds);
                 }
-            }
+                let score = scores.as_ref().filter(|_| unsound.is_none()).and_then(|scores| scores.0.get(BEST).copied());
+                let best = score.filter(|score| spec.train.keep_best && status.state.best.is_none_or(|best| *score < best));
+                status.state.best = best.or(status.state.best);
+                best.is_some()
+            };
             if let Some(reason) = unsound {
                 drain(&mut self.processor);
                 return Ok((Outcome::Diverged, Some(format!("after step {done} {reason}"))));
@@ -190,9 +199,12 @@ impl Attempt<'_> {
             self.report(measured, scores);
             lock(&self.steps.status).state.seconds += started.elapsed().as_secs_f64();
             if let Some(error) = lock(&self.steps.write_failure).take() {
-                return Err(Error::io("write", self.steps.out.join(super::metrics::FILE))(error));
+                return Err(Error::io("write", self.steps.out.join(metrics::FILE))(error));
             }
-            if done == steps || spec.train.checkpoint_every.is_some_and(|every| done.is_multiple_of(every)) {
+            if best {
+                self.save_best()?;
+            }
+            if done == steps || self.is_due(done) {
                 drain(&mut self.processor);
                 self.save()?;
             }
@@ -266,13 +278,36 @@ impl Attempt<'_> {
         Ok((Outcome::Interrupted, Some(reason)))
     }
 
+    /// Whether a checkpoint is due after so many steps, by their number or by the clock.
+    fn is_due(&self, done: usize) -> bool {
+        let train = &self.steps.spec.train;
+        let every = train.checkpoint_every.is_some_and(|every| done.is_multiple_of(every));
+        every || (train.checkpoint_minutes > 0.0 && self.saved.elapsed() >= Duration::from_secs_f64(60.0 * train.checkpoint_minutes))
+    }
+
     /// Writes a checkpoint; that of a finished run needs no optimizer.
-    fn save(&self) -> Result<()> {
-        let state = lock(&self.steps.status).state.clone();
-        let model = self.model.clone().expect("the model is put back after each step");
-        let optimizer = (state.step < self.steps.spec.train.steps).then(|| self.optimizer.to_record());
+    fn save(&mut self) -> Result<()> {
+        let steps = self.steps;
+        // What the checkpoint counts as measured must be on the disk when it is.
+        metrics::sync(&steps.out)?;
+        let state = lock(&steps.status).state.clone();
         tracing::info!(step = state.step, "checkpoint");
-        checkpoint::save(&self.steps.out, model.into_record(), optimizer, self.steps.examination.dataset.tokenizer(), &state)
+        let optimizer = (state.step < steps.spec.train.steps).then(|| self.optimizer.to_record());
+        checkpoint::save(&steps.out, self.contents(&state, optimizer), steps.spec.train.keep_last)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    /// Writes the checkpoint of the best evaluation; nothing continues from it.
+    fn save_best(&self) -> Result<()> {
+        let state = lock(&self.steps.status).state.clone();
+        tracing::info!(step = state.step, "best checkpoint");
+        checkpoint::save_best(&self.steps.out, self.contents(&state, None))
+    }
+
+    fn contents<'a>(&'a self, state: &'a State, optimizer: Option<OptimizerRecord>) -> Contents<'a> {
+        let model = self.model.clone().expect("the model is put back after each step").into_record();
+        Contents { model, optimizer, tokenizer: self.steps.examination.dataset.tokenizer(), state }
     }
 }
 

@@ -143,3 +143,37 @@ fn resident_memory_does_not_grow_with_steps() {
     assert_eq!(sizes.len(), 2);
     assert!(sizes[1] <= 1.02 * sizes[0] + 1024.0, "{sizes:?} KiB");
 }
+
+/// What schedulers send before they take a machine away.
+#[test]
+#[cfg(unix)]
+fn signals_end_a_run_in_order_and_it_continues_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    small(folder.path());
+    let spec = super::spec(folder.path(), &["train.steps=400"]);
+    std::fs::write(folder.path().join("spec.toml"), toml::to_string(&spec).unwrap()).unwrap();
+    let worker = |out: &str| {
+        let mut command = ablate(folder.path());
+        command.args(["worker", "--spec", "spec.toml", "--out", out]).stdout(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let result = |out: &str| -> ablate::train::RunResult {
+        serde_json::from_slice(&std::fs::read(folder.path().join(out).join("result.json")).unwrap()).unwrap()
+    };
+    assert!(worker("whole").wait_with_output().unwrap().status.success());
+    for (out, number) in [("term", libc::SIGTERM), ("usr1", libc::SIGUSR1)] {
+        let mut child = worker(out);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.next().unwrap().unwrap();
+        // SAFETY: a plain system call on a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, number) }, 0);
+        lines.for_each(drop);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{out}");
+        let stopped = result(out);
+        assert_eq!(stopped.outcome, ablate::train::Outcome::Interrupted);
+        assert!(stopped.steps < 400, "{}", stopped.steps);
+        assert!(worker(out).wait_with_output().unwrap().status.success());
+        let (parts, whole) = (result(out), result("whole"));
+        assert_eq!((parts.metrics, parts.data_hash), (whole.metrics, whole.data_hash), "{out}");
+    }
+}

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 pub const NUMERICS: u32 = 2;
 
 /// Keys that change no bit of a run's result. An arm that sets only these is an A/A control.
-pub const NON_NUMERICAL_KEYS: [&str; 3] = ["train.activations", "train.log_every", "train.checkpoint_every"];
+pub const NON_NUMERICAL_KEYS: [&str; 6] =
+    ["train.activations", "train.log_every", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_last", "train.keep_best"];
 
 /// Whether the value of `key` can change a bit of a run's result.
 pub fn is_numerical(key: &str) -> bool {

@@ -173,6 +173,8 @@ mod tests {
                 gradient_clip: -1.0,
                 log_every: 0,
                 checkpoint_every: Some(0),
+                checkpoint_minutes: -1.0,
+                keep_last: 0,
                 ..TrainConfig::default()
             },
             evaluation: EvaluationConfig { every: Some(0), batch: 0, context_multiples: vec![0] },
@@ -194,7 +196,9 @@ mod tests {
                 "schedule.warmup",
                 "train.accumulation",
                 "train.checkpoint_every",
+                "train.checkpoint_minutes",
                 "train.gradient_clip",
+                "train.keep_last",
                 "train.log_every",
             ]
         );

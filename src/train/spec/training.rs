@@ -33,8 +33,16 @@ pub struct TrainConfig {
     pub precision: Precision,
     /// Write a line of metrics every so many steps.
     pub log_every: usize,
-    /// Write a checkpoint every so many steps, and at the end; only at the end (and when interrupted) by default.
+    /// Write a checkpoint every so many steps, and at the end; by default only by the clock, at the end and when interrupted.
     pub checkpoint_every: Option<usize>,
+    /// Write a checkpoint also when so many minutes have passed since the last one, so that what ends a run without asking
+    /// costs no more than these; 0 switches this off.
+    pub checkpoint_minutes: f64,
+    /// Checkpoints to keep, the newest included. A run whose newest is damaged continues from the one before it, to the same
+    /// end.
+    pub keep_last: usize,
+    /// Also keep the model of the best evaluation, by `valid/bits_per_byte`, as `checkpoint-best/`.
+    pub keep_best: bool,
 }
 
 /// The training loop needs no second form: nothing in it is derived.
@@ -52,6 +60,9 @@ impl Default for TrainConfig {
             precision: Precision::F32,
             log_every: 1,
             checkpoint_every: None,
+            checkpoint_minutes: 10.0,
+            keep_last: 1,
+            keep_best: false,
         }
     }
 }
@@ -74,6 +85,10 @@ impl TrainConfig {
         require(list, i64::try_from(self.seed).is_ok(), "train.seed", || "must be less than 2^63".into());
         require(list, self.log_every > 0, "train.log_every", || "must be at least 1".into());
         require(list, self.checkpoint_every != Some(0), "train.checkpoint_every", || "must be at least 1".into());
+        require(list, self.checkpoint_minutes >= 0.0 && self.checkpoint_minutes.is_finite(), "train.checkpoint_minutes", || {
+            "must be 0 (off) or a positive number".into()
+        });
+        require(list, self.keep_last > 0, "train.keep_last", || "must be at least 1".into());
         problems
     }
 }
