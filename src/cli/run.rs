@@ -6,13 +6,13 @@ use super::{
 };
 use ablate::{
     Error, Result,
-    device::DeviceName,
+    device::Devices,
     experiment::{Conduct, Event, Experiment, Job, Plan, Record, conduct, default_folder, interrupt},
     report,
     train::{Outcome, Tick},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 /// Plan, train what is missing, compare, report.
 #[derive(clap::Args, Debug)]
@@ -23,17 +23,25 @@ pub struct Args {
     /// Folder of the results; runs/NAME by default, NAME being the experiment's.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Device: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
-    #[arg(long, default_value = "flex", value_name = "D")]
-    device: DeviceName,
+    /// Devices, separated by commas: flex, cuda[:INDEX|:all], wgpu[:INDEX|:cpu|:all]. Runs are spread over them.
+    #[arg(long, default_value = "flex", value_name = "D,…")]
+    device: Devices,
     #[command(flatten)]
     changes: Changes,
     /// Train only these arms, and the base; separated by commas.
     #[arg(long, value_name = "ARM,…", value_delimiter = ',')]
     only: Vec<String>,
-    /// Runs at a time, each with its share of the cores; by default up to 4 on the CPU and 1 elsewhere.
+    /// Runs at a time on each device, as far as its memory is known to be enough for all; by default 1, and up to 4 on the
+    /// CPU, each with its share of the cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Further attempts at a run that was killed, crashed, hung or found no memory.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    retries: u32,
+    /// Seconds without a sign of life after which a run counts as hanging and is killed; by default 30 times its slowest
+    /// step, but at least 10 minutes, and an hour before its first step.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    patience: Option<u32>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -45,11 +53,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     for arm in &experiment.arms {
-        if let Some(warning) = args.device.ignores(arm.spec.train.activations) {
+        if let Some(warning) = args.device.first().ignores(arm.spec.train.activations) {
             eprintln!("warning: {}: {warning}", arm.name);
         }
     }
-    let how = Conduct { out: out.clone(), device: args.device, jobs: args.jobs.map(usize::from), program };
+    let how = Conduct {
+        out: out.clone(),
+        devices: args.device,
+        jobs: args.jobs.map(usize::from),
+        retries: args.retries,
+        patience: args.patience.map(|seconds| Duration::from_secs(seconds.into())),
+        program,
+    };
     interrupt::install(&|asked| {
         eprintln!("{}", if asked == 1 { "stopping after this step; once more to stop at once" } else { "stopping at once" });
     })?;
@@ -133,6 +148,10 @@ impl Display {
         let planned = plan.arms.len() * plan.seeds.len();
         let about = seconds.filter(|_| !jobs.is_empty()).map(|all| format!(", about {}", duration(all / slots as f64))).unwrap_or_default();
         self.say(format!("{}: {} of {planned} runs to train, {slots} at a time{about}", plan.name, jobs.len()));
+        self.all.finish_and_clear();
+        if jobs.is_empty() {
+            return;
+        }
         self.all = self.bars.add(ProgressBar::new(jobs.iter().map(|job| self.tokens[&job.arm]).sum()));
         self.all.set_style(style("{prefix:24} {bar:24} {percent} % of all tokens, {eta} left"));
         self.all.set_prefix("experiment");
@@ -156,7 +175,9 @@ impl Display {
             Outcome::Finished | Outcome::Interrupted => None,
         };
         if let Some(how) = how {
-            let line = format!("{} seed {} {how}: {reason}", job.arm, job.seed);
+            let attempt = if record.attempt > 1 { format!(" (attempt {})", record.attempt) } else { String::new() };
+            let cause = record.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+            let line = format!("{} seed {}{attempt} {how}{cause}: {reason}", job.arm, job.seed);
             self.bars.suspend(|| eprintln!("{line}"));
         }
         self.close(job);

@@ -1,28 +1,35 @@
 //! An experiment from plan to answer.
 
 use super::{
-    Experiment, Job, Plan, PlanFile, Record, Store, Summary,
-    launch::{Launch, Signal, default_jobs, local},
+    Cause, Experiment, Job, Plan, PlanFile, Record, Store, Summary,
+    launch::{Launch, Retries, Signal, default_jobs, expected, local, set_checkpoint_aside},
     plan::missing,
     verdict::summary,
 };
 use crate::{
     data::{Dataset, cache_folder},
-    device::DeviceName,
+    device::{DeviceName, Devices},
     settings::{Error, Result},
     train::{RunSpec, Tick, calibration},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How to conduct an experiment.
 #[derive(Clone, Debug)]
 pub struct Conduct {
     /// Folder of the results.
     pub out: PathBuf,
-    /// Device.
-    pub device: DeviceName,
-    /// Runs at a time; none: up to four on the CPU, one elsewhere.
+    /// Devices; runs are spread over them.
+    pub devices: Devices,
+    /// Runs at a time on each device; none: up to four on the CPU, one elsewhere.
     pub jobs: Option<usize>,
+    /// Further attempts at a run that failed for a cause that may pass.
+    pub retries: u32,
+    /// How long a run may give no sign of life; none: as its pace suggests.
+    pub patience: Option<Duration>,
     /// The program whose `worker` verb trains a run: this one.
     pub program: PathBuf,
 }
@@ -38,7 +45,7 @@ pub enum Event<'a> {
     Started(&'a Job),
     /// A run is alive.
     Tick(&'a Job, &'a Tick),
-    /// A run ended.
+    /// An attempt at a run ended; what failed for a cause that may pass is missing again, as often as retries are left.
     Ended(&'a Job, &'a Record),
     /// A run was interrupted and can be continued.
     Interrupted(&'a Job),
@@ -56,40 +63,71 @@ pub fn default_folder(experiment: &Experiment) -> PathBuf {
 /// Wrong input (data, device, folder), found before anything trains; [`Error::Interrupted`] after a clean stop. A run
 /// that fails or diverges is part of the answer.
 pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> Result<Summary> {
-    how.device.open()?;
+    how.devices.iter().try_for_each(|device| device.open().map(drop))?;
     let store = Store::create(&how.out)?;
-    let records = store.records()?;
-    let plan = Plan::new(experiment, &how.device, calibration::read(&how.device).as_ref());
-    let jobs = missing(&plan, &records, &experiment.overrides.only);
-    let before = store.plan()?;
-    if !jobs.is_empty()
-        && let Err(error) = prepare_data(experiment, tell)
-    {
-        if before.is_none() && records.is_empty() {
-            store.discard();
+    store.collect()?;
+    let retries = Retries::new(how.retries, &store.records()?);
+    let mut ready = false;
+    loop {
+        let (file, jobs) = ask(experiment, how, &store, &retries)?;
+        if jobs.is_empty() && ready {
+            return Ok(summary(&file, &store.records()?));
         }
-        return Err(error);
+        if !jobs.is_empty() && !ready {
+            prepare_data(experiment, &store, tell)?;
+        }
+        store.write_plan(&file)?;
+        let slots = slots(how, jobs.len());
+        tell(Event::Missing(&file.current, &jobs, slots.len()));
+        ready = true;
+        if run_here(experiment, how, &store, &file.current, jobs, slots, tell)? {
+            let left = ask(experiment, how, &store, &retries)?.1.len();
+            let runs = if left == 1 { "1 run is".to_string() } else { format!("{left} runs are") };
+            if left > 0 {
+                return Err(Error::Interrupted(format!("{runs} left; the same command continues")));
+            }
+        }
     }
-    let file = PlanFile::update(before, plan, !records.is_empty());
-    store.write_plan(&file)?;
-    let slots = how.jobs.unwrap_or_else(|| default_jobs(&how.device)).clamp(1, jobs.len().max(1));
-    tell(Event::Missing(&file.current, &jobs, slots));
+}
 
-    let prepare = |job: &Job| {
-        let spec = spec_of(experiment, job);
-        let text = toml::to_string(&spec)
-            .map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
-        store.prepare_run(&job.folder, &job.id, &text)
-    };
-    let launch = Launch { program: &how.program, device: &how.device, jobs: slots };
+/// The plan by the records so far, and the runs that it misses and that are worth an attempt.
+fn ask(experiment: &Experiment, how: &Conduct, store: &Store, retries: &Retries) -> Result<(PlanFile, Vec<Job>)> {
+    let records = store.records()?;
+    let device = how.devices.first();
+    let plan = Plan::new(experiment, device, calibration::read(device).as_ref());
+    let mut jobs = missing(&plan, &records, &experiment.overrides.only);
+    jobs.retain(|job| !retries.exhausted(job, &records));
+    Ok((PlanFile::update(store.plan()?, plan, !records.is_empty()), jobs))
+}
+
+/// The device of each run that may go on at a time: first one on each device, then a second one.
+fn slots(how: &Conduct, jobs: usize) -> Vec<DeviceName> {
+    let each = how.jobs.unwrap_or_else(|| default_jobs(how.devices.first()));
+    let all = (0..each).flat_map(|_| how.devices.iter().cloned());
+    all.take(jobs.max(1)).collect()
+}
+
+/// Trains jobs as children of this process; answers whether it was interrupted.
+fn run_here(
+    experiment: &Experiment,
+    how: &Conduct,
+    store: &Store,
+    plan: &Plan,
+    jobs: Vec<Job>,
+    slots: Vec<DeviceName>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<bool> {
+    let bytes = |job: &Job, device: &DeviceName| plan.arms.iter().find(|arm| arm.name == job.arm).map_or(0, |arm| expected(arm, device));
+    let launch = Launch { program: &how.program, slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
             Signal::Started(job) => tell(Event::Started(&job)),
             Signal::Tick(job, tick) => tell(Event::Tick(&job, &tick)),
             Signal::Ended(job, record) => match *record {
                 Some(record) => {
-                    store.append(&record)?;
+                    let record = store.append(record)?;
                     tell(Event::Ended(&job, &record));
+                    after(store, &record)?;
                 }
                 None => tell(Event::Interrupted(&job)),
             },
@@ -97,14 +135,32 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
         }
         Ok(())
     };
-    let interrupted = local(&launch, jobs, &prepare, &mut news)?;
-    let records = store.records()?;
-    let left = missing(&file.current, &records, &experiment.overrides.only).len();
-    if interrupted && left > 0 {
-        let runs = if left == 1 { "1 run is".to_string() } else { format!("{left} runs are") };
-        return Err(Error::Interrupted(format!("{runs} left; the same command continues")));
+    local(&launch, jobs, &|job| prepare(experiment, store, job), &mut news)
+}
+
+/// Makes the folder of a job ready.
+fn prepare(experiment: &Experiment, store: &Store, job: &Job) -> Result<PathBuf> {
+    let spec = spec_of(experiment, job);
+    let text = toml::to_string(&spec)
+        .map_err(|error| Error::input(&job.arm, format!("cannot be written as TOML: {error}"), "use smaller numbers"))?;
+    store.prepare_run(&job.folder, &job.id, &text)
+}
+
+/// What the end of an attempt asks for before the next one.
+///
+/// # Errors
+///
+/// A disk that takes no more: every other run would fail for the same reason.
+fn after(store: &Store, record: &Record) -> Result<()> {
+    match record.cause {
+        Some(Cause::Checkpoint) => set_checkpoint_aside(&store.folder().join(&record.folder)),
+        Some(Cause::Disk) => Err(Error::input(
+            store.folder().join(&record.folder).display(),
+            record.result.reason.clone().unwrap_or_default(),
+            "free space or mend permissions; what ended is kept, and the same command continues",
+        )),
+        _ => Ok(()),
     }
-    Ok(summary(&file, &records))
 }
 
 /// The answer from the files of an experiment alone.
@@ -124,8 +180,18 @@ fn spec_of(experiment: &Experiment, job: &Job) -> RunSpec {
     arm.run(job.seed)
 }
 
+/// Prepares the data; where that fails before there is anything, the folder goes as it came.
+fn prepare_data(experiment: &Experiment, store: &Store, tell: &mut dyn FnMut(Event)) -> Result<()> {
+    let nothing = store.plan()?.is_none() && store.records()?.is_empty();
+    tokenise(experiment, tell).inspect_err(|_| {
+        if nothing {
+            store.discard();
+        }
+    })
+}
+
 /// Tokenises every distinct corpus once, so that the runs only open it, and checks that it holds a sequence.
-fn prepare_data(experiment: &Experiment, tell: &mut dyn FnMut(Event)) -> Result<()> {
+fn tokenise(experiment: &Experiment, tell: &mut dyn FnMut(Event)) -> Result<()> {
     let tell = std::cell::RefCell::new(tell);
     let mut ready: Vec<(&crate::data::DataSpec, Dataset)> = Vec::new();
     for arm in &experiment.arms {

@@ -97,7 +97,7 @@ pub struct PlannedArm {
 }
 
 /// One run that is missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Arm.
     pub arm: String,
@@ -297,7 +297,8 @@ pub(super) mod tests {
             version: "0".into(),
             data_hash: format!("order-{seed}"),
         };
-        Record { arm: arm.into(), seed, folder: format!("{arm}/seed-{seed}"), result, ended: "2025-01-01T00:00:00Z".into() }
+        let job = Job { arm: arm.into(), seed, id: result.id.clone(), folder: format!("{arm}/seed-{seed}") };
+        Record { ended: "2025-01-01T00:00:00Z".into(), ..Record::new(&job, result) }
     }
 
     fn names(jobs: &[Job]) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::{
     data::hex,
     eval::Scores,
     model::Transformer,
+    pulse,
     settings::{Error, Result},
 };
 use burn::{
@@ -205,6 +206,7 @@ impl Attempt<'_> {
         let mut accumulator = GradientsAccumulator::new();
         let mut single = None;
         for batch in micro {
+            pulse::beat();
             let share = batch.share;
             let output = TrainStep::step(&model, batch);
             measured.loss += share * output.item.loss;
@@ -267,6 +269,7 @@ impl Attempt<'_> {
         let model = self.model.clone().expect("the model is put back after each step");
         let optimizer = (state.step < self.steps.spec.train.steps).then(|| self.optimizer.to_record());
         tracing::info!(step = state.step, "checkpoint");
+        pulse::beat();
         checkpoint::save(&self.steps.out, model.into_record(), optimizer, self.steps.examination.dataset.tokenizer(), &state)
     }
 }
