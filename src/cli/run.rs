@@ -7,12 +7,20 @@ use super::{
 use ablate::{
     Error, Result,
     device::Devices,
-    experiment::{Conduct, Event, Experiment, Job, Plan, Record, conduct, default_folder, interrupt},
+    experiment::{
+        Conduct, Conducted, Event, Experiment, Job, Launcher, Plan, Record, SlurmOptions, Submitted, conduct, default_folder, interrupt,
+    },
     report,
     train::{Outcome, Tick},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 /// Plan, train what is missing, compare, report.
 #[derive(clap::Args, Debug)]
@@ -42,9 +50,62 @@ pub struct Args {
     /// step, but at least 10 minutes, and an hour before its first step.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
+    /// Where runs train: local, as processes of this machine, or slurm, as tasks of an array job.
+    #[arg(long, value_enum, default_value_t = Where::Local, value_name = "WHERE")]
+    launcher: Where,
+    #[command(flatten)]
+    slurm: Slurm,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Where runs train.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    /// Processes of this machine.
+    Local,
+    /// Tasks of an array job.
+    Slurm,
+}
+
+/// How SLURM is used. `--jobs` is how many tasks run at a time, `--device` what each of them sees.
+#[derive(clap::Args, Debug)]
+struct Slurm {
+    /// Options of sbatch, in one string: "--partition=gpu --gres=gpu:1 --time=4:00:00".
+    #[arg(long, value_name = "OPTIONS", default_value = "", allow_hyphen_values = true, hide_default_value = true)]
+    slurm_args: String,
+    /// The same for the small job that goes on when an array job is done; those of the runs by default.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    slurm_controller_args: Option<String>,
+    /// Seconds before its end (time limit, preemption) at which a task is told to write its checkpoint and to queue again.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    slurm_notice: u32,
+    /// Stay until SLURM has done everything, and report; by default a small job goes on from here.
+    #[arg(long)]
+    wait: bool,
+    /// This is that job.
+    #[arg(long, hide = true)]
+    continued: bool,
+}
+
+impl Slurm {
+    fn options(self) -> SlurmOptions {
+        let mut command: Vec<String> = std::env::args().skip(1).collect();
+        // The program by its full name: a job may have another search path.
+        command.insert(0, std::env::current_exe().map_or_else(|_| "ablate".into(), |path| path.display().to_string()));
+        if !self.continued {
+            command.push("--continued".into());
+        }
+        SlurmOptions {
+            arguments: self.slurm_args,
+            controller_arguments: self.slurm_controller_args,
+            notice: self.slurm_notice,
+            wait: self.wait,
+            command,
+            continued: self.continued,
+        }
+    }
 }
 
 /// Runs the verb: 0 when all runs finished, 3 when some diverged or failed.
@@ -63,6 +124,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
         jobs: args.jobs.map(usize::from),
         retries: args.retries,
         patience: args.patience.map(|seconds| Duration::from_secs(seconds.into())),
+        launcher: match args.launcher {
+            Where::Local => Launcher::Local,
+            Where::Slurm => Launcher::Slurm(args.slurm.options()),
+        },
         program,
     };
     interrupt::install(&|asked| {
@@ -70,9 +135,15 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })?;
 
     let mut display = Display::new();
-    let summary = conduct(&experiment, &how, &mut |event| display.tell(event));
+    let conducted = conduct(&experiment, &how, &mut |event| display.tell(event));
     display.end();
-    let summary = summary?;
+    let summary = match conducted? {
+        Conducted::Answered(summary) => *summary,
+        Conducted::Submitted(submitted) => {
+            super::print(&handed_over(&submitted, &out))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     report::write(&out, &summary)?;
     let text = if args.json {
         serde_json::to_string_pretty(&summary).map_err(|error| Error::input("summary", error.to_string(), "report this"))? + "\n"
@@ -84,6 +155,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
     super::print(&text)?;
     let lost = summary.arms.iter().any(|arm| arm.diverged + arm.failed > 0);
     Ok(ExitCode::from(if lost { 3 } else { 0 }))
+}
+
+/// What SLURM has, and what to do meanwhile.
+fn handed_over(submitted: &Submitted, out: &Path) -> String {
+    let runs = submitted.waiting.len();
+    let runs = if runs == 1 { "1 run".into() } else { format!("{runs} runs") };
+    let next = match &submitted.controller {
+        Some(job) => format!("job {job} goes on from there and writes the report"),
+        None => "give the same command again to go on from there".into(),
+    };
+    format!("SLURM has {runs}, job {}; {next}\n`ablate status {}` shows how far it is\n", submitted.jobs.join(", "), out.display())
 }
 
 /// What happens, on standard error: bars on a terminal, elsewhere only what went wrong.

@@ -2,8 +2,12 @@
 
 use super::{
     Cause, Experiment, Job, Plan, PlanFile, Record, Store, Summary,
-    launch::{Launch, Retries, Signal, default_jobs, expected, local, set_checkpoint_aside},
+    launch::{
+        Launch, Launcher, Retries, Signal, SlurmOptions, Submission, Submitted, default_jobs, expected, interrupt, local,
+        retries_of_batches, set_checkpoint_aside, settle, waiting,
+    },
     plan::missing,
+    progress::progress,
     verdict::summary,
 };
 use crate::{
@@ -30,8 +34,19 @@ pub struct Conduct {
     pub retries: u32,
     /// How long a run may give no sign of life; none: as its pace suggests.
     pub patience: Option<Duration>,
+    /// Where runs train.
+    pub launcher: Launcher,
     /// The program whose `worker` verb trains a run: this one.
     pub program: PathBuf,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Conducted {
+    /// Nothing is missing: the answer.
+    Answered(Box<Summary>),
+    /// SLURM has the rest.
+    Submitted(Submitted),
 }
 
 /// What happens meanwhile.
@@ -56,13 +71,21 @@ pub fn default_folder(experiment: &Experiment) -> PathBuf {
     Path::new("runs").join(&experiment.config.name)
 }
 
-/// Trains what is missing and answers the question.
+/// Trains what is missing and answers the question; or hands it over to SLURM.
 ///
 /// # Errors
 ///
 /// Wrong input (data, device, folder), found before anything trains; [`Error::Interrupted`] after a clean stop. A run
 /// that fails or diverges is part of the answer.
-pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> Result<Summary> {
+pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> Result<Conducted> {
+    match &how.launcher {
+        Launcher::Local => here(experiment, how, tell),
+        Launcher::Slurm(options) => on_slurm(experiment, how, options, tell),
+    }
+}
+
+/// Trains as children of this process: again and again what the plan misses, until it misses nothing.
+fn here(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> Result<Conducted> {
     how.devices.iter().try_for_each(|device| device.open().map(drop))?;
     let store = Store::create(&how.out)?;
     store.collect()?;
@@ -70,24 +93,112 @@ pub fn conduct(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Even
     let mut ready = false;
     loop {
         let (file, jobs) = ask(experiment, how, &store, &retries)?;
-        if jobs.is_empty() && ready {
-            return Ok(summary(&file, &store.records()?));
+        if jobs.is_empty() {
+            make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
+            return Ok(Conducted::Answered(Box::new(summary(&file, &store.records()?))));
         }
-        if !jobs.is_empty() && !ready {
-            prepare_data(experiment, &store, tell)?;
-        }
-        store.write_plan(&file)?;
+        make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
         let slots = slots(how, jobs.len());
         tell(Event::Missing(&file.current, &jobs, slots.len()));
-        ready = true;
         if run_here(experiment, how, &store, &file.current, jobs, slots, tell)? {
             let left = ask(experiment, how, &store, &retries)?.1.len();
-            let runs = if left == 1 { "1 run is".to_string() } else { format!("{left} runs are") };
             if left > 0 {
-                return Err(Error::Interrupted(format!("{runs} left; the same command continues")));
+                return Err(Error::Interrupted(format!("{} left; the same command continues", runs(left))));
             }
         }
     }
+}
+
+/// Submits what the plan misses and SLURM does not have, and either stays and goes on, or leaves that to a job of SLURM's.
+fn on_slurm(experiment: &Experiment, how: &Conduct, options: &SlurmOptions, tell: &mut dyn FnMut(Event)) -> Result<Conducted> {
+    let store = Store::create(&how.out)?;
+    settle(&store)?.iter().try_for_each(|(_, record)| set_aside(&store, record))?;
+    let kept = if options.continued { retries_of_batches(store.folder())? } else { None };
+    let retries = match kept {
+        Some(retries) => retries,
+        None => Retries::new(how.retries, &store.records()?),
+    };
+    let mut ready = false;
+    loop {
+        let (file, mut jobs) = ask(experiment, how, &store, &retries)?;
+        let (states, _) = waiting(store.folder(), &store.records()?)?;
+        jobs.retain(|job| !states.contains_key(&job.folder));
+        make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
+        if jobs.is_empty() && states.is_empty() {
+            return Ok(Conducted::Answered(Box::new(summary(&file, &store.records()?))));
+        }
+        if !jobs.is_empty() {
+            jobs.iter().try_for_each(|job| prepare(experiment, &store, job).map(drop))?;
+            let submission = Submission {
+                name: &experiment.config.name,
+                program: &how.program,
+                device: how.devices.first(),
+                most: how.jobs,
+                patience: how.patience,
+                retries: &retries,
+                options,
+            };
+            submission.submit(&store, jobs.clone())?;
+        }
+        tell(Event::Missing(&file.current, &jobs, how.jobs.unwrap_or(jobs.len()).max(1)));
+        if !options.wait {
+            return Ok(Conducted::Submitted(waiting(store.folder(), &store.records()?)?.1));
+        }
+        follow(&store, tell)?;
+    }
+}
+
+/// Tells what happens to the runs that SLURM has, until it has none of them any more.
+fn follow(store: &Store, tell: &mut dyn FnMut(Event)) -> Result<()> {
+    let mut started = std::collections::BTreeSet::new();
+    loop {
+        for (job, record) in settle(store)? {
+            tell(Event::Ended(&job, &record));
+            set_aside(store, &record)?;
+        }
+        let (states, submitted) = waiting(store.folder(), &store.records()?)?;
+        if states.is_empty() {
+            return Ok(());
+        }
+        if interrupt::asked() > 0 {
+            let jobs = submitted.jobs.join(" ");
+            let how = format!("`scancel {jobs}` stops them; the same command continues");
+            return Err(Error::Interrupted(format!("SLURM still has {}; {how}", runs_of(submitted.waiting.len()))));
+        }
+        for job in submitted.waiting.iter().filter(|job| states[&job.folder].starts_with("RUNNING")) {
+            if started.insert(job.folder.clone()) {
+                tell(Event::Started(job));
+            }
+            if let Some(tick) = progress(&store.folder().join(&job.folder)).and_then(|progress| progress.tick()) {
+                tell(Event::Tick(job, &tick));
+            }
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Prepares the data, if something will train on it, and writes the plan.
+fn make_ready(
+    experiment: &Experiment,
+    store: &Store,
+    file: &PlanFile,
+    jobs: &[Job],
+    ready: &mut bool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<()> {
+    if !jobs.is_empty() && !*ready {
+        prepare_data(experiment, store, tell)?;
+        *ready = true;
+    }
+    store.write_plan(file)
+}
+
+fn runs_of(count: usize) -> String {
+    if count == 1 { "1 run".into() } else { format!("{count} runs") }
+}
+
+fn runs(left: usize) -> String {
+    format!("{} {}", runs_of(left), if left == 1 { "is" } else { "are" })
 }
 
 /// The plan by the records so far, and the runs that it misses and that are worth an attempt.
@@ -118,7 +229,7 @@ fn run_here(
     tell: &mut dyn FnMut(Event),
 ) -> Result<bool> {
     let bytes = |job: &Job, device: &DeviceName| plan.arms.iter().find(|arm| arm.name == job.arm).map_or(0, |arm| expected(arm, device));
-    let launch = Launch { program: &how.program, slots, patience: how.patience, bytes: &bytes };
+    let launch = Launch { program: &how.program, root: store.folder(), slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
             Signal::Started(job) => tell(Event::Started(&job)),
@@ -152,8 +263,8 @@ fn prepare(experiment: &Experiment, store: &Store, job: &Job) -> Result<PathBuf>
 ///
 /// A disk that takes no more: every other run would fail for the same reason.
 fn after(store: &Store, record: &Record) -> Result<()> {
+    set_aside(store, record)?;
     match record.cause {
-        Some(Cause::Checkpoint) => set_checkpoint_aside(&store.folder().join(&record.folder)),
         Some(Cause::Disk) => Err(Error::input(
             store.folder().join(&record.folder).display(),
             record.result.reason.clone().unwrap_or_default(),
@@ -161,6 +272,14 @@ fn after(store: &Store, record: &Record) -> Result<()> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A checkpoint that is not what was written would fail the next attempt, too.
+fn set_aside(store: &Store, record: &Record) -> Result<()> {
+    if record.cause != Some(Cause::Checkpoint) {
+        return Ok(());
+    }
+    set_checkpoint_aside(&store.folder().join(&record.folder))
 }
 
 /// The answer from the files of an experiment alone.

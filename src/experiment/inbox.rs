@@ -57,7 +57,11 @@ impl Inbox {
                 Err(error) => return Err(Error::io("read", &file)(error)),
             };
             let record: Record = serde_json::from_slice(&text).map_err(|error| {
-                Error::input(file.display(), format!("is no record: {error}"), "remove the file: what its run left in its folder is read again")
+                Error::input(
+                    file.display(),
+                    format!("is no record: {error}"),
+                    "remove the file: what its run left in its folder is read again",
+                )
             })?;
             let same = |other: &&Record| Record { attempt: record.attempt, ..(*other).clone() } == record;
             let new = known.iter().find(same).is_none().then_some(record);

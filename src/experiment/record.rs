@@ -41,6 +41,11 @@ impl Record {
         Self { arm, seed, folder, attempt: 1, cause: None, host: host(), result, ended: clock::now() }
     }
 
+    /// The job that ended.
+    pub fn job(&self) -> Job {
+        Job { arm: self.arm.clone(), seed: self.seed, id: self.result.id.clone(), folder: self.folder.clone() }
+    }
+
     /// Whether it is about this job.
     pub fn of(&self, job: &Job) -> bool {
         self.arm == job.arm && self.seed == job.seed && self.result.id == job.id

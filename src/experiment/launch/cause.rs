@@ -21,14 +21,8 @@ pub struct End<'a> {
 }
 
 /// What runtimes say when there is no memory: the C and CUDA libraries, the GPU allocators, Rust.
-const NO_MEMORY: [&str; 6] = [
-    "out of memory",
-    "out_of_memory",
-    "outofmemory",
-    "memory allocation of",
-    "cannot allocate memory",
-    "alloc_failed",
-];
+const NO_MEMORY: [&str; 6] =
+    ["out of memory", "out_of_memory", "outofmemory", "memory allocation of", "cannot allocate memory", "alloc_failed"];
 
 /// The cause of a child's end that was no result.
 pub fn cause(end: &End) -> Cause {

@@ -211,9 +211,14 @@ pub fn wait_for_others(folder: &Path, stop: impl Fn() -> bool) -> bool {
     true
 }
 
-/// The result in a run's folder. Metrics that are no finite numbers have no place in JSON, nor in a comparison.
+/// The result in a run's folder.
 fn result(folder: &Path) -> Option<RunResult> {
-    let mut value: Value = serde_json::from_slice(&fs::read(folder.join("result.json")).ok()?).ok()?;
+    parse_result(&fs::read(folder.join("result.json")).ok()?)
+}
+
+/// The content of a `result.json`. Metrics that are no finite numbers have no place in JSON, nor in a comparison.
+pub fn parse_result(text: &[u8]) -> Option<RunResult> {
+    let mut value: Value = serde_json::from_slice(text).ok()?;
     if let Some(Value::Object(metrics)) = value.get_mut("metrics") {
         metrics.retain(|_, metric| metric.is_number());
     }

@@ -23,6 +23,8 @@ use std::{
 pub struct Launch<'a> {
     /// The program: this one.
     pub program: &'a Path,
+    /// Folder of the experiment, which those of the jobs are in.
+    pub root: &'a Path,
     /// The device of every child that may run at a time: a device that takes several is there several times.
     pub slots: Vec<DeviceName>,
     /// How long a child may be silent; none: as its pace suggests.
@@ -173,12 +175,12 @@ fn next(shared: &Shared, device: &DeviceName) -> Option<(Job, u64)> {
 
 /// One attempt at a run, from folder to record.
 fn one(shared: &Shared, device: &DeviceName, job: &Job, sender: &mpsc::Sender<Signal>) -> Result<Option<Record>> {
-    let Launch { program, patience, .. } = *shared.launch;
+    let Launch { program, patience, root, .. } = *shared.launch;
     let worker = Worker { program, device, threads: shared.threads, patience };
-    let folder = (shared.prepare)(job)?;
-    if !wait_for_others(&folder, || interrupt::asked() > 0) {
+    if !wait_for_others(&root.join(&job.folder), || interrupt::asked() > 0) {
         return Ok(None);
     }
+    let folder = (shared.prepare)(job)?;
     let _ = sender.send(Signal::Started(job.clone()));
     let mut running: Running = match worker.start(folder) {
         Ok(running) => running,
