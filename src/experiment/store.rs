@@ -264,16 +264,16 @@ mod tests {
     fn what_waits_is_seen_at_once_and_collected_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(folder.path()).unwrap();
-        let record = example::record("a", 0, Outcome::Finished, 1.5);
-        let file = Inbox::new(folder.path()).put(&record).unwrap();
+        let record = [example::record("a", 0, Outcome::Finished, 1.5)];
+        let file = Inbox::new(folder.path()).put(&record[0]).unwrap();
         let text = fs::read(&file).unwrap();
-        assert_eq!(store.records().unwrap(), [record.clone()]);
-        assert_eq!(store.collect().unwrap(), [record.clone()]);
+        assert_eq!(store.records().unwrap(), record);
+        assert_eq!(store.collect().unwrap(), record);
         assert!(!file.exists());
         fs::write(&file, text).unwrap();
-        assert_eq!(store.records().unwrap(), [record.clone()]);
+        assert_eq!(store.records().unwrap(), record);
         assert_eq!(store.collect().unwrap(), []);
-        assert_eq!((store.records().unwrap(), file.exists()), (vec![record], false));
+        assert_eq!((store.records().unwrap(), file.exists()), (record.to_vec(), false));
     }
 
     #[test]
