@@ -7,6 +7,10 @@ use crate::{
 use burn::tensor::{DType, Device};
 use std::{fmt, str::FromStr};
 
+mod list;
+
+pub use list::Devices;
+
 /// A device by name: `flex`, `cuda`, `cuda:1`, `wgpu`, `wgpu:0`, `wgpu:cpu`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceName {

@@ -16,7 +16,7 @@
 //! | 2 | [`model`] | the swappable modules and their accounting |
 //! | 2 | [`doctor`] | every operator against its float64 reference, on any device |
 //! | 1 | [`ops`], [`device`] | differentiable operators; choosing a device |
-//! | 0 | [`settings`], [`random`], [`stats`] | layered configuration, keyed random numbers, statistics |
+//! | 0 | [`settings`], [`random`], [`pulse`], [`stats`] | layered configuration, keyed random numbers, signs of life, statistics |
 
 pub mod data;
 pub mod device;
@@ -25,6 +25,7 @@ pub mod eval;
 pub mod experiment;
 pub mod model;
 pub mod ops;
+pub mod pulse;
 pub mod random;
 pub mod report;
 pub mod settings;

@@ -4,17 +4,22 @@ mod allocator;
 mod bench;
 mod completions;
 mod data;
+mod diff;
 mod doctor;
 #[cfg(feature = "cuda")]
 mod emit_cuda;
 mod errors;
 mod explain;
+mod gc;
 mod generate;
 mod new;
 mod plan;
 mod report;
+mod rm;
 mod run;
 mod schema;
+mod status;
+mod task;
 mod train;
 mod worker;
 
@@ -44,8 +49,19 @@ enum Verb {
     /// Train one resolved run for a parent process.
     #[command(hide = true)]
     Worker(worker::Args),
+    /// Train the run of one task of SLURM's.
+    #[command(hide = true)]
+    Task(task::Args),
+    /// Show how an experiment stands: progress, time left, failures, verdicts so far.
+    Status(status::Args),
     /// Rebuild report and summary from the records.
     Report(report::Args),
+    /// Compare two runs: specifications, metrics, and the step at which their losses part.
+    Diff(diff::Args),
+    /// Remove the runs of an arm with their records.
+    Rm(rm::Args),
+    /// Remove the checkpoints of runs that are over.
+    Gc(gc::Args),
     /// Sample text from a checkpoint.
     Generate(generate::Args),
     /// Look into a corpus.
@@ -76,7 +92,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     ops::choose(cli.ops);
     // A worker whose parent is gone must be able to stop in order; all others end silently with the reader of a pipe.
-    if !matches!(cli.verb, Verb::Worker(_)) {
+    if !matches!(cli.verb, Verb::Worker(_) | Verb::Task(_)) {
         end_with_the_reader();
     }
     dispatch(cli.verb).unwrap_or_else(|error| errors::report(&error))
@@ -107,7 +123,12 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Plan(args) => plan::run(args),
         Verb::Train(args) => train::run(args),
         Verb::Worker(args) => worker::run(args),
+        Verb::Task(args) => task::run(args),
+        Verb::Status(args) => status::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Diff(args) => diff::run(args),
+        Verb::Rm(args) => rm::run(args),
+        Verb::Gc(args) => gc::run(args),
         Verb::Generate(args) => generate::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),

@@ -1,13 +1,18 @@
 //! `ablate worker`: train one resolved run for a parent process.
 
-use super::train::{calibrate, exit_code, prepare};
+use super::{
+    errors,
+    train::{calibrate, exit_code},
+};
 use ablate::{
     Result,
+    data::{Dataset, cache_folder},
     device::DeviceName,
+    experiment::{DISK_CODE, Lifeline, RunLock},
+    pulse,
     settings::Error,
     train::{self, RunSpec, Tick},
 };
-use indicatif::ProgressBar;
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::atomic::Ordering};
 
 /// Train one resolved run for a parent process.
@@ -22,10 +27,21 @@ pub struct Args {
     /// Device.
     #[arg(long, default_value = "flex", value_name = "D")]
     device: DeviceName,
+    /// The process without which there is nothing to train for.
+    #[arg(long, value_name = "PID")]
+    parent: Option<u32>,
 }
 
-/// Runs the verb: a JSON object per step on standard output, the rest in the folder of the run.
+/// Runs the verb: a JSON object per step on standard output, the rest in the folder of the run. What went wrong is in the log;
+/// the exit code tells wrong input from a file that could not be written, even where the log could not be either.
 pub fn run(args: Args) -> Result<ExitCode> {
+    attempt(args).or_else(|error| {
+        let code = errors::report(&error);
+        Ok(if matches!(error, Error::Io { .. }) { ExitCode::from(DISK_CODE as u8) } else { code })
+    })
+}
+
+fn attempt(args: Args) -> Result<ExitCode> {
     let text = std::fs::read_to_string(&args.spec).map_err(Error::io("read", &args.spec))?;
     let spec: RunSpec = toml::from_str(&text).map_err(|error| {
         Error::input(args.spec.display(), format!("no resolved run: {error}"), "use `ablate train` for a configuration")
@@ -34,7 +50,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let stop = || train::interrupter().store(true, Ordering::Relaxed);
     ctrlc::set_handler(stop).map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))?;
     train::stop_when_preempted();
-    let dataset = prepare(&spec, &ProgressBar::hidden())?;
+    let _lock = RunLock::hold(&args.out)?;
+    let _lifeline = Lifeline::start(args.parent, stop);
+    let dataset = Dataset::prepare(&spec.data, &cache_folder(), &|_, _, _| pulse::beat())?;
     let mut tick = |tick: Tick| {
         let line = serde_json::to_string(&tick).expect("a tick is plain data");
         let mut output = std::io::stdout().lock();

@@ -4,6 +4,7 @@ use crate::{
     data::Dataset,
     model::{Pass, Transformer, document_starts},
     ops::Precision,
+    pulse,
 };
 use burn::{
     module::Module,
@@ -106,6 +107,7 @@ fn score(model: &Transformer, tokens: &[u32], special: u32, how: &Evaluation, wi
     // Only the last window may be shorter; it is a batch of its own.
     for equal in windows.chunk_by(|a, b| a.length == b.length) {
         for group in equal.chunks(batch) {
+            pulse::beat();
             let shape = [group.len(), group[0].length];
             let part = |offset: usize| -> Tensor<2, Int> {
                 let values: Vec<i32> = group

@@ -153,9 +153,7 @@ fn seeds(written: &Seeds, count: Option<u64>) -> Result<Vec<u64>> {
         (Seeds::List(list), Some(count)) => Ok(list[..count as usize].to_vec()),
         (_, Some(count)) if count > 10_000 => wrong(count, "more than 10,000 seeds".into()),
         (Seeds::Count(_), Some(count)) => Ok(Seeds::Count(count).list()),
-        (Seeds::Sequential(_), Some(count)) => {
-            wrong(count, "this experiment adds seeds until its comparisons are decided".into())
-        }
+        (Seeds::Sequential(_), Some(count)) => wrong(count, "this experiment adds seeds until its comparisons are decided".into()),
         (written, None) => Ok(written.list()),
     }
 }

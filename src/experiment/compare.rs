@@ -32,8 +32,11 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
     };
     let different: Vec<Option<f64>> = values.iter().map(p).collect();
     let equivalent: Vec<Option<_>> = values.iter().map(equivalence).collect();
-    let (different_adjusted, equivalent_adjusted) =
-        stats::two_questions(&different, &equivalent.iter().map(|test| test.as_ref().map(|(p, _)| *p)).collect::<Vec<_>>(), plan.margin.is_some());
+    let (different_adjusted, equivalent_adjusted) = stats::two_questions(
+        &different,
+        &equivalent.iter().map(|test| test.as_ref().map(|(p, _)| *p)).collect::<Vec<_>>(),
+        plan.margin.is_some(),
+    );
     // The level that a comparison must pass on its own, whatever the others say: Holm's first step.
     let level = plan.alpha / family.len().max(1) as f64;
     let mut comparisons = Vec::new();
@@ -53,7 +56,11 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
             correlation: None,
             welch: None,
             p_sign_flip: stats::sign_flip(values).map(|test| test.p),
-            equivalence: equivalence.map(|((p, test), adjusted)| EquivalenceSummary { p: *p, p_adjusted: adjusted, interval: test.interval }),
+            equivalence: equivalence.map(|((p, test), adjusted)| EquivalenceSummary {
+                p: *p,
+                p_adjusted: adjusted,
+                interval: test.interval,
+            }),
             would_change: None,
             pairs_needed: test
                 .filter(|_| !matches!(verdict, Verdict::Better | Verdict::Worse))
@@ -77,7 +84,11 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
 fn verdict(plan: &Plan, test: Option<stats::Paired>, different: Option<f64>, equivalent: Option<f64>) -> Verdict {
     match (test, different) {
         (Some(test), Some(p)) if p <= plan.alpha => {
-            if (test.delta < 0.0) == plan.lower_is_better { Verdict::Better } else { Verdict::Worse }
+            if (test.delta < 0.0) == plan.lower_is_better {
+                Verdict::Better
+            } else {
+                Verdict::Worse
+            }
         }
         (Some(_), Some(_)) if equivalent.is_some_and(|p| p <= plan.alpha) => Verdict::Equivalent,
         (Some(_), Some(_)) => Verdict::NoDifference,

@@ -11,7 +11,7 @@ use super::{
 use crate::train::{Outcome, RunSpec};
 
 /// Steps of the short run that measures how long a step takes.
-const TIMED_STEPS: usize = 20;
+pub(super) const TIMED_STEPS: usize = 20;
 
 /// What an arm is by the records so far.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +43,7 @@ pub(super) fn decide(experiment: &Experiment, arm: &Arm, records: &[Record]) -> 
     };
     let jobs = [timed(arm), timed(home)];
     let seconds = |arm: &Arm, job: &Job| {
-        let finished = |record: &&Record| job.is_of(record) && record.result.outcome == Outcome::Finished;
+        let finished = |record: &&Record| record.of(job) && record.result.outcome == Outcome::Finished;
         let speed = records.iter().rev().find(finished)?.result.tokens_per_second?;
         Some(arm.spec.tokens_per_step() as f64 / speed)
     };

@@ -52,9 +52,4 @@ impl Job {
         };
         Self { arm: arm.into(), seed, stage, id, folder }
     }
-
-    /// Whether a record is one of this run.
-    pub(super) fn is_of(&self, record: &super::Record) -> bool {
-        record.arm == self.arm && record.seed == self.seed && record.stage == self.stage && record.result.id == self.id
-    }
 }

@@ -103,6 +103,9 @@ pub struct PlannedArm {
     pub recomputed_flops_per_token: f64,
     /// Training tokens of one run.
     pub tokens: u64,
+    /// Optimizer steps of one run.
+    #[serde(default)]
+    pub steps: usize,
     /// The arm it is compared with; none for the base.
     pub reference: Option<String>,
     /// All arms it is compared with: the reference first; in a ladder, the base second.
@@ -141,8 +144,7 @@ impl Plan {
     /// The plan of an experiment on a device, given what is on record; `calibration` prices its runs.
     pub fn new(experiment: &Experiment, device: &DeviceName, calibration: Option<&Calibration>, records: &[Record]) -> Self {
         let config = &experiment.config;
-        let mut arms: Vec<PlannedArm> =
-            experiment.arms.iter().map(|arm| planned(experiment, arm, records, device, calibration)).collect();
+        let mut arms: Vec<PlannedArm> = experiment.arms.iter().map(|arm| planned(experiment, arm, records, device, calibration)).collect();
         tell_tuned(&mut arms);
         Self {
             name: config.name.clone(),
@@ -171,6 +173,11 @@ impl Plan {
     /// The arm of a name.
     pub fn arm(&self, name: &str) -> Option<&PlannedArm> {
         self.arms.iter().find(|arm| arm.name == name)
+    }
+
+    /// All runs that are asked for by what is on record, done or not: those that tune or time first, then seed by seed.
+    pub fn jobs(&self, records: &[Record]) -> Vec<Job> {
+        wanted(self, records)
     }
 
     /// What differs between an arm and its reference: in a ladder, less than what differs from the base.
@@ -240,13 +247,7 @@ fn tell_tuned(arms: &mut [PlannedArm]) {
     }
 }
 
-fn planned(
-    experiment: &Experiment,
-    arm: &Arm,
-    records: &[Record],
-    device: &DeviceName,
-    calibration: Option<&Calibration>,
-) -> PlannedArm {
+fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &DeviceName, calibration: Option<&Calibration>) -> PlannedArm {
     let decided = decide(experiment, arm, records);
     let spec = decided.spec.as_ref().unwrap_or(&arm.spec);
     let cost = spec.model.account(spec.model.context);
@@ -271,6 +272,7 @@ fn planned(
         kept_bytes: (kept.bytes_per_token + kept.passing_bytes_per_token) * spec.tokens_per_step() as f64 / spec.train.accumulation as f64,
         recomputed_flops_per_token: kept.recomputed_flops_per_token,
         tokens,
+        steps: spec.train.steps,
         reference: arm.references.first().cloned(),
         references: arm.references.clone(),
         paired_parameters: arm.paired_parameters,
@@ -297,11 +299,8 @@ fn planned(
 pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
     let asked: BTreeSet<&str> = std::iter::once(BASE).chain(only.iter().map(String::as_str)).collect();
     let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
-    let done: BTreeSet<_> = records
-        .iter()
-        .filter(ended)
-        .map(|record| (record.arm.as_str(), record.seed, record.stage, record.result.id.as_str()))
-        .collect();
+    let done: BTreeSet<_> =
+        records.iter().filter(ended).map(|record| (record.arm.as_str(), record.seed, record.stage, record.result.id.as_str())).collect();
     wanted(plan, records)
         .into_iter()
         .filter(|job| only.is_empty() || asked.contains(job.arm.as_str()))
@@ -364,6 +363,7 @@ pub(super) mod tests {
             kept_bytes: 1e6,
             recomputed_flops_per_token: 0.0,
             tokens: 50_000,
+            steps: 10,
             reference: (name != BASE).then(|| BASE.into()),
             references: if name == BASE { vec![] } else { vec![BASE.into()] },
             paired_parameters: (name != BASE).then_some(1.0),
@@ -425,8 +425,8 @@ pub(super) mod tests {
             peak_memory_bytes: None,
             notes: vec![],
         };
-        let folder = format!("{arm}/seed-{seed}");
-        Record { arm: arm.into(), seed, stage: Stage::Compare, folder, result, ended: "2025-01-01T00:00:00Z".into() }
+        let job = Job::new(arm, seed, Stage::Compare, result.id.clone());
+        Record { ended: "2025-01-01T00:00:00Z".into(), ..Record::new(&job, result) }
     }
 
     fn names(jobs: &[Job]) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What a plan costs, and what one is ready to pay.
 
-use super::{Experiment, plan::PlannedArm};
+use super::{Experiment, Job, Plan, Stage, decided::TIMED_STEPS, plan::PlannedArm};
 use serde::{Deserialize, Serialize};
 
 /// What runs cost.
@@ -42,6 +42,24 @@ impl PlannedArm {
     pub fn price(&self) -> Price {
         Price::run(self, self.tokens)
     }
+
+    /// Tokens of a run of so many steps.
+    fn tokens_of(&self, steps: usize) -> u64 {
+        self.tokens / self.steps.max(1) as u64 * steps as u64
+    }
+}
+
+impl Plan {
+    /// What a run of this plan costs.
+    pub fn price_of(&self, job: &Job) -> Price {
+        let Some(arm) = self.arm(&job.arm) else { return Price::default() };
+        let rung = |rung: usize| arm.tuning.as_ref().and_then(|tuning| tuning.rungs.get(rung)).map_or(arm.steps, |rung| rung.steps);
+        match job.stage {
+            Stage::Compare => arm.price(),
+            Stage::Tune { rung: at, .. } => Price::run(arm, arm.tokens_of(rung(at))),
+            Stage::Time => Price::run(arm, arm.tokens_of(TIMED_STEPS.min(arm.steps))),
+        }
+    }
 }
 
 /// What all runs of an experiment cost: of tuning every rung, of sequential seeds all that may be needed.
@@ -55,8 +73,8 @@ pub(super) fn price(experiment: &Experiment, arms: &[PlannedArm]) -> Price {
                 all.add(Price::run(planned, tokens), retune.survivors(arm.trials.len(), rung) * retune.seeds as usize);
             }
         }
-        if planned.preparation.iter().any(|job| job.stage == super::Stage::Time) {
-            all.add(Price::run(planned, arm.spec.tokens_per_step() * 20), 1);
+        if planned.preparation.iter().any(|job| job.stage == Stage::Time) {
+            all.add(Price::run(planned, arm.spec.tokens_per_step() * TIMED_STEPS as u64), 1);
         }
     }
     all
@@ -105,7 +123,8 @@ impl std::str::FromStr for Budget {
             let (amount, letters) = found.ok_or_else(|| format!("`{part}` has no number"))?;
             let letters = letters.to_lowercase();
             let known = UNITS.iter().find(|(names, ..)| names.contains(&letters.as_str()));
-            let (_, unit, size) = known.ok_or_else(|| format!("`{part}` has no unit: use s, min, h, d, FLOPs, MB, GB, TB, tokens or runs"))?;
+            let (_, unit, size) =
+                known.ok_or_else(|| format!("`{part}` has no unit: use s, min, h, d, FLOPs, MB, GB, TB, tokens or runs"))?;
             if !(amount > 0.0 && amount.is_finite()) {
                 return Err(format!("`{part}` is no amount"));
             }
@@ -147,9 +166,17 @@ mod tests {
     fn budgets_are_read_and_held() {
         let price = Price { runs: 30, tokens: 5_000_000, flops: 2e15, seconds: Some(5400.0), disk_bytes: 300_000_000 };
         let over = |text: &str| text.parse::<Budget>().unwrap().exceeded(&price).len();
-        for (text, exceeded) in
-            [("2h", 0), ("1.4 h", 1), ("90min", 0), ("89 m", 1), ("1e15 FLOPs", 1), ("2e15flops", 0), ("1 GB, 29 runs", 1), ("250MB,1h,1e6 tokens", 3), ("1e1 runs", 1)]
-        {
+        for (text, exceeded) in [
+            ("2h", 0),
+            ("1.4 h", 1),
+            ("90min", 0),
+            ("89 m", 1),
+            ("1e15 FLOPs", 1),
+            ("2e15flops", 0),
+            ("1 GB, 29 runs", 1),
+            ("250MB,1h,1e6 tokens", 3),
+            ("1e1 runs", 1),
+        ] {
             assert_eq!(over(text), exceeded, "{text}");
         }
         let unknown = Price { seconds: None, ..price };

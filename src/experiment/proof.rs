@@ -29,12 +29,7 @@ const DERIVED: &[(&str, &[&str])] = &[
 /// # Errors
 ///
 /// A problem for each key that differs for none of these reasons.
-pub fn prove(
-    base: &impl Serialize,
-    arm: &impl Serialize,
-    named: &[String],
-    matched: &[&str],
-) -> Result<Vec<Difference>, Vec<Problem>> {
+pub fn prove(base: &impl Serialize, arm: &impl Serialize, named: &[String], matched: &[&str]) -> Result<Vec<Difference>, Vec<Problem>> {
     let mut differences = tree::differences(base, arm);
     let mut problems = Vec::new();
     for difference in &mut differences {
@@ -75,12 +70,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn prove_keys(
-        base: serde_json::Value,
-        arm: serde_json::Value,
-        named: &[&str],
-        matched: &[&str],
-    ) -> Result<Vec<String>, Vec<String>> {
+    fn prove_keys(base: serde_json::Value, arm: serde_json::Value, named: &[&str], matched: &[&str]) -> Result<Vec<String>, Vec<String>> {
         let named: Vec<String> = named.iter().map(ToString::to_string).collect();
         prove(&base, &arm, &named, matched)
             .map(|found| found.into_iter().map(|d| format!("{}: {}", d.key, d.origin)).collect())

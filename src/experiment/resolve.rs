@@ -36,9 +36,8 @@ pub(super) fn resolve(document: &Document, config: &ExperimentConfig, overrides:
     let resolver = Resolver::new(document, config, overrides)?;
     resolver.refuse_seeds()?;
     let base = resolver.base()?;
-    let mut changes = |layer: &Layer| -> std::result::Result<bool, Wrong> {
-        Ok(resolver.spec(&resolver.layers(&[layer])?)?.id() != base.spec.id())
-    };
+    let mut changes =
+        |layer: &Layer| -> std::result::Result<bool, Wrong> { Ok(resolver.spec(&resolver.layers(&[layer])?)?.id() != base.spec.id()) };
     let Expansion { variants, mut effects } = expand(config, &mut changes).map_err(|wrong| match wrong {
         Wrong::Located(error) => error,
         Wrong::Problem(problem) => document.locate(vec![problem]),
@@ -153,7 +152,8 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(format!("--set {set}"), MESSAGE, "use --seeds"));
         }
         let list = |name: &str, count: usize| (0..count).map(move |at| format!("{name}[{at}].set")).collect::<Vec<_>>();
-        let levels = self.config.factors.iter().enumerate().flat_map(|(at, factor)| list(&format!("factor[{at}].level"), factor.levels.len()));
+        let levels =
+            self.config.factors.iter().enumerate().flat_map(|(at, factor)| list(&format!("factor[{at}].level"), factor.levels.len()));
         let tables = std::iter::once("set".to_string())
             .chain(list("arm", self.config.arms.len()))
             .chain(list("size", self.config.sizes.len()))
@@ -167,11 +167,14 @@ impl<'a> Resolver<'a> {
     }
 
     fn condition(&self, key: &str, text: &str) -> Result<Condition> {
-        Condition::parse(text).map_err(|message| self.refuse(key, message, "for example \"model.position.kind == 'rope'\" or \"params <= 20e6\""))
+        Condition::parse(text)
+            .map_err(|message| self.refuse(key, message, "for example \"model.position.kind == 'rope'\" or \"params <= 20e6\""))
     }
 
     fn holds(&self, key: &str, condition: &Condition, run: &RunSpec) -> Result<bool> {
-        condition.holds(run).map_err(|message| self.refuse(key, message, "names are keys of a run, params, flops_per_token, tokens and flops"))
+        condition
+            .holds(run)
+            .map_err(|message| self.refuse(key, message, "names are keys of a run, params, flops_per_token, tokens and flops"))
     }
 
     fn refuse(&self, key: &str, message: String, help: &str) -> Error {

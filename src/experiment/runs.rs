@@ -9,11 +9,8 @@ pub(super) type Runs<'a> = BTreeMap<(&'a str, u64), &'a Record>;
 
 /// The runs of a plan among records.
 pub(super) fn runs<'a>(plan: &'a Plan, records: &'a [Record]) -> Runs<'a> {
-    let ids: BTreeMap<(&str, u64), &str> = plan
-        .arms
-        .iter()
-        .flat_map(|arm| arm.runs.iter().map(|(seed, id)| ((arm.name.as_str(), *seed), id.as_str())))
-        .collect();
+    let ids: BTreeMap<(&str, u64), &str> =
+        plan.arms.iter().flat_map(|arm| arm.runs.iter().map(|(seed, id)| ((arm.name.as_str(), *seed), id.as_str()))).collect();
     let compared = records.iter().filter(|record| record.stage.is_compare());
     // Of two records of one run the later one counts.
     compared

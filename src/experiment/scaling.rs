@@ -65,8 +65,7 @@ fn curve(plan: &Plan, runs: &Runs, name: &str, arms: &[&PlannedArm]) -> ScalingC
 
 /// The difference to the base at each size, by seed, against the logarithm of the size.
 fn trend(plan: &Plan, runs: &Runs, name: &str, arms: &[&PlannedArm]) -> Option<ScalingTrend> {
-    let pairs: Vec<Contrast> =
-        arms.iter().map(|arm| Some(Contrast::pair(&arm.name, arm.reference.as_ref()?))).collect::<Option<_>>()?;
+    let pairs: Vec<Contrast> = arms.iter().map(|arm| Some(Contrast::pair(&arm.name, arm.reference.as_ref()?))).collect::<Option<_>>()?;
     let row = |seed: &u64| pairs.iter().map(|pair| pair.value(*seed, runs, &plan.metric)).collect();
     let differences: Vec<Vec<Option<f64>>> = plan.seeds.iter().map(row).collect();
     let sizes: Vec<f64> = arms.iter().map(|arm| arm.non_embedding_parameters as f64).collect();
@@ -108,10 +107,17 @@ pub(super) fn compute(plan: &Plan, runs: &Runs) -> Option<ComputeSummary> {
             Ok(found) => match found.of_means {
                 stats::Multiplier::Times(times) => {
                     let interval = found.ci95.map(|[low, high]| format!(", 95 % interval {} to {}", short(low), short(high)));
-                    (Some(times), format!("its compute is worth {} times as much of the base's{}", short(times), interval.unwrap_or_default()))
+                    (
+                        Some(times),
+                        format!("its compute is worth {} times as much of the base's{}", short(times), interval.unwrap_or_default()),
+                    )
                 }
-                stats::Multiplier::Above(bound) => (None, format!("worth more than {} times; beyond the base's largest budget", short(bound))),
-                stats::Multiplier::Below(bound) => (None, format!("worth less than {} times; below the base's smallest budget", short(bound))),
+                stats::Multiplier::Above(bound) => {
+                    (None, format!("worth more than {} times; beyond the base's largest budget", short(bound)))
+                }
+                stats::Multiplier::Below(bound) => {
+                    (None, format!("worth less than {} times; below the base's smallest budget", short(bound)))
+                }
             },
             Err(why) => (None, why.to_string()),
         };

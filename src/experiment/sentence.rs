@@ -63,7 +63,9 @@ pub(super) fn would_change(test: &Comparison, alpha: f64, margin: Option<f64>) -
                 Some(_) => Some(format!("a few more seeds may settle it at α = {alpha}")),
                 None => Some(match margin {
                     Some(_) => "a difference this small would take more seeds than anybody trains, or a wider margin".into(),
-                    None => "a difference this small would take more seeds than anybody trains; a margin would let it be called none".into(),
+                    None => {
+                        "a difference this small would take more seeds than anybody trains; a margin would let it be called none".into()
+                    }
                 }),
             }
         }

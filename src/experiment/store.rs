@@ -1,13 +1,23 @@
 //! The folder of an experiment: plan, records, runs. One process writes to it at a time.
 
-use super::{PlanFile, Record};
+use super::{
+    PlanFile, Record,
+    inbox::Inbox,
+    ledger::{DISK, Ledger},
+    record::Removal,
+};
 use crate::settings::{Error, Result};
 use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read, Seek, Write},
+    io::Write,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long another process is waited for: one that only looks, or that is dying.
+const OTHERS: Duration = Duration::from_millis(500);
 
 /// The folder of an experiment.
 #[derive(Debug)]
@@ -37,17 +47,20 @@ impl Store {
         let made = folder.ancestors().take_while(absent).map(Path::to_path_buf).collect();
         fs::create_dir_all(folder).map_err(wrong)?;
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock")).map_err(wrong)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::input(
-                    folder.display(),
-                    "another process is running this experiment",
-                    "wait for it, or choose another folder with --out",
-                ));
+        let given_up = Instant::now() + OTHERS;
+        loop {
+            match lock.try_lock() {
+                // A file system without locks: nothing to hold, and nothing to wait for.
+                Ok(()) | Err(TryLockError::Error(_)) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < given_up => thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::input(
+                        folder.display(),
+                        "another process is running this experiment",
+                        "wait for it (`ablate status` shows how far it is), or choose another folder with --out",
+                    ));
+                }
             }
-            // A file system without locks: nothing to hold, and nothing to wait for.
-            Err(TryLockError::Error(_)) => {}
         }
         Ok(Self { folder: folder.to_path_buf(), made, _lock: Some(lock) })
     }
@@ -69,7 +82,7 @@ impl Store {
     }
 
     /// Takes back what [`Store::create`] made, as far as nothing else is there.
-    pub fn discard(self) {
+    pub fn discard(&self) {
         // What cannot be removed does no harm.
         let _ = fs::remove_file(self.folder.join(".lock"));
         self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
@@ -80,51 +93,67 @@ impl Store {
         &self.folder
     }
 
-    /// All records, the oldest first. A last line that a crash cut off is passed over.
+    /// Whether a process is writing to the folder.
+    pub fn is_held(&self) -> bool {
+        let Ok(lock) = File::open(self.folder.join(".lock")) else { return false };
+        self._lock.is_some() || matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// All records that were not removed since, the oldest first, with those that wait to be collected.
     ///
     /// # Errors
     ///
-    /// An unreadable file, a damaged line before the last.
+    /// An unreadable file, a damaged line.
     pub fn records(&self) -> Result<Vec<Record>> {
-        let path = self.records_file();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        let mut records = Vec::new();
-        let complete = text.rfind('\n').map_or(0, |end| end + 1);
-        for (number, line) in text[..complete].lines().enumerate() {
-            if line.trim().is_empty() {
-                continue;
+        let mut records = Ledger::new(&self.folder).read()?;
+        for (_, record) in Inbox::new(&self.folder).read(&records)? {
+            if let Some(record) = record {
+                records.push(numbered(&records, record));
             }
-            let record = serde_json::from_str(line).map_err(|error| {
-                let place = format!("{}:{}", path.display(), number + 1);
-                Error::input(place, format!("is no record: {error}"), "remove the line: its run will be done again")
-            })?;
-            records.push(record);
         }
         Ok(records)
     }
 
-    /// Appends a record and waits until the disk has it.
+    /// Appends a record, numbered among the attempts at its run, and waits until the disk has it.
     ///
     /// # Errors
     ///
-    /// An unwritable file.
-    pub fn append(&self, record: &Record) -> Result<()> {
-        let path = self.records_file();
-        let wrong = || Error::io("append to", &path);
-        let mut file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(wrong())?;
-        // What follows the last line end was cut off by a crash, and never counted.
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).map_err(wrong())?;
-        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        file.set_len(complete as u64).map_err(wrong())?;
-        file.seek(std::io::SeekFrom::End(0)).map_err(wrong())?;
-        let mut line = serde_json::to_string(record).expect("a record is plain data");
-        line.push('\n');
-        file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong())
+    /// An unwritable file or a full disk; the file is then as before.
+    pub fn append(&self, record: Record) -> Result<Record> {
+        let ledger = Ledger::new(&self.folder);
+        let record = numbered(&ledger.read()?, record);
+        ledger.append(&record)?;
+        Ok(record)
+    }
+
+    /// Appends what waits to be collected; answers with the new records. After a crash in between nothing is doubled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::append`].
+    pub fn collect(&self) -> Result<Vec<Record>> {
+        let (ledger, inbox) = (Ledger::new(&self.folder), Inbox::new(&self.folder));
+        let mut records = ledger.read()?;
+        let mut new = Vec::new();
+        for (file, record) in inbox.read(&records)? {
+            if let Some(record) = record {
+                let record = numbered(&records, record);
+                ledger.append(&record)?;
+                records.push(record.clone());
+                new.push(record);
+            }
+            fs::remove_file(&file).map_err(Error::io("remove", &file))?;
+        }
+        Ok(new)
+    }
+
+    /// Notes that the runs of an arm, or its run of one seed, were removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::append`].
+    pub fn forget(&self, arm: &str, seed: Option<u64>) -> Result<()> {
+        Ledger::new(&self.folder).append(&Removal::new(arm, seed))
     }
 
     /// The plan, if one was written.
@@ -166,7 +195,9 @@ impl Store {
         let run = self.folder.join(folder);
         let marker = run.join("spec.id");
         let left = fs::read_to_string(&marker).ok();
-        if run.is_dir() && left.as_deref() != Some(id) {
+        let begun = || ["metrics.jsonl", "result.json", "checkpoint", "log.txt"].iter().any(|name| run.join(name).exists());
+        // Without a marker a crash made the folder, or somebody else's run is in it.
+        if run.is_dir() && left.as_deref() != Some(id) && (left.is_some() || begun()) {
             let aside = (0..).map(|n| run.with_extension(format!("old-{n}"))).find(|path| !path.exists()).expect("some number is free");
             fs::rename(&run, &aside).map_err(Error::io("move aside", &run))?;
         }
@@ -181,14 +212,17 @@ impl Store {
         if result.exists() && fs::read(&result).ok().and_then(ended) != Some(true) {
             fs::remove_file(&result).map_err(Error::io("remove", &result))?;
         }
-        replace(&run.join("spec.toml"), spec.as_bytes())?;
         replace(&marker, id.as_bytes())?;
+        replace(&run.join("spec.toml"), spec.as_bytes())?;
         Ok(run)
     }
+}
 
-    fn records_file(&self) -> PathBuf {
-        self.folder.join("records.jsonl")
-    }
+/// The record with its number among the attempts at its run.
+fn numbered(records: &[Record], record: Record) -> Record {
+    let before = |other: &&Record| other.arm == record.arm && other.seed == record.seed && other.result.id == record.result.id;
+    let attempt = 1 + records.iter().filter(before).map(|other| other.attempt).max().unwrap_or(0);
+    Record { attempt, ..record }
 }
 
 fn pretty(value: &impl Serialize) -> String {
@@ -196,11 +230,16 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 /// Writes a file in one step: readers find the old content or the new.
-fn replace(path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = File::create(&temporary).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&temporary, path)).map_err(Error::io("write", path))
+    let placed = written.and_then(|()| fs::rename(&temporary, path));
+    if placed.is_err() {
+        // The first failure is what must be known; a left-over that cannot be removed either is not.
+        let _ = fs::remove_file(&temporary);
+    }
+    placed.map_err(|error| Error::input(path.display(), format!("cannot be written: {error}"), DISK))
 }
 
 #[cfg(test)]
@@ -209,30 +248,32 @@ mod tests {
     use crate::train::Outcome;
 
     #[test]
-    fn a_torn_last_line_is_passed_over_and_overwritten() {
+    fn attempts_are_numbered_by_run() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(folder.path()).unwrap();
-        assert_eq!(store.records().unwrap(), []);
-        let records: Vec<_> = (0..3).map(|seed| example::record("a", seed, Outcome::Finished, 1.5)).collect();
-        store.append(&records[0]).unwrap();
-        store.append(&records[1]).unwrap();
-        let path = folder.path().join("records.jsonl");
-        let whole = fs::read(&path).unwrap();
-        for cut in [1, 2, 20, 100] {
-            fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            assert_eq!(store.records().unwrap(), records[..1], "{cut} bytes are missing");
-        }
-        store.append(&records[2]).unwrap();
-        assert_eq!(store.records().unwrap(), [records[0].clone(), records[2].clone()]);
+        let failed = example::record("a", 0, Outcome::Failed, 1.5);
+        let attempts: Vec<u32> = (0..3).map(|_| store.append(failed.clone()).unwrap().attempt).collect();
+        assert_eq!(attempts, [1, 2, 3]);
+        assert_eq!(store.append(example::record("a", 1, Outcome::Finished, 1.5)).unwrap().attempt, 1);
+        store.forget("a", Some(0)).unwrap();
+        assert_eq!(store.append(failed).unwrap().attempt, 1);
     }
 
+    /// A crash between the line and the removal of the file.
     #[test]
-    fn a_damaged_line_in_the_middle_is_named() {
+    fn what_waits_is_seen_at_once_and_collected_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(folder.path()).unwrap();
-        fs::write(folder.path().join("records.jsonl"), "{\"arm\":\n\n").unwrap();
-        let error = store.records().unwrap_err().to_string();
-        assert!(error.contains("records.jsonl:1"), "{error}");
+        let record = [example::record("a", 0, Outcome::Finished, 1.5)];
+        let file = Inbox::new(folder.path()).put(&record[0]).unwrap();
+        let text = fs::read(&file).unwrap();
+        assert_eq!(store.records().unwrap(), record);
+        assert_eq!(store.collect().unwrap(), record);
+        assert!(!file.exists());
+        fs::write(&file, text).unwrap();
+        assert_eq!(store.records().unwrap(), record);
+        assert_eq!(store.collect().unwrap(), []);
+        assert_eq!((store.records().unwrap(), file.exists()), (record.to_vec(), false));
     }
 
     #[test]
@@ -292,5 +333,9 @@ mod tests {
         assert!(!run.join("metrics.jsonl").exists());
         assert_eq!(fs::read_to_string(folder.path().join("a/seed-0.old-0/metrics.jsonl")).unwrap(), "kept");
         assert_eq!(fs::read_to_string(run.join("spec.toml")).unwrap(), "x = 2");
+        // A crash before the marker leaves an empty folder, which is nobody's.
+        fs::create_dir_all(folder.path().join("b/seed-0")).unwrap();
+        store.prepare_run("b/seed-0", "three", "").unwrap();
+        assert!(!folder.path().join("b/seed-0.old-0").exists());
     }
 }

@@ -37,11 +37,12 @@ pub(super) fn tuning(arm: &Arm, rules: &Rules, records: &[Record]) -> Tuning {
         jobs.clear();
         for trial in &alive {
             let written = &arm.trials[*trial].written;
-            let mut summary = TrialSummary { trial: *trial, settings: arm.trials[*trial].settings.clone(), values: Default::default(), mean: None };
+            let mut summary =
+                TrialSummary { trial: *trial, settings: arm.trials[*trial].settings.clone(), values: Default::default(), mean: None };
             for seed in rules.retune.seeds() {
                 let job = job(arm, written, rung, *trial, *steps, seed);
                 let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
-                let record = records.iter().rev().filter(|record| job.is_of(record)).find(ended);
+                let record = records.iter().rev().filter(|record| record.of(&job)).find(ended);
                 done &= record.is_some();
                 summary.values.insert(seed, record.and_then(|record| value(record, rules.metric)));
                 jobs.push(job);
@@ -85,7 +86,13 @@ fn edges(arm: &Arm, retune: &RetuneConfig, chosen: usize) -> Vec<String> {
         let value = value.as_f64()?;
         let lowest = tried.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = tried.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let end = if value == lowest { "lowest" } else if value == highest { "highest" } else { return None };
+        let end = if value == lowest {
+            "lowest"
+        } else if value == highest {
+            "highest"
+        } else {
+            return None;
+        };
         Some(format!("{key} = {value} is the {end} value tried"))
     };
     arm.trials[chosen].settings.iter().filter_map(at_edge).collect()

@@ -1,6 +1,10 @@
 //! What a reader must know before believing the numbers.
 
-use super::{Record, paths, plan::{Plan, missing}, runs::Runs};
+use super::{
+    Record, paths,
+    plan::{Plan, missing},
+    runs::Runs,
+};
 use crate::train::Outcome;
 use std::collections::BTreeSet;
 
@@ -20,7 +24,7 @@ pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<Stri
             warnings.push(format!("runs on different {what} ({}): {effect}", list.join(", ")));
         }
     };
-    mixed("devices", "neither losses nor speeds compare exactly", |record| record.result.device.clone());
+    mixed("devices", "neither losses nor speeds compare exactly", |record| kind(&record.result.device));
     mixed("operator implementations", "neither losses nor speeds compare exactly", |record| record.result.path.clone());
     // Where that is so for all, it need not be said arm by arm.
     let implementations: BTreeSet<&str> = finished.iter().map(|record| record.result.path.as_str()).collect();
@@ -48,6 +52,12 @@ pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<Stri
         warnings.push(format!("some runs of {} diverged: {effect}", diverged.join(", ")));
     }
     warnings
+}
+
+/// A device without its index: those of one list are taken for equal.
+fn kind(device: &str) -> String {
+    let indexed = device.split_once(':').filter(|(_, index)| index.parse::<usize>().is_ok());
+    indexed.map_or(device, |(kind, _)| kind).to_string()
 }
 
 fn lost(runs: &Runs, arm: &str) -> bool {
@@ -113,7 +123,9 @@ fn noises(plan: &Plan, runs: &Runs) -> Vec<String> {
         let shared: Vec<BTreeSet<&str>> = pairs
             .map(|(ours, theirs)| (&ours.result.noise, &theirs.result.noise))
             .filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty())
-            .map(|(ours, theirs)| ours.iter().filter(|(path, hash)| theirs.get(*path) == Some(hash)).map(|(path, _)| path.as_str()).collect())
+            .map(|(ours, theirs)| {
+                ours.iter().filter(|(path, hash)| theirs.get(*path) == Some(hash)).map(|(path, _)| path.as_str()).collect()
+            })
             .collect();
         let all: BTreeSet<&str> = shared.iter().flatten().copied().collect();
         if let Some(lost) = all.iter().find(|path| shared.iter().any(|seed| !seed.contains(**path))) {
@@ -174,7 +186,7 @@ mod tests {
         assert_eq!(warned(|_| ()), Vec::<String>::new());
         let cases: [(&str, Fault); 8] = [
             ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
-            ("different devices (cuda:0, flex)", |records| records[3].result.device = "cuda:0".into()),
+            ("different devices (cuda, flex)", |records| records[3].result.device = "cuda:0".into()),
             ("different operator implementations", |records| records[3].result.path = "fused".into()),
             ("tokens/s of a cannot be compared with base: attention", |records| {
                 for (index, record) in records.iter_mut().enumerate() {

@@ -110,7 +110,14 @@ mod tests {
             let trials = 10_000;
             let found = (0..trials)
                 .filter(|_| {
-                    let differences: Vec<f64> = (0..pairs).map(|_| delta + { let z: f64 = StandardNormal.sample(&mut noise); z }).collect();
+                    let differences: Vec<f64> = (0..pairs)
+                        .map(|_| {
+                            delta + {
+                                let z: f64 = StandardNormal.sample(&mut noise);
+                                z
+                            }
+                        })
+                        .collect();
                     equivalence(&differences, margin, 0.05).unwrap().equivalent
                 })
                 .count() as f64

@@ -15,6 +15,7 @@ use crate::{
     data::hex,
     eval::Scores,
     model::{Transformer, init::Marks},
+    pulse,
     settings::{Error, Result},
 };
 use burn::{
@@ -222,6 +223,7 @@ impl Attempt<'_> {
         let mut accumulator = GradientsAccumulator::new();
         let mut single = None;
         for batch in micro {
+            pulse::beat();
             let share = batch.share;
             let output = TrainStep::step(&model, batch);
             measured.loss += share * output.item.loss;
@@ -293,6 +295,7 @@ impl Attempt<'_> {
         let state = lock(&steps.status).state.clone();
         tracing::info!(step = state.step, "checkpoint");
         let optimizer = (state.step < steps.spec.train.steps).then(|| self.optimizer.to_record());
+        pulse::beat();
         checkpoint::save(&steps.out, self.contents(&state, optimizer), steps.spec.train.keep_last)?;
         self.saved = Instant::now();
         Ok(())

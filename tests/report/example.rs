@@ -216,6 +216,9 @@ pub fn write_runs(folder: &Path, summary: &Summary, steps: usize) {
                 arm: arm.name.clone(),
                 seed: *seed,
                 folder: path.clone(),
+                attempt: 1,
+                cause: None,
+                host: String::new(),
                 result,
                 ended: format!("2026-11-20T10:{:02}:{seed:02}Z", index % 60),
             };

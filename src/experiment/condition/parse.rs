@@ -14,8 +14,7 @@ pub(super) enum Node {
 }
 
 /// Operators of two operands, by how tightly they bind.
-const LEVELS: [&[&str]; 6] =
-    [&["||"], &["&&"], &["==", "!=", "in"], &["<", "<=", ">", ">="], &["+", "-"], &["*", "/"]];
+const LEVELS: [&[&str]; 6] = [&["||"], &["&&"], &["==", "!=", "in"], &["<", "<=", ">", ">="], &["+", "-"], &["*", "/"]];
 
 /// Nesting beyond this is no condition.
 const DEEPEST: usize = 100;

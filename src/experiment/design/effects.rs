@@ -35,7 +35,18 @@ pub(super) fn name(factors: &[Factor], parts: &[(usize, usize)]) -> String {
 pub(super) fn effect(factors: &[Factor], cells: &[Vec<usize>], arms: &[String], parts: &[(usize, usize)], aliases: Vec<String>) -> Effect {
     // +1 at the level, -1 at the base's, nothing at others.
     let sign = |cell: &[usize]| -> f64 {
-        parts.iter().map(|(at, to)| if cell[*at] == *to { 1.0 } else if cell[*at] == 0 { -1.0 } else { 0.0 }).product()
+        parts
+            .iter()
+            .map(|(at, to)| {
+                if cell[*at] == *to {
+                    1.0
+                } else if cell[*at] == 0 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            })
+            .product()
     };
     let share = cells.iter().filter(|cell| parts.iter().all(|(at, to)| cell[*at] == *to)).count() as f64;
     let mut weights: BTreeMap<String, f64> = BTreeMap::new();

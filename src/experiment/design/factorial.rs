@@ -74,7 +74,13 @@ fn cells<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<
 }
 
 /// Main effects, then interactions of two. In a fraction, of effects that it cannot tell apart only the first.
-fn effects_of(factors: &[Factor], cells: &[Vec<usize>], arms: &[String], design: &DesignConfig, fraction: Option<&Fraction>) -> Vec<Effect> {
+fn effects_of(
+    factors: &[Factor],
+    cells: &[Vec<usize>],
+    arms: &[String],
+    design: &DesignConfig,
+    fraction: Option<&Fraction>,
+) -> Vec<Effect> {
     let mut parts: Vec<Vec<(usize, usize)>> = Vec::new();
     let levels = |at: usize| (1..=factors[at].levels.len()).map(move |level| (at, level));
     parts.extend((0..factors.len()).flat_map(levels).map(|part| vec![part]));

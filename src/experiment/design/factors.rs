@@ -39,10 +39,7 @@ pub(in super::super) fn level_layer(factor: &FactorConfig, index: usize, level: 
 }
 
 /// All factors; a level that changes nothing is the base's own and left out, unless a condition may make it another.
-pub(super) fn factors<E>(
-    config: &ExperimentConfig,
-    changes: &mut dyn FnMut(&Layer) -> Result<bool, E>,
-) -> Result<Vec<Factor>, E> {
+pub(super) fn factors<E>(config: &ExperimentConfig, changes: &mut dyn FnMut(&Layer) -> Result<bool, E>) -> Result<Vec<Factor>, E> {
     let mut factors = Vec::new();
     for (index, factor) in config.factors.iter().enumerate() {
         let mut levels = Vec::new();

@@ -67,9 +67,20 @@ mod tests {
     /// Runs of the smallest fractions in Box, Hunter and Hunter's table of 2^(k-p) designs.
     #[test]
     fn fractions_are_as_small_as_the_published_ones() {
-        for (factors, resolution, runs) in
-            [(3, 3, 4), (4, 4, 8), (5, 5, 16), (5, 3, 8), (6, 3, 8), (7, 3, 8), (6, 4, 16), (7, 4, 16), (8, 4, 16), (8, 5, 64), (15, 3, 16), (9, 3, 16)]
-        {
+        for (factors, resolution, runs) in [
+            (3, 3, 4),
+            (4, 4, 8),
+            (5, 5, 16),
+            (5, 3, 8),
+            (6, 3, 8),
+            (7, 3, 8),
+            (6, 4, 16),
+            (7, 4, 16),
+            (8, 4, 16),
+            (8, 5, 64),
+            (15, 3, 16),
+            (9, 3, 16),
+        ] {
             let (full, generators) = generators(factors, resolution).unwrap();
             assert_eq!(1 << full, runs, "{factors} factors, resolution {resolution}: {generators:?}");
         }

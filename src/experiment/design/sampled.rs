@@ -101,8 +101,17 @@ mod tests {
 
     #[test]
     fn levels_cover_their_range() {
-        let range = |min, max, scale, int| FactorConfig { name: "x".into(), key: Some("a.b".into()), min: Some(min), max: Some(max), scale, int, ..FactorConfig::default() };
-        let drawn = |factor: &FactorConfig| -> Vec<f64> { (0..1000).map(|i| level(factor, 0, i as f64 / 1000.0).0.as_f64().unwrap()).collect() };
+        let range = |min, max, scale, int| FactorConfig {
+            name: "x".into(),
+            key: Some("a.b".into()),
+            min: Some(min),
+            max: Some(max),
+            scale,
+            int,
+            ..FactorConfig::default()
+        };
+        let drawn =
+            |factor: &FactorConfig| -> Vec<f64> { (0..1000).map(|i| level(factor, 0, i as f64 / 1000.0).0.as_f64().unwrap()).collect() };
         let whole = drawn(&range(1.0, 4.0, Scale::Linear, true));
         for value in [1.0, 2.0, 3.0, 4.0] {
             assert_eq!(whole.iter().filter(|x| **x == value).count(), 250);

@@ -1,8 +1,12 @@
 //! One run in a child process.
 
+use super::{
+    cause::{End, cause, memory_kills},
+    watchdog::Watchdog,
+};
 use crate::{
     device::DeviceName,
-    experiment::{Job, Record, clock},
+    experiment::{Cause, Job, Record, RunLock},
     ops,
     settings::{Error, Result},
     train::{Outcome, RunResult, Tick},
@@ -12,8 +16,12 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{BufRead, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Instant,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// What a child needs beside its job.
@@ -24,6 +32,29 @@ pub struct Worker<'a> {
     pub device: &'a DeviceName,
     /// Worker threads of the child; none leaves the choice to the environment.
     pub threads: Option<usize>,
+    /// How long it may be silent; none: as its pace suggests.
+    pub patience: Option<Duration>,
+}
+
+/// What others may know of a child, and do to it.
+#[derive(Debug, Default)]
+pub struct Life {
+    watchdog: Mutex<Watchdog>,
+    hung: AtomicBool,
+}
+
+impl Life {
+    /// A look after a pause: whether the child has just been found to hang.
+    pub fn look(&self, pause: Duration) -> bool {
+        let overdue = self.watchdog.lock().is_ok_and(|mut watchdog| watchdog.look(pause));
+        overdue && !self.hung.swap(true, Ordering::SeqCst)
+    }
+
+    fn sign(&self, step: bool) {
+        if let Ok(mut watchdog) = self.watchdog.lock() {
+            watchdog.sign(step);
+        }
+    }
 }
 
 /// A child that trains.
@@ -32,7 +63,10 @@ pub struct Running {
     pub child: Child,
     /// Folder of the run.
     pub folder: PathBuf,
+    /// Its signs of life.
+    pub life: Arc<Life>,
     started: Instant,
+    memory_kills: u64,
 }
 
 impl Worker<'_> {
@@ -53,6 +87,8 @@ impl Worker<'_> {
             .arg(&folder)
             .arg("--device")
             .arg(self.device.to_string())
+            .arg("--parent")
+            .arg(std::process::id().to_string())
             .arg("--ops")
             .arg(ops::chosen().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
@@ -62,16 +98,20 @@ impl Worker<'_> {
         // A group of its own: Ctrl-C in the terminal reaches this process only, which passes it on exactly once.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let (started, memory_kills) = (Instant::now(), memory_kills());
         let child = command.spawn().map_err(Error::io("start", self.program))?;
-        Ok(Running { child, folder, started: Instant::now() })
+        let life = Life { watchdog: Mutex::new(Watchdog::new(self.patience)), hung: AtomicBool::new(false) };
+        Ok(Running { child, folder, life: Arc::new(life), started, memory_kills })
     }
 }
 
-/// Reads the child's signs of life until it closes its output, and hands each on.
-pub fn listen(output: impl Read, mut tick: impl FnMut(Tick)) {
+/// Reads the child's signs of life until it closes its output, and hands on those that tell how far it is.
+pub fn listen(output: impl Read, life: &Life, mut tick: impl FnMut(Tick)) {
     for line in BufReader::new(output).lines() {
         let Ok(line) = line else { break };
-        if let Ok(sign) = serde_json::from_str(&line) {
+        let sign: Option<Tick> = serde_json::from_str(&line).ok();
+        life.sign(sign.is_some());
+        if let Some(sign) = sign {
             tick(sign);
         }
     }
@@ -92,22 +132,42 @@ pub fn finish(mut running: Running, job: &Job, worker: &Worker) -> Result<Option
         Some(result) => result,
         None if status.code() == Some(130) => return Ok(None),
         None => {
-            let end = tail(&running.folder.join("log.txt"));
-            let reason = if end.is_empty() { status.to_string() } else { format!("{status}: {end}") };
-            failure(job, reason, worker, running.started.elapsed().as_secs_f64())
+            let log = tail(&running.folder.join("log.txt"));
+            let seconds = running.started.elapsed().as_secs_f64();
+            return Ok(Some(failed(job, why(&running, status, &log), worker, seconds)));
         }
     };
-    Ok(Some(record(job, result)))
+    let mut record = Record::new(job, result);
+    if record.result.outcome == Outcome::Failed {
+        let log = record.result.reason.as_deref().unwrap_or_default();
+        record.cause = Some(cause(&End { code: status.code(), log, ..End::default() }));
+    }
+    Ok(Some(record))
 }
 
-/// The record of a run that ended.
-pub fn record(job: &Job, result: RunResult) -> Record {
-    Record { arm: job.arm.clone(), seed: job.seed, stage: job.stage, folder: job.folder.clone(), result, ended: clock::now() }
+/// Why a child left no result, with a cause and in words.
+fn why(running: &Running, status: ExitStatus, log: &str) -> (Cause, String) {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal = None;
+    let hung = running.life.hung.load(Ordering::SeqCst);
+    let cause = cause(&End { code: status.code(), signal, hung, memory_kills: memory_kills() > running.memory_kills, log });
+    let how = match cause {
+        Cause::Hang => {
+            let bearable = running.life.watchdog.lock().map(|watchdog| watchdog.bearable()).unwrap_or_default();
+            format!("killed after {} s without a sign of life", bearable.as_secs())
+        }
+        Cause::OutOfMemory if signal == Some(9) => format!("{status}: the system had no memory left"),
+        Cause::Disk if log.is_empty() => format!("{status}: a file could not be written"),
+        _ => status.to_string(),
+    };
+    (cause, if log.is_empty() { how } else { format!("{how}: {log}") })
 }
 
-/// What is known of a run that left no result.
-pub fn failure(job: &Job, reason: String, worker: &Worker, seconds: f64) -> RunResult {
-    RunResult {
+/// The record of a run that left no result.
+pub fn failed(job: &Job, (cause, reason): (Cause, String), worker: &Worker, seconds: f64) -> Record {
+    let result = RunResult {
         id: job.id.clone(),
         outcome: Outcome::Failed,
         reason: Some(reason),
@@ -126,12 +186,43 @@ pub fn failure(job: &Job, reason: String, worker: &Worker, seconds: f64) -> RunR
         noise: Default::default(),
         peak_memory_bytes: None,
         notes: vec![],
-    }
+    };
+    Record { cause: Some(cause), ..Record::new(job, result) }
 }
 
-/// The result in a run's folder. Metrics that are no finite numbers have no place in JSON, nor in a comparison.
+/// Puts the checkpoint of a run aside that is not what was written: without it the run starts again, and gives the same bits.
+pub fn set_checkpoint_aside(folder: &Path) -> Result<()> {
+    let free = |path: &PathBuf| !path.exists();
+    for name in ["checkpoint", "checkpoint.new", "checkpoint.old"] {
+        let path = folder.join(name);
+        if path.exists() {
+            let aside = (0..).map(|n| folder.join(format!("{name}.damaged-{n}"))).find(free).expect("some number is free");
+            fs::rename(&path, aside).map_err(Error::io("move aside", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until no process trains in the folder: the worker of a command that was killed may still be writing its
+/// checkpoint. False if `stop` says so first.
+pub fn wait_for_others(folder: &Path, stop: impl Fn() -> bool) -> bool {
+    while RunLock::is_held(folder) {
+        if stop() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    true
+}
+
+/// The result in a run's folder.
 fn result(folder: &Path) -> Option<RunResult> {
-    let mut value: Value = serde_json::from_slice(&fs::read(folder.join("result.json")).ok()?).ok()?;
+    parse_result(&fs::read(folder.join("result.json")).ok()?)
+}
+
+/// The content of a `result.json`. Metrics that are no finite numbers have no place in JSON, nor in a comparison.
+pub fn parse_result(text: &[u8]) -> Option<RunResult> {
+    let mut value: Value = serde_json::from_slice(text).ok()?;
     if let Some(Value::Object(metrics)) = value.get_mut("metrics") {
         metrics.retain(|_, metric| metric.is_number());
     }
@@ -163,6 +254,10 @@ mod tests {
         Job { arm: "a".into(), seed: 1, stage: Default::default(), id: "x".into(), folder: "a/seed-1".into() }
     }
 
+    fn worker() -> Worker<'static> {
+        Worker { program: Path::new(""), device: &DeviceName::Flex, threads: Some(1), patience: None }
+    }
+
     /// Runs a shell script in the place of the worker; it sees the run's folder as the fifth argument.
     #[cfg(unix)]
     fn ended(script: &str) -> Option<Record> {
@@ -171,28 +266,37 @@ mod tests {
         let program = folder.path().join("worker.sh");
         fs::write(&program, format!("#!/bin/sh\ncd \"$5\"\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let worker = Worker { program: &program, device: &DeviceName::Flex, threads: Some(1) };
+        let worker = Worker { program: &program, ..worker() };
         let mut running = worker.start(folder.path().to_path_buf()).unwrap();
-        listen(running.child.stdout.take().unwrap(), |_| ());
+        listen(running.child.stdout.take().unwrap(), &running.life.clone(), |_| ());
         finish(running, &job(), &worker).unwrap()
     }
 
     #[cfg(unix)]
     #[test]
     fn results_crashes_and_interrupts() {
-        let result = failure(&job(), "why".into(), &Worker { program: Path::new(""), device: &DeviceName::Flex, threads: None }, 1.0);
+        let result = failed(&job(), (Cause::Crash, "why".into()), &worker(), 1.0).result;
         let finished = RunResult { outcome: Outcome::Finished, metrics: [("m".to_string(), 2.5)].into(), ..result };
         let json = serde_json::to_string(&finished).unwrap();
         assert_eq!(ended(&format!("echo '{json}' > result.json")).unwrap().result, finished);
         let undefined = json.replace("2.5", "null");
         assert!(ended(&format!("echo '{undefined}' > result.json")).unwrap().result.metrics.is_empty());
 
-        let crash = ended("echo the cause >&2; exit 7").unwrap().result;
+        let panicked = json.replace("finished", "failed");
+        assert_eq!(ended(&format!("echo '{panicked}' > result.json; exit 3")).unwrap().cause, Some(Cause::Crash));
+
+        let crash = ended("echo the cause >&2; exit 7").unwrap();
+        assert_eq!(crash.cause, Some(Cause::Crash));
+        let crash = crash.result;
         assert_eq!((crash.outcome, crash.id.as_str()), (Outcome::Failed, "x"));
         let reason = crash.reason.unwrap();
         assert!(reason.contains("the cause") && reason.contains('7'), "{reason}");
-        let killed = ended("kill -9 $$").unwrap().result.reason.unwrap();
+        let killed = ended("kill -9 $$").unwrap();
+        assert!(matches!(killed.cause, Some(Cause::Killed | Cause::OutOfMemory)), "{:?}", killed.cause);
+        let killed = killed.result.reason.unwrap();
         assert!(killed.contains("signal"), "{killed}");
+        assert_eq!(ended("exit 74").unwrap().cause, Some(Cause::Disk));
+        assert_eq!(ended("exit 2").unwrap().cause, Some(Cause::Input));
         let other = json.replace("\"x\"", "\"y\"");
         assert_eq!(ended(&format!("echo '{other}' > result.json")).unwrap().result.outcome, Outcome::Failed);
 
@@ -202,10 +306,23 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_checkpoint_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        for content in ["one", "two"] {
+            fs::create_dir(folder.path().join("checkpoint")).unwrap();
+            fs::write(folder.path().join("checkpoint/state.json"), content).unwrap();
+            set_checkpoint_aside(folder.path()).unwrap();
+        }
+        assert!(!folder.path().join("checkpoint").exists());
+        let kept = [0, 1].map(|n| fs::read_to_string(folder.path().join(format!("checkpoint.damaged-{n}/state.json"))).unwrap());
+        assert_eq!(kept, ["one", "two"]);
+    }
+
+    #[test]
     fn noise_between_signs_of_life_is_passed_over() {
         let mut steps = vec![];
         let output = "{\"step\":1,\"steps\":9,\"loss\":5.0,\"tokens_per_second\":1.0}\nhello\n{\"step\":2,\"steps\":9,\"loss\":4.0,\"tokens_per_second\":1.0}";
-        listen(output.as_bytes(), |tick| steps.push(tick.step));
+        listen(output.as_bytes(), &Life::default(), |tick| steps.push(tick.step));
         assert_eq!(steps, [1, 2]);
     }
 }

@@ -11,11 +11,32 @@ static ASKED: AtomicUsize = AtomicUsize::new(0);
 ///
 /// The process handles them already in another way.
 pub fn install(tell: &'static (dyn Fn(usize) + Sync)) -> Result<()> {
-    let handler = || tell(1 + ASKED.fetch_add(1, Ordering::SeqCst));
+    handle(|| tell(1 + ASKED.fetch_add(1, Ordering::SeqCst)))
+}
+
+/// The same under a scheduler, which announces the end by SIGUSR1 and may ask for it several times: each is the first.
+///
+/// # Errors
+///
+/// As [`install`].
+pub(super) fn install_for_scheduler() -> Result<()> {
+    #[cfg(unix)]
+    {
+        extern "C" fn once(_signal: libc::c_int) {
+            ASKED.store(1, Ordering::SeqCst);
+        }
+        let handler: extern "C" fn(libc::c_int) = once;
+        // SAFETY: the handler does nothing but store into an atomic number that lives as long as the process.
+        unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
+    }
+    handle(|| ASKED.store(1, Ordering::SeqCst))
+}
+
+fn handle(handler: impl FnMut() + Send + 'static) -> Result<()> {
     ctrlc::set_handler(handler).map_err(|error| Error::input("interrupt handler", error.to_string(), "start the program again"))
 }
 
 /// How often the process was asked to stop.
-pub(super) fn asked() -> usize {
+pub(in crate::experiment) fn asked() -> usize {
     ASKED.load(Ordering::SeqCst)
 }

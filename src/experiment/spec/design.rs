@@ -181,7 +181,11 @@ impl FactorConfig {
             match (self.min, self.max) {
                 (Some(min), Some(max)) if min < max && min.is_finite() && max.is_finite() => {
                     if self.scale == Scale::Log && min <= 0.0 {
-                        add(format!("{at}.min"), "a logarithmic range has no 0 and nothing below", "use a positive `min`, or scale = \"linear\"");
+                        add(
+                            format!("{at}.min"),
+                            "a logarithmic range has no 0 and nothing below",
+                            "use a positive `min`, or scale = \"linear\"",
+                        );
                     }
                 }
                 _ => add(at.into(), "needs `min` less than `max`", "for example min = 1e-4, max = 1e-2, scale = \"log\""),

@@ -74,7 +74,11 @@ impl MatchConfig {
         let mut problems = Vec::new();
         let mut add = |key: &str, message: &str, help: &str| problems.push(Problem::new(key, message).help(help));
         if self.size().is_none() && !self.solves_steps() {
-            add("match", "matches nothing", "write parameters, flops_per_token, flops or time, e.g. parameters = \"model.feed_forward.hidden\"");
+            add(
+                "match",
+                "matches nothing",
+                "write parameters, flops_per_token, flops or time, e.g. parameters = \"model.feed_forward.hidden\"",
+            );
         }
         if self.parameters.is_some() && self.flops_per_token.is_some() {
             add("match", "one size cannot match both parameters and flops_per_token", "match one of them; `flops` may be matched besides");

@@ -127,7 +127,11 @@ impl ExperimentConfig {
         }
         if self.retune.is_some() && self.matching.as_ref().is_some_and(|matching| matching.time.is_some()) {
             let help = "match flops, or tune in an experiment of its own and set the values found";
-            add("match.time".into(), "cannot be combined with [retune]: the time of an arm is measured with its final settings".into(), help);
+            add(
+                "match.time".into(),
+                "cannot be combined with [retune]: the time of an arm is measured with its final settings".into(),
+                help,
+            );
         }
         if self.budgets.contains(&0) || self.budgets.windows(2).any(|pair| pair[0] >= pair[1]) {
             add("budgets".into(), "must ascend from 1 step or more".into(), "for example budgets = [150, 300, 1200]");
@@ -162,7 +166,11 @@ impl ExperimentConfig {
             _ => {}
         }
         if kind == Design::Zip && self.factors.windows(2).any(|pair| pair[0].levels() != pair[1].levels()) {
-            add("factor".into(), "paired factors have different numbers of levels".into(), "give all the same number: the first go together, and so on");
+            add(
+                "factor".into(),
+                "paired factors have different numbers of levels".into(),
+                "give all the same number: the first go together, and so on",
+            );
         }
     }
 

@@ -60,7 +60,11 @@ impl RetuneConfig {
         }
         for (key, values) in &self.values {
             if values.len() < 2 {
-                add("retune.values", format!("`{key}` has fewer than two values"), "three or more show whether the best lies inside the range");
+                add(
+                    "retune.values",
+                    format!("`{key}` has fewer than two values"),
+                    "three or more show whether the best lies inside the range",
+                );
             }
             if let Some((_, twice)) = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
                 add("retune.values", format!("`{key}` has {twice} twice"), "list every value once");

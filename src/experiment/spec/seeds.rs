@@ -83,9 +83,10 @@ impl Seeds {
                 }
                 problems
             }
-            Self::Sequential(SequentialSeeds { min, max, .. }) if *min < 3 || max <= min || *max > 100 => {
-                one(format!("from {min} to {max} seeds is no sequence of looks"), "min must be 3 or more, max more than min, and 100 at most")
-            }
+            Self::Sequential(SequentialSeeds { min, max, .. }) if *min < 3 || max <= min || *max > 100 => one(
+                format!("from {min} to {max} seeds is no sequence of looks"),
+                "min must be 3 or more, max more than min, and 100 at most",
+            ),
             Self::Sequential(_) => vec![],
         }
     }

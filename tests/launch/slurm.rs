@@ -1,0 +1,180 @@
+//! The launcher for SLURM against a real one, started on this machine by `cluster.sh`. Skipped with a message where SLURM or
+//! munge are not installed, or the user may not start a node; `.ci/full` installs and runs it.
+
+use super::{Bench, wait};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Output},
+    thread,
+    time::Duration,
+};
+
+/// A cluster of this machine alone; it ends with the value.
+struct Cluster(tempfile::TempDir);
+
+impl Cluster {
+    /// None where there is no SLURM.
+    fn start() -> Option<Self> {
+        let cluster = Self(tempfile::tempdir().unwrap());
+        let output = cluster.script("start");
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(77) {
+            eprintln!("skipped: {}", said.trim());
+            return None;
+        }
+        assert!(output.status.success(), "{said}");
+        Some(cluster)
+    }
+
+    fn script(&self, verb: &str) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/launch/cluster.sh");
+        // Daemons keep what they inherit: their output must not be a pipe that somebody reads to its end.
+        let said = self.0.path().join("said.txt");
+        let file = fs::File::create(&said).unwrap();
+        let status = Command::new(script).arg(verb).arg(self.0.path()).stdout(file.try_clone().unwrap()).stderr(file).status().unwrap();
+        Output { status, stdout: vec![], stderr: fs::read(said).unwrap_or_default() }
+    }
+
+    fn ask(&self, program: &str, arguments: &[&str]) -> String {
+        let output = Command::new(program).args(arguments).env("SLURM_CONF", self.0.path().join("slurm.conf")).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn ablate(&self, bench: &Bench, arguments: &[&str]) -> Output {
+        let output = bench.command(arguments).env("SLURM_CONF", self.0.path().join("slurm.conf")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    fn status(&self, bench: &Bench, out: &str) -> Value {
+        serde_json::from_slice(&self.ablate(bench, &["status", out, "--json"]).stdout).unwrap()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.script("stop");
+    }
+}
+
+/// A summary without what depends on the time it took.
+fn summary(bench: &Bench, out: &str) -> Value {
+    let mut summary: Value = serde_json::from_slice(&fs::read(bench.path(out).join("summary.json")).unwrap()).unwrap();
+    for arm in summary["arms"].as_array_mut().unwrap() {
+        assert!(arm["tokens_per_second"].is_f64());
+        arm.as_object_mut().unwrap().remove("tokens_per_second");
+    }
+    summary
+}
+
+/// The index of a run's task in the first batch.
+fn index(bench: &Bench, out: &str, folder: &str) -> usize {
+    let batch: Value = serde_json::from_slice(&fs::read(bench.path(out).join(".slurm/0/batch.json")).unwrap()).unwrap();
+    batch["tasks"].as_array().unwrap().iter().position(|task| task["folder"] == folder).unwrap()
+}
+
+/// The same experiment by `local` and by `slurm`, where tasks are preempted, requeued, killed and cancelled meanwhile.
+#[test]
+fn slurm_gives_what_local_gives() {
+    let Some(cluster) = Cluster::start() else { return };
+    let bench = Bench::new(2, 2500);
+    let said = cluster
+        .ablate(&bench, &["run", "e.toml", "--out", "slurm", "--launcher", "slurm", "--slurm-args", "--ntasks=1 --comment='a sweep'"]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("SLURM has 8 runs") && said.contains("ablate status slurm"), "{said}");
+    let status = cluster.status(&bench, "slurm");
+    let job = status["slurm"][0].as_str().unwrap().to_string();
+    assert!(status["runs"].as_array().unwrap().iter().all(|run| run["queue"].is_string()), "{status}");
+
+    // While its runs are SLURM's, the same command submits nothing twice.
+    let again = cluster.ablate(&bench, &["run", "e.toml", "--out", "slurm", "--launcher", "slurm"]);
+    assert!(String::from_utf8_lossy(&again.stdout).contains(&format!("job {job};")), "{again:?}");
+    assert!(!bench.path("slurm/.slurm/1").exists());
+
+    // Told of its end; put back by SLURM; its worker killed; cancelled.
+    bench.wait_for_steps("slurm/base/seed-0", 50);
+    cluster.ask("scancel", &["--batch", "--signal=USR1", &format!("{job}_{}", index(&bench, "slurm", "base/seed-0"))]);
+    bench.wait_for_steps("slurm/layer/seed-0", 50);
+    cluster.ask("scontrol", &["requeue", &format!("{job}_{}", index(&bench, "slurm", "layer/seed-0"))]);
+    bench.wait_for_steps("slurm/gelu/seed-0", 50);
+    kill_worker("slurm/gelu/seed-0");
+    bench.wait_for_steps("slurm/learned/seed-0", 50);
+    cluster.ask("scancel", &[&format!("{job}_{}", index(&bench, "slurm", "learned/seed-0"))]);
+
+    // The job after the array collects, submits again what was lost, and the job after that writes the report.
+    let states = || {
+        let status = cluster.status(&bench, "slurm");
+        let runs = status["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap().to_string());
+        runs.collect::<BTreeSet<String>>()
+    };
+    for _ in 0..6 {
+        if bench.path("slurm/summary.json").exists() {
+            break;
+        }
+        let wait_a_little = std::time::Instant::now();
+        while !bench.path("slurm/summary.json").exists() && wait_a_little.elapsed() < Duration::from_secs(30) {
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let log = fs::read_to_string(bench.path("slurm/.slurm/0/controller.log")).unwrap_or_default();
+    assert!(bench.path("slurm/summary.json").exists(), "{:?}: {log}", states());
+    assert_eq!(states(), BTreeSet::from(["finished".to_string()]));
+    let failed: BTreeSet<(String, String)> = bench
+        .records("slurm")
+        .iter()
+        .filter(|record| record.attempt == 1 && record.cause.is_some())
+        .map(|record| (record.arm.clone(), record.cause.unwrap().to_string()))
+        .collect();
+    let expected = [("gelu", "killed"), ("learned", "killed")].map(|(arm, cause)| (arm.to_string(), cause.to_string()));
+    assert_eq!(failed, BTreeSet::from(expected));
+    // A run that was told of its end, or put back, has one record: it went on.
+    let of = |arm: &str| bench.records("slurm").iter().filter(|record| record.arm == arm && record.seed == 0).count();
+    assert_eq!([of("base"), of("layer"), of("gelu"), of("learned")], [1, 1, 2, 2]);
+
+    bench.run("local", &["--jobs", "2"], 0);
+    assert_eq!(bench.outcome("slurm"), bench.outcome("local"));
+    assert_eq!(summary(&bench, "slurm"), summary(&bench, "local"));
+    assert_eq!(fs::read_dir(bench.path("slurm/.inbox")).unwrap().count(), 0);
+}
+
+#[test]
+fn waiting_for_slurm() {
+    let Some(cluster) = Cluster::start() else { return };
+    let bench = Bench::new(1, 60);
+    let arguments =
+        ["run", "e.toml", "--out", "out", "--only", "gelu", "--json", "--launcher", "slurm", "--slurm-args", "--ntasks=1", "--wait"];
+    let output = cluster.ablate(&bench, &arguments);
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["arms"][0]["seeds"], 1);
+    bench.run("local", &["--only", "gelu"], 0);
+    assert_eq!(bench.outcome("out"), bench.outcome("local"));
+    // What SLURM refuses is said in its words, and nothing is lost.
+    let refused = bench
+        .command(&["run", "e.toml", "--out", "out", "--launcher", "slurm", "--slurm-args", "--partition=none"])
+        .env("SLURM_CONF", cluster.0.path().join("slurm.conf"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("sbatch") && said.contains("partition") && said.contains("--slurm-args"), "{said}");
+    wait("the file of records", || bench.records("out").len() == 2);
+}
+
+/// Kills the process that trains in a folder whose name ends so.
+fn kill_worker(run: &str) {
+    wait("a worker", || {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let words = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            if words.contains("\0worker\0") && words.contains(&format!("{run}\0")) {
+                // SAFETY: a plain system call on a process that the test has started.
+                return unsafe { libc::kill(process, libc::SIGKILL) } == 0;
+            }
+        }
+        false
+    });
+}
