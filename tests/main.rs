@@ -9,4 +9,5 @@ mod ops;
 mod reference;
 mod report;
 mod settings;
+mod stats;
 mod train;
