@@ -10,4 +10,5 @@ mod ops;
 mod reference;
 mod report;
 mod settings;
+mod stats;
 mod train;

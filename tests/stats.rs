@@ -1,0 +1,5 @@
+//! Statistics: against SciPy on fixed inputs, and by simulation of whole experiments.
+
+mod experiments;
+mod scipy;
+mod sequential;
