@@ -28,7 +28,7 @@ pub use spec::{
 pub use step::{Examination, Measurement};
 
 use crate::ops::OperatorPath;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::collections::BTreeMap;
 
 /// How a run ended.
@@ -79,7 +79,7 @@ pub struct RunResult {
     pub data_hash: String,
     /// The rolling hash after 1, 2, 4, 8, … steps, so that runs of different lengths compare by what they have in common;
     /// empty in results of versions that did not keep it, as all that follows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "by_step")]
     pub data_marks: BTreeMap<usize, String>,
     /// Of every parameter that started from noise, by path, a short hash of its shape and that noise, before the scheme of
     /// initialisation scaled it: equal noise, equal hash.
@@ -91,6 +91,16 @@ pub struct RunResult {
     /// What went otherwise than planned without changing a bit of the result, such as a checkpoint that was damaged.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+/// Values by step. In a record, which a result is a part of, serde hands on the names of JSON's fields as text only.
+fn by_step<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<usize, String>, D::Error> {
+    let by_name = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let step = |(name, value): (String, String)| match name.parse() {
+        Ok(step) => Ok((step, value)),
+        Err(_) => Err(D::Error::custom(format!("`{name}` is no number of steps"))),
+    };
+    by_name.into_iter().map(step).collect()
 }
 
 /// A sign of life from a running training.

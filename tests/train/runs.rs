@@ -101,6 +101,15 @@ fn records_of_earlier_versions_are_read() {
     for key in ["operators", "data_marks", "noise", "peak_memory_bytes", "notes"] {
         old.as_object_mut().unwrap().remove(key).unwrap();
     }
+    let record = ablate::experiment::Record {
+        arm: "base".into(),
+        seed: 0,
+        folder: "base/seed-0".into(),
+        result: result.clone(),
+        ended: "2026-11-26T01:00:00Z".into(),
+    };
+    let line = serde_json::to_string(&record).unwrap();
+    assert_eq!(serde_json::from_str::<ablate::experiment::Record>(&line).unwrap(), record);
     let read: ablate::train::RunResult = serde_json::from_value(old).unwrap();
     assert_eq!((read.id, read.data_hash, read.noise.len()), (result.id, result.data_hash, 0));
 }
