@@ -232,6 +232,8 @@ fn the_terminal_table_is_aligned_and_keeps_its_width() {
                     Verdict::Base => "base",
                     Verdict::Better => "better",
                     Verdict::Worse => "worse",
+                    Verdict::Equivalent => "equivalent",
+                    Verdict::NotCompared => "not compared",
                     Verdict::NoDifference => "no difference",
                     Verdict::Undecided => "undecided",
                 };

@@ -1,7 +1,7 @@
 //! A summary as an experiment would leave it, with metrics and records to match, made from a formula.
 
 use ablate::{
-    experiment::{ArmSummary, Comparison, Difference, MetricSummary, Summary, Verdict},
+    experiment::{ArmSummary, Comparison, Cost, Difference, MetricSummary, Role, Summary, Verdict},
     train::{Outcome, RunResult},
 };
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
@@ -56,6 +56,12 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
                 p_adjusted: p.map(|p| (p * 5.0).min(1.0)),
                 detectable: (seeds > 1).then_some(half * 1.4),
                 verdict: if seeds > 1 { verdict } else { Verdict::Undecided },
+                correlation: (seeds > 1).then_some(0.93),
+                welch: None,
+                p_sign_flip: None,
+                equivalence: None,
+                would_change: None,
+                pairs_needed: None,
             }
         };
         let mut comparisons: Vec<Comparison> = reference.map(|r| compare(r, *effect, *verdict)).into_iter().collect();
@@ -78,6 +84,10 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
             reference: reference.map(|r| arms[r].0.into()),
             parameters: 1_837_440 - 1_212 * index as u64,
             flops_per_token: 9.8e6 - 1e4 * index as f64,
+            tokens: 8_192_000,
+            role: if index == 0 { Role::Base } else { Role::Compared },
+            levels: Default::default(),
+            cost: Cost::default(),
             seeds: seeds as usize,
             mean: Some(mean),
             ci95: (seeds > 1).then_some([mean - 0.0094, mean + 0.0094]),
@@ -109,7 +119,15 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         metric: "valid/bits_per_byte".into(),
         lower_is_better: true,
         alpha: 0.05,
+        margin: None,
         seeds: (0..seeds).collect(),
+        sequential: None,
+        matched: vec!["parameters, by model.feed_forward.hidden".into()],
+        effects: vec![],
+        scaling: None,
+        compute: None,
+        tuning: vec![],
+        left_out: vec![],
         design: if ladder { "ladder".into() } else { "list".into() },
         command: "ablate run experiments/llama-ladder.toml --seeds 5 --set train.steps=2000".into(),
         arms: made,
@@ -131,6 +149,8 @@ fn sentence(verdict: Verdict, comparison: Option<&Comparison>) -> String {
             format!("better than {}, by {:.4} in {} of {} pairs", c.reference, c.delta.unwrap_or(0.0).abs(), c.pairs, c.pairs)
         }
         Verdict::Worse => format!("worse than {}, by {:.4}", c.reference, c.delta.unwrap_or(0.0).abs()),
+        Verdict::Equivalent => format!("equivalent to {}", c.reference),
+        Verdict::NotCompared => "not compared".into(),
         Verdict::NoDifference => {
             format!("no difference found to {}; {} pairs could have seen {:.4}", c.reference, c.pairs, c.detectable.unwrap_or(0.0))
         }
@@ -215,6 +235,7 @@ pub fn write_runs(folder: &Path, summary: &Summary, steps: usize) {
             let record = ablate::experiment::Record {
                 arm: arm.name.clone(),
                 seed: *seed,
+                stage: Default::default(),
                 folder: path.clone(),
                 attempt: 1,
                 cause: None,

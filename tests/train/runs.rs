@@ -104,7 +104,11 @@ fn records_of_earlier_versions_are_read() {
     let record = ablate::experiment::Record {
         arm: "base".into(),
         seed: 0,
+        stage: Default::default(),
         folder: "base/seed-0".into(),
+        attempt: 1,
+        cause: None,
+        host: String::new(),
         result: result.clone(),
         ended: "2026-11-26T01:00:00Z".into(),
     };
