@@ -1,5 +1,8 @@
 //! Tests of `experiment` from outside.
 
+mod designs;
+mod fuzz;
+
 use ablate::{
     Error,
     device::DeviceName,
