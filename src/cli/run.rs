@@ -211,7 +211,7 @@ impl Display {
             Event::Started(job) => {
                 let bar = self.bars.add(ProgressBar::new(1));
                 bar.set_style(style("{prefix:24} {bar:24} {pos}/{len} {msg}"));
-                bar.set_prefix(format!("{} seed {}", job.arm, job.seed));
+                bar.set_prefix(job.to_string());
                 self.runs.insert(job.folder.clone(), bar);
             }
             Event::Tick(job, tick) => self.tick(job, tick),
@@ -227,7 +227,7 @@ impl Display {
         self.tokens = plan.arms.iter().map(|arm| (arm.name.clone(), arm.tokens)).collect();
         let cost = |job: &Job| plan.arms.iter().find(|arm| arm.name == job.arm).and_then(|arm| arm.seconds_per_run);
         let seconds: Option<f64> = jobs.iter().map(cost).sum();
-        let planned = plan.arms.len() * plan.seeds.len();
+        let planned = plan.arms.iter().map(|arm| arm.preparation.len() + arm.runs.len()).sum::<usize>();
         let about = seconds.filter(|_| !jobs.is_empty()).map(|all| format!(", about {}", duration(all / slots as f64))).unwrap_or_default();
         self.say(format!("{}: {} of {planned} runs to train, {slots} at a time{about}", plan.name, jobs.len()));
         self.all.finish_and_clear();
@@ -259,7 +259,7 @@ impl Display {
         if let Some(how) = how {
             let attempt = if record.attempt > 1 { format!(" (attempt {})", record.attempt) } else { String::new() };
             let cause = record.cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-            let line = format!("{} seed {}{attempt} {how}{cause}: {reason}", job.arm, job.seed);
+            let line = format!("{job}{attempt} {how}{cause}: {reason}");
             self.bars.suspend(|| eprintln!("{line}"));
         }
         self.close(job);

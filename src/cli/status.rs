@@ -100,7 +100,7 @@ fn section(name: &str, lines: Vec<String>) -> Vec<String> {
 }
 
 fn line(run: &RunStatus) -> String {
-    let mut parts = vec![format!("{} seed {}", run.arm, run.seed)];
+    let mut parts = vec![run.name.clone()];
     parts.push(match run.steps {
         Some(steps) => format!("step {} of {steps}", run.step),
         None => format!("step {}", run.step),
@@ -121,5 +121,5 @@ fn failure(run: &RunStatus) -> String {
     let attempts = if run.attempts > 1 { format!(" after {} attempts", run.attempts) } else { String::new() };
     // The last line of a log is where the message is.
     let reason = run.reason.as_deref().unwrap_or_default().lines().last().unwrap_or_default().trim();
-    format!("{} seed {}{attempts}: {how}: {reason}", run.arm, run.seed)
+    format!("{}{attempts}: {how}: {reason}", run.name)
 }

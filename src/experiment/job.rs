@@ -42,6 +42,18 @@ impl Stage {
     }
 }
 
+impl std::fmt::Display for Job {
+    /// For people: `rms seed 3`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { arm, seed, .. } = self;
+        match self.stage {
+            Stage::Compare => write!(f, "{arm} seed {seed}"),
+            Stage::Tune { rung, trial } => write!(f, "{arm} trial {trial} of rung {rung}, seed {seed}"),
+            Stage::Time => write!(f, "{arm} timed"),
+        }
+    }
+}
+
 impl Job {
     /// The run of an arm.
     pub(super) fn new(arm: &str, seed: u64, stage: Stage, id: String) -> Self {

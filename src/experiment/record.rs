@@ -102,7 +102,7 @@ impl std::fmt::Display for Cause {
 pub struct Removal {
     /// The arm whose runs were removed.
     pub removed: String,
-    /// The seed; all seeds if there is none.
+    /// The seed of one run to be compared; all of the arm's runs, also those that tuned or timed it, if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// When, UTC, RFC 3339.
@@ -117,7 +117,7 @@ impl Removal {
 
     /// Whether it removes this record, if that came before.
     pub fn covers(&self, record: &Record) -> bool {
-        record.arm == self.removed && self.seed.is_none_or(|seed| seed == record.seed)
+        record.arm == self.removed && self.seed.is_none_or(|seed| seed == record.seed && record.stage.is_compare())
     }
 }
 

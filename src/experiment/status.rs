@@ -1,9 +1,8 @@
 //! How an experiment stands, from its files alone, while it runs or afterwards.
 
 use super::{
-    Cause, Job, Plan, Record, RunLock, Store,
+    Cause, Job, Plan, Record, RunLock, Stage, Store,
     launch::waiting,
-    plan::missing,
     progress::{Progress, progress},
     verdict::summary,
 };
@@ -26,7 +25,7 @@ pub struct Status {
     pub slurm: Vec<String>,
     /// Why SLURM could not be asked, if there was something to ask.
     pub slurm_error: Option<String>,
-    /// Every run of the plan, seed by seed.
+    /// Every run that is asked for by what is on record: those that tune or time first, then seed by seed.
     pub runs: Vec<RunStatus>,
     /// Seconds until all runs have ended, with as many at a time as now; none if unknown.
     pub seconds_left: Option<f64>,
@@ -43,6 +42,10 @@ pub struct RunStatus {
     pub arm: String,
     /// Seed.
     pub seed: u64,
+    /// What it is for.
+    pub stage: Stage,
+    /// All of this for people: `rms seed 3`.
+    pub name: String,
     /// Folder, relative to the experiment's.
     pub folder: String,
     /// Where it stands.
@@ -101,7 +104,7 @@ pub fn status(folder: &Path) -> Result<Status> {
         Ok((queue, submitted)) => (queue, submitted.jobs, None),
         Err(error) => (BTreeMap::new(), vec![], Some(error.to_string())),
     };
-    let jobs = missing(&file.current, &[], &[]);
+    let jobs = file.current.jobs(&records);
     let runs: Vec<RunStatus> = jobs.iter().map(|job| run(folder, job, &records, queue.get(&job.folder))).collect();
     let seconds_left = seconds_left(&file.current, &runs, &records);
     let summary = summary(&file, &records);
@@ -139,6 +142,8 @@ fn run(folder: &Path, job: &Job, records: &[Record], queue: Option<&String>) -> 
     RunStatus {
         arm: job.arm.clone(),
         seed: job.seed,
+        stage: job.stage,
+        name: job.to_string(),
         folder: job.folder.clone(),
         state,
         step: over.map_or(shown.step, |record| record.result.steps),
@@ -157,14 +162,17 @@ fn run(folder: &Path, job: &Job, records: &[Record], queue: Option<&String>) -> 
 /// at a time as now.
 fn seconds_left(plan: &Plan, runs: &[RunStatus], records: &[Record]) -> Option<f64> {
     let of = |state: RunState| runs.iter().filter(move |run| run.state == state);
-    let finished = |arm: Option<&str>| -> Vec<f64> {
-        let counts = |record: &&Record| record.result.outcome == Outcome::Finished && arm.is_none_or(|arm| record.arm == arm);
+    let finished = |run: &RunStatus, arm: bool| -> Vec<f64> {
+        let counts = |record: &&Record| {
+            let like = record.result.outcome == Outcome::Finished && as_long(record.stage, run.stage);
+            like && (!arm || record.arm == run.arm)
+        };
         records.iter().filter(counts).map(|record| record.result.seconds).collect()
     };
     let whole = |run: &RunStatus| {
-        let planned = || plan.arms.iter().find(|arm| arm.name == run.arm)?.seconds_per_run;
+        let planned = || plan.arm(&run.arm)?.seconds_per_run;
         let neighbour = || of(RunState::Running).find_map(|other| Some(other.seconds_left? / (1.0 - share(other)?).max(1e-3)));
-        stats::median(&finished(Some(&run.arm))).or_else(|| stats::median(&finished(None))).or_else(planned).or_else(neighbour)
+        stats::median(&finished(run, true)).or_else(|| stats::median(&finished(run, false))).or_else(planned).or_else(neighbour)
     };
     let to_come = runs.iter().filter(|run| !matches!(run.state, RunState::Finished | RunState::Diverged));
     let each: Option<Vec<f64>> =
@@ -173,6 +181,14 @@ fn seconds_left(plan: &Plan, runs: &[RunStatus], records: &[Record]) -> Option<f
     let longest = each.iter().copied().fold(0.0, f64::max);
     let at_a_time = of(RunState::Running).count().max(1) as f64;
     Some((each.iter().sum::<f64>() / at_a_time).max(longest))
+}
+
+/// Whether runs of two stages are equally long: trials of a rung, timings, runs to be compared.
+fn as_long(one: Stage, other: Stage) -> bool {
+    match (one, other) {
+        (Stage::Tune { rung: one, .. }, Stage::Tune { rung: other, .. }) => one == other,
+        _ => one == other,
+    }
 }
 
 /// The part of a run that is done.

@@ -220,7 +220,8 @@ impl Store {
 
 /// The record with its number among the attempts at its run.
 fn numbered(records: &[Record], record: Record) -> Record {
-    let before = |other: &&Record| other.arm == record.arm && other.seed == record.seed && other.result.id == record.result.id;
+    let job = record.job();
+    let before = |other: &&Record| other.of(&job);
     let attempt = 1 + records.iter().filter(before).map(|other| other.attempt).max().unwrap_or(0);
     Record { attempt, ..record }
 }

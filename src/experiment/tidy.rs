@@ -1,6 +1,6 @@
 //! Removing: runs with their records, and checkpoints that nothing will be continued from.
 
-use super::{RunLock, Store};
+use super::{RunLock, Store, record::Removal};
 use crate::{
     settings::{Error, Result},
     train::Outcome,
@@ -27,7 +27,8 @@ pub struct Tidied {
 pub fn removable(folder: &Path, arm: &str, seed: Option<u64>) -> Result<Tidied> {
     let store = Store::open(folder)?;
     let folders = runs(folder, arm, seed);
-    let known = |record: &super::Record| record.arm == arm && seed.is_none_or(|seed| seed == record.seed);
+    let removal = Removal::new(arm, seed);
+    let known = |record: &super::Record| removal.covers(record);
     if folders.is_empty() && !store.records()?.iter().any(known) {
         let plan = store.plan()?;
         let arms: Vec<&str> = plan.iter().flat_map(|file| &file.current.arms).map(|arm| arm.name.as_str()).collect();
@@ -51,7 +52,7 @@ pub fn remove(folder: &Path, arm: &str, seed: Option<u64>) -> Result<Tidied> {
     let store = Store::create(folder)?;
     store.collect()?;
     let folders: Vec<PathBuf> = tidied.folders.iter().map(|name| folder.join(name)).collect();
-    if let Some(busy) = folders.iter().find(|run| RunLock::is_held(run)) {
+    if let Some(busy) = folders.iter().find(|folder| is_busy(folder)) {
         return Err(Error::input(busy.display(), "is being trained", "stop it first, or wait for it"));
     }
     // Out of the way in one step each, then the line, then the rest: a crash in between leaves nothing that looks like a run
@@ -113,18 +114,23 @@ pub fn clean(folder: &Path, keep_best: bool) -> Result<Tidied> {
     Ok(tidied)
 }
 
-/// The folders of an arm's runs, those included that were put aside.
+/// The folders of an arm's runs, those included that were put aside, and without a seed those that tuned or timed it.
 fn runs(folder: &Path, arm: &str, seed: Option<u64>) -> Vec<PathBuf> {
     let of_seed = |path: &PathBuf| {
         let name = name(path);
         match seed {
-            None => name.starts_with("seed-"),
+            None => true,
             Some(seed) => name == format!("seed-{seed}") || name.starts_with(&format!("seed-{seed}.")),
         }
     };
     let mut found: Vec<PathBuf> = entries(&folder.join(arm)).filter(of_seed).collect();
     found.sort();
     found
+}
+
+/// Whether a process trains there, or in a folder below.
+fn is_busy(folder: &Path) -> bool {
+    RunLock::is_held(folder) || entries(folder).any(|entry| entry.is_dir() && is_busy(&entry))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {

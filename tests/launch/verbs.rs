@@ -75,11 +75,8 @@ fn removed_runs_are_trained_again_and_cleaned_ones_are_not() {
     bench.run("out", &[], 0);
     let lines = fs::read_to_string(bench.path("out/records.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 10, "eight runs, a removal, and one of them again");
-    fs::write(
-        bench.path("out/records.jsonl"),
-        lines.lines().filter(|line| !line.contains("\"removed\"")).skip(0).map(|line| format!("{line}\n")).collect::<String>(),
-    )
-    .unwrap();
+    let kept: String = lines.lines().filter(|line| !line.contains("\"removed\"")).map(|line| format!("{line}\n")).collect();
+    fs::write(bench.path("out/records.jsonl"), kept).unwrap();
     let again: Vec<_> = bench.records("out");
     assert_eq!(again.len(), 9);
     let last = again.last().unwrap();

@@ -19,7 +19,7 @@ impl Retries {
     pub fn new(retries: u32, records: &[Record]) -> Self {
         let mut before = BTreeMap::new();
         for record in records {
-            let attempts: &mut u32 = before.entry(key(&record.arm, record.seed, &record.result.id)).or_default();
+            let attempts: &mut u32 = before.entry(key(&record.job())).or_default();
             *attempts = record.attempt.max(*attempts);
         }
         Self { retries, before }
@@ -28,14 +28,14 @@ impl Retries {
     /// Whether nothing more is to be tried for a job, by its last record.
     pub fn exhausted(&self, job: &Job, records: &[Record]) -> bool {
         let Some(last) = records.iter().rfind(|record| record.of(job)) else { return false };
-        let attempts = last.attempt.saturating_sub(self.before.get(&key(&job.arm, job.seed, &job.id)).copied().unwrap_or(0));
+        let attempts = last.attempt.saturating_sub(self.before.get(&key(job)).copied().unwrap_or(0));
         let again = last.result.outcome == Outcome::Failed && last.cause.is_none_or(|cause| cause.may_pass());
         attempts > 0 && !(again && attempts <= self.retries)
     }
 }
 
-fn key(arm: &str, seed: u64, id: &str) -> String {
-    format!("{arm}/{seed}/{id}")
+fn key(job: &Job) -> String {
+    format!("{}/{}", job.folder, job.id)
 }
 
 #[cfg(test)]

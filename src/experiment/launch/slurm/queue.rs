@@ -70,7 +70,16 @@ pub fn requeue(task: &str) -> Result<()> {
 
 fn ask(program: &str, arguments: &[&str]) -> Result<String> {
     let help = "check that SLURM's commands work here (`sinfo`), and the options in --slurm-args";
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    // What the job around this process was given is not what the next one gets.
+    let of_this_job = |name: &str| name.starts_with("SLURM_") && !["SLURM_CONF", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT"].contains(&name);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_this_job) {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output();
     let output = output.map_err(|error| Error::input(program, format!("cannot be started: {error}"), help))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_string();
