@@ -103,8 +103,24 @@ mod tests {
     #[test]
     fn follows_shift_unit_and_swap() {
         let mut noise = generator(1, Purpose::Sampling, "items");
-        let sizes: Vec<f64> = (0..60).map(|_| 100.0 * (1.0 + { let e: f64 = Exp1.sample(&mut noise); e })).collect();
-        let amounts: Vec<f64> = sizes.iter().map(|size| size * { let z: f64 = StandardNormal.sample(&mut noise); 0.1 + z }).collect();
+        let sizes: Vec<f64> = (0..60)
+            .map(|_| {
+                100.0
+                    * (1.0 + {
+                        let e: f64 = Exp1.sample(&mut noise);
+                        e
+                    })
+            })
+            .collect();
+        let amounts: Vec<f64> = sizes
+            .iter()
+            .map(|size| {
+                size * {
+                    let z: f64 = StandardNormal.sample(&mut noise);
+                    0.1 + z
+                }
+            })
+            .collect();
         let first = bootstrap(&amounts, &sizes).unwrap();
         let moved: Vec<f64> = amounts.iter().zip(&sizes).map(|(a, s)| 3.0 * s - 2.0 * a).collect();
         let second = bootstrap(&moved, &sizes).unwrap();

@@ -54,8 +54,19 @@ pub fn kendall(one: &[f64], other: &[f64]) -> Option<Rank> {
         return None;
     }
     let concord = |order: &[usize]| -> f64 {
-        let sign = |a: f64, b: f64| if a > b { 1.0 } else if a < b { -1.0 } else { 0.0 };
-        (0..count).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| sign(one[i], one[j]) * sign(other[order[i]], other[order[j]])).sum()
+        let sign = |a: f64, b: f64| {
+            if a > b {
+                1.0
+            } else if a < b {
+                -1.0
+            } else {
+                0.0
+            }
+        };
+        (0..count)
+            .flat_map(|i| (0..i).map(move |j| (i, j)))
+            .map(|(i, j)| sign(one[i], one[j]) * sign(other[order[i]], other[order[j]]))
+            .sum()
     };
     let score = concord(&(0..count).collect::<Vec<_>>());
     let p = exact(count, |order| concord(order).abs()).unwrap_or_else(|| {

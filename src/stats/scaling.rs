@@ -127,7 +127,8 @@ fn line(sizes: &[f64], losses: &[f64]) -> Result<Law, Refusal> {
     let (x, y): (Vec<f64>, Vec<f64>) = sizes.iter().zip(losses).map(|(size, loss)| (size.ln(), loss.ln())).unzip();
     let count = x.len() as f64;
     let (center, height) = (x.iter().sum::<f64>() / count, y.iter().sum::<f64>() / count);
-    let slope = x.iter().zip(&y).map(|(x, y)| (x - center) * (y - height)).sum::<f64>() / x.iter().map(|x| (x - center).powi(2)).sum::<f64>();
+    let slope =
+        x.iter().zip(&y).map(|(x, y)| (x - center) * (y - height)).sum::<f64>() / x.iter().map(|x| (x - center).powi(2)).sum::<f64>();
     if slope >= 0.0 {
         return Err(Refusal::NoExponent { low: 0.0, high: EXPONENTS[1] });
     }

@@ -116,7 +116,8 @@ mod tests {
     #[test]
     fn tails_have_closed_forms() {
         for p in [0.499999, 0.45, 0.3, 0.1, 0.025, 1e-3, 1e-6, 1e-10, 1e-14] {
-            let near = |value: f64, expected: f64| assert!((value - expected).abs() < 1e-11 * expected.max(1.0), "{p}: {value}, {expected}");
+            let near =
+                |value: f64, expected: f64| assert!((value - expected).abs() < 1e-11 * expected.max(1.0), "{p}: {value}, {expected}");
             near(upper(p, 1.0), 1.0 / (std::f64::consts::PI * p).tan());
             near(upper(p, 2.0), (1.0 - 2.0 * p) / (2.0 * p * (1.0 - p)).sqrt());
             for freedom in [1.0, 1.5, 2.0, 3.7, 9.0, 100.0] {

@@ -3,7 +3,7 @@
 
 use ablate::{
     random::{Purpose, generator},
-    stats::{POWER, contrasts, detectable, equivalence, holm, mean, pairs_needed, paired, sign_flip, welch},
+    stats::{POWER, contrasts, detectable, equivalence, holm, mean, paired, pairs_needed, sign_flip, welch},
 };
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal, StandardUniform, StudentT};

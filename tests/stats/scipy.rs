@@ -121,8 +121,11 @@ fn scaling_laws() {
 #[test]
 fn multipliers() {
     for case in cases("multipliers") {
-        let base: Vec<(f64, f64)> = case["base"].as_array().unwrap().iter().map(|row| (row[0].as_f64().unwrap(), row[1].as_f64().unwrap())).collect();
-        let Multiplier::Times(times) = multiplier(&base, number(&case, "compute"), number(&case, "loss")).unwrap() else { panic!("{case}") };
+        let base: Vec<(f64, f64)> =
+            case["base"].as_array().unwrap().iter().map(|row| (row[0].as_f64().unwrap(), row[1].as_f64().unwrap())).collect();
+        let Multiplier::Times(times) = multiplier(&base, number(&case, "compute"), number(&case, "loss")).unwrap() else {
+            panic!("{case}")
+        };
         near(times, number(&case, "times"), 0.0, RELATIVE);
     }
 }
