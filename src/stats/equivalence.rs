@@ -72,7 +72,7 @@ pub fn equivalence_power(deviation: f64, delta: f64, margin: f64, pairs: usize, 
 /// How many pairs it takes to find arms of true difference `delta` (mostly 0) equivalent with probability `wanted`; none
 /// where [`MOST_PAIRS`](super::MOST_PAIRS) do not suffice, as beyond the margin.
 pub fn pairs_for_equivalence(deviation: f64, delta: f64, margin: f64, alpha: f64, wanted: f64) -> Option<usize> {
-    if !deviation.is_finite() || !(delta.abs() < margin) {
+    if !deviation.is_finite() || delta.is_nan() || delta.abs() >= margin {
         return None;
     }
     fewest(|pairs| equivalence_power(deviation, delta, margin, pairs, alpha) >= wanted)
