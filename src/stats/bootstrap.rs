@@ -52,7 +52,7 @@ pub fn bootstrap(amounts: &[f64], sizes: &[f64]) -> Option<Items> {
         .map(|_| {
             let (mut amount, mut size) = (0.0, 0.0);
             for _ in 0..items {
-                let item = (noise.next_u32() as u64 * items as u64 >> 32) as usize;
+                let item = ((noise.next_u32() as u64 * items as u64) >> 32) as usize;
                 amount += amounts[item];
                 size += sizes[item];
             }

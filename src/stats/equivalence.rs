@@ -1,7 +1,9 @@
 //! Two one-sided tests (Schuirmann 1987): "no difference that matters" as a finding, not as the lack of one.
 
 use super::{
-    mean, normal,
+    mean,
+    mean::moments,
+    normal,
     power::{fewest, over_spread},
     student,
 };
@@ -44,7 +46,7 @@ pub fn equivalence(differences: &[f64], margin: f64, alpha: f64) -> Option<Equiv
     let error = m.deviation / (pairs as f64).sqrt();
     let half = student::upper(alpha, freedom) * error;
     let interval = [m.mean - half, m.mean + half];
-    let p = nearest(margin - m.mean.abs(), error, freedom);
+    let p = equivalence_p(differences, margin)?;
     Some(Equivalence { pairs, margin, p, interval, equivalent: p <= alpha })
 }
 
@@ -70,19 +72,24 @@ pub fn equivalence_power(deviation: f64, delta: f64, margin: f64, pairs: usize, 
 /// How many pairs it takes to find arms of true difference `delta` (mostly 0) equivalent with probability `wanted`; none
 /// where [`MOST_PAIRS`](super::MOST_PAIRS) do not suffice, as beyond the margin.
 pub fn pairs_for_equivalence(deviation: f64, delta: f64, margin: f64, alpha: f64, wanted: f64) -> Option<usize> {
-    if !deviation.is_finite() || !(delta.abs() < margin) {
+    if !deviation.is_finite() || delta.is_nan() || delta.abs() >= margin {
         return None;
     }
     fewest(|pairs| equivalence_power(deviation, delta, margin, pairs, alpha) >= wanted)
 }
 
-/// The one-sided p of "the true difference lies on or beyond a border", `inside` of which the mean difference is seen.
-fn nearest(inside: f64, error: f64, freedom: f64) -> f64 {
-    if error == 0.0 {
-        return if inside > 0.0 { 0.0 } else { 1.0 };
+/// The p of [`equivalence`] alone: that of the border which the mean difference is nearer to.
+pub(super) fn equivalence_p(differences: &[f64], margin: f64) -> Option<f64> {
+    let (pairs, delta, deviation) = moments(differences)?;
+    if pairs < 2 {
+        return None;
     }
-    let tail = student::two_sided_p(inside / error, freedom) / 2.0;
-    if inside > 0.0 { tail } else { 1.0 - tail }
+    let (inside, error) = (margin - delta.abs(), deviation / (pairs as f64).sqrt());
+    if error == 0.0 {
+        return Some(if inside > 0.0 { 0.0 } else { 1.0 });
+    }
+    let tail = student::two_sided_p(inside / error, (pairs - 1) as f64) / 2.0;
+    Some(if inside > 0.0 { tail } else { 1.0 - tail })
 }
 
 #[cfg(test)]

@@ -17,18 +17,25 @@ pub struct Mean {
 
 /// Mean, spread and 95 % interval; none without numbers.
 pub fn mean(values: &[f64]) -> Option<Mean> {
+    let (count, mean, deviation) = moments(values)?;
+    if count == 1 {
+        return Some(Mean { count, mean, deviation, ci95: None });
+    }
+    let half = student::critical(0.95, (count - 1) as f64) * deviation / (count as f64).sqrt();
+    Some(Mean { count, mean, deviation, ci95: Some([mean - half, mean + half]) })
+}
+
+/// How many numbers, their mean and their standard deviation with n - 1, 0 for a single one; none without numbers.
+pub(super) fn moments(values: &[f64]) -> Option<(usize, f64, f64)> {
     let count = values.len();
     let first = *values.first()?;
     // Around the first value: equal numbers give exactly their value, and exactly no spread.
     let shift = values.iter().map(|v| v - first).sum::<f64>() / count as f64;
-    let mean = first + shift;
     if count == 1 {
-        return Some(Mean { count, mean, deviation: 0.0, ci95: None });
+        return Some((count, first, 0.0));
     }
-    let freedom = (count - 1) as f64;
-    let deviation = (values.iter().map(|v| (v - first - shift).powi(2)).sum::<f64>() / freedom).sqrt();
-    let half = student::critical(0.95, freedom) * deviation / (count as f64).sqrt();
-    Some(Mean { count, mean, deviation, ci95: Some([mean - half, mean + half]) })
+    let deviation = (values.iter().map(|v| (v - first - shift).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt();
+    Some((count, first + shift, deviation))
 }
 
 /// The middle value, or the mean of the middle two; none without numbers.

@@ -46,11 +46,11 @@ pub fn multiplier(base: &[(f64, f64)], compute: f64, loss: f64) -> Result<Multip
     if curve.len() < FEWEST_BUDGETS || curve.len() < base.len() {
         return Err(Refusal::Budgets { needed: FEWEST_BUDGETS, found: curve.len() });
     }
-    if let Some(pair) = curve.windows(2).find(|pair| !(pair[0].1 < pair[1].1)) {
-        return Err(Refusal::NotMonotone { less: pair[1], more: pair[0] });
-    }
     if !(loss.is_finite() && compute > 0.0 && curve.iter().all(|(c, l)| *c > 0.0 && c.is_finite() && l.is_finite())) {
         return Err(Refusal::NotPositive);
+    }
+    if let Some(pair) = curve.windows(2).find(|pair| pair[0].1 >= pair[1].1) {
+        return Err(Refusal::NotMonotone { less: pair[1], more: pair[0] });
     }
     let (best, worst) = (curve[0], curve[curve.len() - 1]);
     if loss < best.1 {

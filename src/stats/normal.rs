@@ -28,7 +28,7 @@ mod tests {
     /// Values by mpmath at 25 digits.
     #[test]
     fn agrees_with_high_precision() {
-        for (z, tail) in [(0.0, 0.5), (1.0, 0.158655253931457051), (1.959963984540054236, 0.025), (6.0, 9.86587645037698141e-10)] {
+        for (z, tail) in [(0.0, 0.5), (1.0, 0.15865525393145705), (1.959963984540054, 0.025), (6.0, 9.86587645037698e-10)] {
             assert!((below(-z) / tail - 1.0).abs() < 1e-13, "{z}");
             assert!((below(z) - (1.0 - tail)).abs() < 1e-15, "{z}");
             assert!((upper(tail) - z).abs() < 1e-13 && (upper(1.0 - tail) + z).abs() < 1e-6, "{z}: {}", upper(tail));

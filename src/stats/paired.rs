@@ -1,6 +1,6 @@
 //! The paired t test: the same seed under two arms is one pair, and pairs are independent.
 
-use super::{mean, student};
+use super::{mean, mean::moments, student};
 
 /// What paired differences say.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,14 +23,23 @@ pub struct Paired {
 /// whatever their number; several equal differences that are not zero give an interval of no width and p 0.
 pub fn paired(differences: &[f64]) -> Option<Paired> {
     let m = mean(differences)?;
-    let (pairs, delta, deviation) = (m.count, m.mean, m.deviation);
+    let p = paired_p(differences);
+    let ci95 = if differences.iter().all(|d| *d == 0.0) { Some([0.0, 0.0]) } else { m.ci95 };
+    // Negative zeros are zeros.
+    Some(Paired { pairs: m.count, delta: m.mean + 0.0, deviation: m.deviation, ci95, p })
+}
+
+/// The p of [`paired`] alone, for those who ask often.
+pub(super) fn paired_p(differences: &[f64]) -> Option<f64> {
+    let (pairs, delta, deviation) = moments(differences)?;
     if differences.iter().all(|d| *d == 0.0) {
-        return Some(Paired { pairs, delta: 0.0, deviation: 0.0, ci95: Some([0.0, 0.0]), p: Some(1.0) });
+        return Some(1.0);
     }
-    let p = m.ci95.map(|_| {
-        if deviation == 0.0 { 0.0 } else { student::two_sided_p(delta / (deviation / (pairs as f64).sqrt()), (pairs - 1) as f64) }
-    });
-    Some(Paired { pairs, delta, deviation, ci95: m.ci95, p })
+    match (pairs, deviation) {
+        (1, _) => None,
+        (_, 0.0) => Some(0.0),
+        _ => Some(student::two_sided_p(delta / (deviation / (pairs as f64).sqrt()), (pairs - 1) as f64)),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use ablate::stats::{Finding, Looks, holm, paired};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StudentT};
 
-const EXPERIMENTS: usize = 20_000;
+const EXPERIMENTS: usize = 10_000;
 
 fn most(level: f64) -> f64 {
     level + 3.0 * (level * (1.0 - level) / EXPERIMENTS as f64).sqrt()
@@ -65,7 +65,7 @@ fn equivalence_errs_at_its_level() {
 /// neither the looks nor Holm over the sequential p make any false claim more often than α; and Holm finds what looks found.
 #[test]
 fn families_hold_with_holm() {
-    const EXPERIMENTS: usize = 4_000;
+    const EXPERIMENTS: usize = 2_000;
     let (alpha, margin) = (0.1, 1.5);
     let looks = Looks::family(3, 8, alpha, 6).unwrap();
     let truths = [0.0, 0.0, 0.0, 0.0, 4.0, 1.5];
@@ -86,7 +86,7 @@ fn families_hold_with_holm() {
     });
     let error = (alpha * (1.0 - alpha) / EXPERIMENTS as f64).sqrt();
     assert!(false_claim < alpha + 3.0 * error, "{false_claim}");
-    let experiments = 300;
+    let experiments = 60;
     let false_after_holm = share("sequential family", experiments, |noise| {
         let family = run(noise);
         let adjusted = holm(&family.iter().map(|arm| looks.p(arm)).collect::<Vec<_>>());

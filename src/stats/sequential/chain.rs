@@ -16,11 +16,11 @@ const NODES: usize = 40;
 /// Terms of the polynomial that carries the density over one panel.
 const TERMS: usize = 24;
 
-/// A density over a panel of r, as a Chebyshev series in `a` where r = `length`·sin a; the density is the series times
-/// cos a to the `power`, which is how it ends where its support ends.
+/// A density over a panel of r, as a Chebyshev series in `a` where r = `length`·sin a; where the
+/// panel `ends` with the support, the density is the series times cos a, which is how it falls to 0 there.
 struct Panel {
     length: f64,
-    power: i32,
+    ends: bool,
     from: f64,
     to: f64,
     series: [f64; TERMS],
@@ -28,32 +28,35 @@ struct Panel {
 
 impl Panel {
     /// The panel between two values of `a`, by the density at Chebyshev's points, which leave out the ends.
-    fn new(length: f64, power: i32, [from, to]: [f64; 2], density: impl Fn(f64) -> f64) -> Self {
+    fn new(length: f64, ends: bool, [from, to]: [f64; 2], density: impl Fn(f64) -> f64) -> Self {
         let angle = |i: usize| PI * (i as f64 + 0.5) / TERMS as f64;
         let values: [f64; TERMS] = std::array::from_fn(|i| {
             let a = (from + to) / 2.0 + (to - from) / 2.0 * angle(i).cos();
-            density(length * a.sin()) / a.cos().powi(power)
+            density(length * a.sin()) / if ends { a.cos() } else { 1.0 }
         });
         let series = std::array::from_fn(|k| {
             let sum: f64 = values.iter().enumerate().map(|(i, value)| value * (k as f64 * angle(i)).cos()).sum();
             sum * if k == 0 { 1.0 } else { 2.0 } / TERMS as f64
         });
-        Self { length, power, from, to, series }
+        Self { length, ends, from, to, series }
     }
 
-    /// The density of r at r = `length`·sin `a`, by Clenshaw's recurrence.
-    fn density(&self, a: f64) -> f64 {
+    /// The density of r, by Clenshaw's recurrence.
+    fn density(&self, r: f64) -> f64 {
+        let sine = (r / self.length).clamp(-1.0, 1.0);
+        let a = sine.asin();
         let x = (2.0 * a - self.from - self.to) / (self.to - self.from);
         let (mut last, mut before) = (0.0, 0.0);
         for coefficient in self.series[1..].iter().rev() {
             (last, before) = (2.0 * x * last - before + coefficient, last);
         }
-        (x * last - before + self.series[0]) * a.cos().powi(self.power)
+        let ending = if self.ends { (1.0 - sine * sine).sqrt() } else { 1.0 };
+        (x * last - before + self.series[0]) * ending
     }
 
     /// The probability between two values of `a`.
     fn mass(&self, rule: &[(f64, f64)], from: f64, to: f64) -> f64 {
-        integral(rule, from, to, |a| self.density(a) * self.length * a.cos())
+        integral(rule, from, to, |a| self.density(self.length * a.sin()) * self.length * a.cos())
     }
 }
 
@@ -64,7 +67,11 @@ pub(super) struct Chain {
     /// The upper border c of what goes on, and n - c², which a difference of the two would round away.
     border: f64,
     gap: f64,
-    panels: Vec<Panel>,
+    /// Panels reach to the end of the support, beyond the border. A chain that stops on both sides is even, and negative
+    /// r need no panel.
+    upper: Panel,
+    inner: Option<Panel>,
+    lower: Option<Panel>,
     rule: Vec<(f64, f64)>,
 }
 
@@ -74,13 +81,12 @@ impl Chain {
         let n = pairs as f64;
         let tail = if both_sides { stop / 2.0 } else { stop };
         let t = if tail > 0.0 { student::upper(tail, n - 1.0) } else { f64::INFINITY };
-        let a = (t / (n - 1.0).sqrt()).atan();
+        let border = n.sqrt() * (t / (n - 1.0).sqrt()).atan().sin();
         let gap = n / (1.0 + t * t / (n - 1.0));
         let constant = (ln_gamma(n / 2.0) - ln_gamma((n - 1.0) / 2.0)).exp() / (n * PI).sqrt();
         let density = |r: f64| constant * (1.0 - r * r / n).max(0.0).powf((n - 3.0) / 2.0);
-        let from = if both_sides { -a } else { -FRAC_PI_2 };
-        let panels = vec![Panel::new(n.sqrt(), 0, [from, a], density)];
-        Self { pairs, both_sides, border: n.sqrt() * a.sin(), gap, panels, rule: legendre(NODES) }
+        let upper = Panel::new(n.sqrt(), false, [-FRAC_PI_2, FRAC_PI_2], density);
+        Self { pairs, both_sides, border, gap, upper, inner: None, lower: None, rule: legendre(NODES) }
     }
 
     /// The p that this look must reach to stop: two-sided or one-sided as the chain is.
@@ -95,38 +101,37 @@ impl Chain {
 
     /// The next look, which stops a share `stop` of all samples.
     pub fn next(&self, stop: f64) -> Self {
-        let upper = (1.0 + self.border * self.border).sqrt();
-        let lower = if self.both_sides { upper } else { (self.pairs as f64 + 1.0).sqrt() };
+        let length = (1.0 + self.border * self.border).sqrt();
         // The density bends where r is ±1: those are borders of panels.
-        let one = (1.0 / upper).asin();
+        let one = (1.0 / length).asin();
         let density = |r: f64| self.step(r);
-        let outer = Panel::new(upper, 1, [one, FRAC_PI_2], density);
-        let inner = Panel::new(upper, 0, [-one, one], density);
-        let rule = &self.rule;
+        let upper = Panel::new(length, true, [one, FRAC_PI_2], density);
+        let inner = Panel::new(length, false, [-one, one], density);
+        let lower = (!self.both_sides).then(|| {
+            let length = (self.pairs as f64 + 1.0).sqrt();
+            Panel::new(length, true, [-FRAC_PI_2, -(1.0 / length).asin()], density)
+        });
         // The border: above it lies the share to stop. A bisection of its distance from the end of the support.
+        let rule = &self.rule;
         let tail = if self.both_sides { stop / 2.0 } else { stop };
-        let all = outer.mass(rule, one, FRAC_PI_2);
-        let above = |a: f64| if a >= one { outer.mass(rule, a, FRAC_PI_2) } else { all + inner.mass(rule, a, one) };
+        let all = upper.mass(rule, one, FRAC_PI_2);
+        let above = |a: f64| if a >= one { upper.mass(rule, a, FRAC_PI_2) } else { all + inner.mass(rule, a, one) };
         let (mut low, mut high) = (0.0, FRAC_PI_2);
-        for _ in 0..60 {
+        for _ in 0..50 {
             let middle = (low + high) / 2.0;
             if above(FRAC_PI_2 - middle) < tail { low = middle } else { high = middle }
         }
         let distance = if tail > 0.0 { high } else { 0.0 };
-        let a = FRAC_PI_2 - distance;
-        let gap = self.gap + (upper * distance.sin()).powi(2);
-        let mut panels = Vec::new();
-        if a > one {
-            panels.push(Panel::new(upper, 1, [one, a], density));
+        Self {
+            pairs: self.pairs + 1,
+            both_sides: self.both_sides,
+            border: length * distance.cos(),
+            gap: self.gap + (length * distance.sin()).powi(2),
+            upper,
+            inner: Some(inner),
+            lower,
+            rule: self.rule.clone(),
         }
-        if self.both_sides && a <= one {
-            panels.push(Panel::new(upper, 0, [-a, a], density));
-        } else {
-            panels.push(Panel::new(upper, 0, [-one, a.min(one)], density));
-            let (from, to) = (if self.both_sides { -a } else { -FRAC_PI_2 }, -(1.0 / lower).asin());
-            panels.push(Panel::new(lower, 1, [from, to], density));
-        }
-        Self { pairs: self.pairs + 1, both_sides: self.both_sides, border: upper * a.sin(), gap, panels, rule: self.rule.clone() }
     }
 
     /// The density of the next look at `r`: ∫ κ cosⁿ⁻²φ · density((r - sin φ)/cos φ) dφ over the φ that come from inside.
@@ -144,21 +149,39 @@ impl Chain {
             return 0.0;
         }
         let power = self.pairs as i32 - 2;
-        constant * integral(&self.rule, from, to, |phi| phi.cos().powi(power) * self.density((r - phi.sin()) / phi.cos()))
+        constant
+            * integral(&self.rule, from, to, |phi| {
+                let (sine, cosine) = phi.sin_cos();
+                cosine.powi(power) * self.density((r - sine) / cosine)
+            })
     }
 
     fn density(&self, r: f64) -> f64 {
-        let place = |panel: &Panel| (r / panel.length).clamp(-1.0, 1.0).asin();
-        let last = self.panels.len() - 1;
-        // Panels are ordered from above; rounding at the outer borders falls to the outermost.
-        let panel = self.panels.iter().take(last).find(|panel| place(panel) >= panel.from).unwrap_or(&self.panels[last]);
-        panel.density(place(panel).clamp(panel.from, panel.to))
+        let r = if self.both_sides { r.abs() } else { r };
+        let panel = match (&self.inner, &self.lower) {
+            (Some(_), Some(lower)) if r < -1.0 => lower,
+            (Some(inner), _) if r < 1.0 => inner,
+            _ => &self.upper,
+        };
+        panel.density(r)
     }
 
     /// The share of samples that no look so far has stopped.
     #[cfg(test)]
     fn alive(&self) -> f64 {
-        self.panels.iter().map(|panel| panel.mass(&self.rule, panel.from, panel.to)).sum()
+        let length = self.upper.length;
+        let part = |from: f64, to: f64, length: f64| {
+            let place = |r: f64| (r / length).clamp(-1.0, 1.0).asin();
+            integral(&self.rule, place(from), place(to), |a| self.density(length * a.sin()) * length * a.cos())
+        };
+        let outer = part(1.0, self.border, length);
+        let below = if self.both_sides {
+            outer
+        } else {
+            let end = (self.pairs as f64).sqrt();
+            part(-end, -1.0, end)
+        };
+        below + part(-1.0, 1.0, length) + outer
     }
 }
 

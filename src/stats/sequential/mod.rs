@@ -1,19 +1,15 @@
 //! Looking after every seed, and stopping when the question is decided, without more false findings (Lan & DeMets 1983).
 
 mod chain;
+mod levels;
 
-use super::{equivalence, mean, normal, paired, student};
-use chain::Chain;
+use super::{equivalence::equivalence_p, mean, paired::paired_p, student};
+use levels::{levels, smallest_alpha};
 
 /// The fewest pairs of a first look: two leave one degree of freedom, and no level that anything could reach.
 pub const FIRST_LOOK: usize = 3;
 /// The most pairs of a last look.
 pub const LAST_LOOK: usize = 100;
-/// No sequential p is told apart below this …
-const SMALLEST_P: f64 = 1e-10;
-/// … nor is less than this spent: it is left to later looks.
-const SMALLEST_SHARE: f64 = 1e-13;
-
 /// The looks of one comparison: after each pair from the fewest to the most, a paired t test at a level of its own.
 ///
 /// The levels are such that samples without an effect stop at any look with probability α in all. Of it,
@@ -86,10 +82,10 @@ impl Looks {
         (self.min..=self.max.min(differences.len())).find_map(|pairs| {
             let seen = &differences[..pairs];
             let stop = |finding| Some(Stop { pairs, finding });
-            if paired(seen)?.p? <= self.level(pairs)? {
+            if paired_p(seen)? <= self.level(pairs)? {
                 return stop(Finding::Differs);
             }
-            if outside(seen, margin?)? <= self.equivalence_level(pairs)? { stop(Finding::Equivalent) } else { None }
+            if equivalence_p(seen, margin?)? <= self.equivalence_level(pairs)? { stop(Finding::Equivalent) } else { None }
         })
     }
 
@@ -103,12 +99,12 @@ impl Looks {
     /// It never rises with further pairs and holds wherever one stops, for whatever reason. It depends on the first and
     /// last look, not on the α of these. Above 0.5 it is 1. None before the first look.
     pub fn p(&self, differences: &[f64]) -> Option<f64> {
-        self.smallest_alpha(differences, true, |seen| paired(seen)?.p)
+        self.smallest(differences, true, paired_p)
     }
 
     /// The sequential p of "the difference is as large as the margin".
     pub fn equivalence_p(&self, differences: &[f64], margin: f64) -> Option<f64> {
-        self.smallest_alpha(differences, false, |seen| outside(seen, margin))
+        self.smallest(differences, false, |seen| equivalence_p(seen, margin))
     }
 
     /// The interval of the mean difference at the last look so far, at that look's level: with probability 1 - α all
@@ -128,82 +124,21 @@ impl Looks {
         Some([m.mean - half, m.mean + half])
     }
 
-    fn smallest_alpha(&self, differences: &[f64], both: bool, p: impl Fn(&[f64]) -> Option<f64>) -> Option<f64> {
+    fn smallest(&self, differences: &[f64], both_sides: bool, p: impl Fn(&[f64]) -> Option<f64>) -> Option<f64> {
         let last = differences.len().min(self.max);
         if last < self.min {
             return None;
         }
         let observed = (self.min..=last).map(|pairs| p(&differences[..pairs])).collect::<Option<Vec<f64>>>()?;
-        if observed.contains(&0.0) {
-            return Some(0.0);
-        }
-        // How far the best look is from stopping at α, on the logarithm of its level.
-        let excess = |log_alpha: f64| {
-            let levels = levels(self.min, last, self.max, log_alpha.exp(), both);
-            levels.iter().zip(&observed).map(|(level, p)| (level / p).ln()).fold(f64::NEG_INFINITY, f64::max)
-        };
-        // No level is above α, so the answer is not below the smallest p.
-        let smallest = observed.iter().copied().fold(0.5, f64::min);
-        let (mut low, mut high) = (smallest.max(SMALLEST_P).ln(), 0.5_f64.ln());
-        let (mut below, mut above) = (excess(low), excess(high));
-        if below >= 0.0 {
-            return Some(low.exp());
-        }
-        if above < 0.0 {
-            return Some(1.0);
-        }
-        // False position, halving the weight of an end that stays (the Illinois rule); the answer is the end that stops.
-        let mut side = 0;
-        for step in 0..60 {
-            if high - low < 1e-7 {
-                break;
-            }
-            let guess = if below.is_finite() && step % 8 != 7 { low + (high - low) * below / (below - above) } else { (low + high) / 2.0 };
-            let middle = guess.clamp(low + 4e-8, high - 4e-8);
-            let value = excess(middle);
-            if value < 0.0 {
-                (low, below) = (middle, value);
-                above *= if side == -1 { 0.5 } else { 1.0 };
-                side = -1;
-            } else {
-                (high, above) = (middle, value);
-                below *= if side == 1 { 0.5 } else { 1.0 };
-                side = 1;
-            }
-        }
-        Some(high.exp())
+        Some(smallest_alpha(self.min, self.max, &observed, both_sides))
     }
-}
-
-/// The p of two one-sided tests.
-fn outside(differences: &[f64], margin: f64) -> Option<f64> {
-    // The level asked for plays no part in p.
-    Some(equivalence(differences, margin, 0.05)?.p)
-}
-
-/// Levels of the looks at `min` to `last` pairs, of `max` planned.
-fn levels(min: usize, last: usize, max: usize, alpha: f64, both_sides: bool) -> Vec<f64> {
-    if min == max {
-        return vec![alpha];
-    }
-    let z = normal::upper(alpha / 2.0);
-    let spent = |pairs: usize| {
-        let share = if pairs == max { alpha } else { 2.0 * normal::below(-z / (pairs as f64 / max as f64).sqrt()) };
-        if share < SMALLEST_SHARE { 0.0 } else { share }
-    };
-    let mut chain = Chain::new(min, both_sides, spent(min));
-    let mut levels = vec![chain.level()];
-    for pairs in min + 1..=last {
-        chain = chain.next(spent(pairs) - spent(pairs - 1));
-        levels.push(chain.level());
-    }
-    levels
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::{Purpose, generator};
+    use crate::stats::{normal, paired};
     use proptest::prelude::*;
     use rand_distr::{Distribution, StandardNormal};
 
@@ -270,25 +205,8 @@ mod tests {
         }
     }
 
-    /// A larger α stops wherever a smaller does: what makes the sequential p a p value.
-    #[test]
-    fn borders_are_nested() {
-        for (min, max) in [(3, 10), (4, 8), (5, 20), (3, 30)] {
-            for both in [true, false] {
-                let mut before = vec![0.0; max - min + 1];
-                for step in 0..=24 {
-                    let alpha = 0.5 * 10_f64.powf(-(24.0 - step as f64) / 3.0);
-                    let levels = levels(min, max, max, alpha, both);
-                    assert!(levels.iter().zip(&before).all(|(level, before)| level >= before), "{min} {max} {alpha}: {levels:?}");
-                    assert!(levels.iter().all(|level| *level <= alpha));
-                    before = levels;
-                }
-            }
-        }
-    }
-
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(8))]
 
         /// Sequential p ≤ α exactly where looks at α have stopped; it never rises; the interval agrees with the last look.
         #[test]
@@ -296,7 +214,7 @@ mod tests {
             let differences: Vec<f64> = noise.iter().map(|d| d + shift).collect();
             let looks = Looks::new(3, 8, alpha).unwrap();
             let mut before = 1.0;
-            for pairs in [3, 4, 6, 8] {
+            for pairs in [3, 5, 8] {
                 let seen = &differences[..pairs];
                 let p = looks.p(seen).unwrap();
                 prop_assert!((0.0..=before * (1.0 + 1e-6)).contains(&p));
