@@ -1,17 +1,18 @@
 //! `ablate run`: plan, train what is missing, compare, report.
 
 use super::{
-    plan::{Changes, duration},
+    plan::{Changes, duration, within},
     train::bar,
 };
 use ablate::{
     Error, Result,
     device::Devices,
     experiment::{
-        Conduct, Conducted, Event, Experiment, Job, Launcher, Plan, Record, SlurmOptions, Submitted, conduct, default_folder, interrupt,
+        Budget, Conduct, Conducted, Event, Experiment, Job, Launcher, Plan, Record, SlurmOptions, Submitted, conduct, default_folder,
+        interrupt,
     },
     report,
-    train::{Outcome, Tick},
+    train::{Outcome, Tick, calibration},
 };
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -43,6 +44,9 @@ pub struct Args {
     /// CPU, each with its share of the cores.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Refuse to run what costs more in all, e.g. 4h, 1e18 FLOPs, 20GB, 100 runs; several separated by commas.
+    #[arg(long, value_name = "COST")]
+    budget: Option<Budget>,
     /// Further attempts at a run that was killed, crashed, hung or found no memory.
     #[arg(long, default_value_t = 1, value_name = "N")]
     retries: u32,
@@ -112,6 +116,10 @@ impl Slurm {
 pub fn run(args: Args) -> Result<ExitCode> {
     let experiment = Experiment::load(&args.file, &args.changes.overrides(args.only))?;
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
+    if let Some(budget) = &args.budget {
+        let device = args.device.first();
+        within(&Plan::new(&experiment, device, calibration::read(device).as_ref(), &[]), budget, &args.file)?;
+    }
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     for arm in &experiment.arms {
         if let Some(warning) = args.device.first().ignores(arm.spec.train.activations) {
