@@ -293,7 +293,7 @@ fn plan_prints_arms_as_json_and_trains_nothing() {
     let output = bench.ablate(&["plan", "e.toml", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     let plan = json(&output);
-    assert_eq!(plan.as_object().unwrap().keys().collect::<Vec<_>>(), ["arms", "warnings"]);
+    assert_eq!(plan.as_object().unwrap().keys().collect::<Vec<_>>(), ["arms", "effects", "left_out", "price", "runs", "reach", "warnings"]);
     let arms = plan["arms"].as_array().unwrap();
     assert_eq!(arms.iter().map(|arm| arm["name"].as_str().unwrap()).collect::<Vec<_>>(), ["base", "a"]);
     for arm in arms {

@@ -1,7 +1,7 @@
 //! The plan: what every arm is, what it costs, and which runs are missing. A pure function of experiment and records.
 
 use super::{
-    Difference, Experiment, Job, Record, Role, TuningSummary,
+    Difference, Experiment, Job, Record, Role, Stage, TuningSummary,
     arms::Arm,
     decided::decide,
     design::Effect,
@@ -299,13 +299,17 @@ fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &Devi
 pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
     let asked: BTreeSet<&str> = std::iter::once(BASE).chain(only.iter().map(String::as_str)).collect();
     let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
-    let done: BTreeSet<_> =
-        records.iter().filter(ended).map(|record| (record.arm.as_str(), record.seed, record.stage, record.result.id.as_str())).collect();
+    let done: BTreeSet<_> = records.iter().filter(ended).map(key).collect();
     wanted(plan, records)
         .into_iter()
         .filter(|job| only.is_empty() || asked.contains(job.arm.as_str()))
         .filter(|job| !done.contains(&(job.arm.as_str(), job.seed, job.stage, job.id.as_str())))
         .collect()
+}
+
+/// What makes two records those of one run.
+pub(super) fn key(record: &Record) -> (&str, u64, Stage, &str) {
+    (&record.arm, record.seed, record.stage, &record.result.id)
 }
 
 /// Whether a smaller value of the metric is better; so it is for all losses.

@@ -2,7 +2,7 @@
 
 use super::{
     Record, paths,
-    plan::{Plan, missing},
+    plan::{Plan, key},
     runs::Runs,
 };
 use crate::train::Outcome;
@@ -36,10 +36,11 @@ pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<Stri
         warnings.extend(paths::mixed(plan, of));
     }
 
-    let missing = missing(plan, records, &[]).len();
+    let planned = plan.jobs(records);
+    let seen: BTreeSet<_> = records.iter().map(key).collect();
+    let missing = planned.iter().filter(|job| !seen.contains(&(job.arm.as_str(), job.seed, job.stage, job.id.as_str()))).count();
     if missing > 0 {
-        let runs = if missing == 1 { "1 run is".into() } else { format!("{missing} runs are") };
-        warnings.push(format!("{runs} missing: the results are preliminary"));
+        warnings.push(format!("{missing} of {} runs are missing: the results are preliminary", planned.len()));
     }
     warnings.extend(tuned(plan));
     if plan.seeds.len() < FEW_SEEDS {
