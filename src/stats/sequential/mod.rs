@@ -109,7 +109,7 @@ impl Looks {
 
     /// The interval of the mean difference at the last look so far, at that look's level: with probability 1 - α all
     /// such intervals hold the truth (Jennison & Turnbull 1989), so it holds wherever one stops. None before the first
-    /// look.
+    /// look that could stop.
     pub fn interval(&self, differences: &[f64]) -> Option<[f64; 2]> {
         let pairs = differences.len().min(self.max);
         let level = self.level(pairs)?;
@@ -118,7 +118,7 @@ impl Looks {
             return Some([m.mean; 2]);
         }
         if level == 0.0 {
-            return Some([f64::NEG_INFINITY, f64::INFINITY]);
+            return None;
         }
         let half = student::upper(level / 2.0, (pairs - 1) as f64) * m.deviation / (pairs as f64).sqrt();
         Some([m.mean - half, m.mean + half])
