@@ -77,6 +77,8 @@ pub struct Arm {
     pub spec: RunSpec,
     /// The same as written, for runs of other lengths.
     pub written: RunConfig,
+    /// Hash of `spec`.
+    pub(super) id: String,
     /// The changes that it makes.
     pub(super) layers: Vec<Layer>,
     /// What differs from the base.

@@ -26,8 +26,9 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
         Some((looks.as_ref().map_or(Some(test.p), |looks| looks.equivalence_p(values, margin))?, test))
     };
     // The interval, too, must hold wherever one stops.
-    let interval = |values: &Vec<f64>| match plan.sequential {
-        Some([min, max]) => Looks::new(min as usize, max as usize, 0.05)?.interval(values),
+    let at_all_looks = plan.sequential.and_then(|[min, max]| Looks::new(min as usize, max as usize, 0.05));
+    let interval = |values: &Vec<f64>| match &at_all_looks {
+        Some(looks) => looks.interval(values),
         None => paired(values)?.ci95,
     };
     let different: Vec<Option<f64>> = values.iter().map(p).collect();

@@ -285,7 +285,7 @@ fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &Devi
         seconds_per_run: calibration
             .map(|known| (cost.flops_per_token + kept.recomputed_flops_per_token) * tokens as f64 / known.flops_per_second),
         note: arm.note.clone(),
-        spec: arm.spec.id(),
+        spec: arm.id.clone(),
         preparation: decided.jobs,
         runs,
     }

@@ -37,7 +37,7 @@ pub(super) fn resolve(document: &Document, config: &ExperimentConfig, overrides:
     resolver.refuse_seeds()?;
     let base = resolver.base()?;
     let mut changes =
-        |layer: &Layer| -> std::result::Result<bool, Wrong> { Ok(resolver.spec(&resolver.layers(&[layer])?)?.id() != base.spec.id()) };
+        |layer: &Layer| -> std::result::Result<bool, Wrong> { Ok(resolver.spec(&resolver.layers(&[layer])?)?.id() != base.id) };
     let Expansion { variants, mut effects } = expand(config, &mut changes).map_err(|wrong| match wrong {
         Wrong::Located(error) => error,
         Wrong::Problem(problem) => document.locate(vec![problem]),
@@ -256,6 +256,7 @@ impl<'a> Resolver<'a> {
             references: vec![],
             timed_by: None,
             trials: self.trials(&layers, None, &spec)?,
+            id: spec.id(),
             spec,
             written,
             layers: vec![],
@@ -351,6 +352,7 @@ impl<'a> Resolver<'a> {
             references: variant.references.clone(),
             timed_by: variant.home.clone().filter(|_| timed),
             paired_parameters: compared.then(|| paired_share(&spec.model, &reference.spec.model)),
+            id: spec.id(),
             spec,
             written,
             layers: applied.into_iter().cloned().collect(),
@@ -379,9 +381,10 @@ impl<'a> Resolver<'a> {
             return Ok(None);
         }
         if variant.generated || variant.role == Role::BaseOfBudget {
-            return Ok(before.iter().find(|arm| arm.spec.id() == spec.id()).map(|arm| arm.name.clone()));
+            let id = spec.id();
+            return Ok(before.iter().find(|arm| arm.id == id).map(|arm| arm.name.clone()));
         }
-        if spec.id() != reference.spec.id() {
+        if spec.id() != reference.id {
             return Ok(None);
         }
         let key = if variant.role == Role::Compared { format!("{}.set", variant.at) } else { variant.at.clone() };

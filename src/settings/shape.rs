@@ -2,13 +2,21 @@
 
 use schemars::JsonSchema;
 use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A schema with its definitions.
-pub(super) struct Schema(Value);
+pub(super) struct Schema(Arc<Value>);
+
+/// Schemas made so far: making one takes longer than checking a file against it, and a design checks one per arm.
+static MADE: Mutex<BTreeMap<String, Arc<Value>>> = Mutex::new(BTreeMap::new());
 
 impl Schema {
     pub(super) fn of<T: JsonSchema>() -> Self {
-        Self(schemars::schema_for!(T).to_value())
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(made.entry(T::schema_id().into_owned()).or_insert_with(|| Arc::new(schemars::schema_for!(T).to_value())).clone())
     }
 
     pub(super) fn root(&self) -> View<'_> {
