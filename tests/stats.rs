@@ -1,5 +1,6 @@
 //! Statistics: against SciPy on fixed inputs, and by simulation of whole experiments.
 
 mod experiments;
+mod questions;
 mod scipy;
 mod sequential;
