@@ -1,0 +1,43 @@
+//! What tuning tries.
+
+use super::{super::arms::Trial, layers::Resolver};
+use crate::{
+    settings::{Document, Result},
+    train::RunSpec,
+};
+
+impl Resolver<'_> {
+    /// The trials of tuning; `steps` where they are not the written ones.
+    pub(super) fn trials(&self, layers: &Document, steps: Option<usize>, spec: &RunSpec) -> Result<Vec<Trial>> {
+        let Some(retune) = &self.config.retune else { return Ok(vec![]) };
+        let mut combinations: Vec<Vec<(String, usize)>> = vec![vec![]];
+        for (key, values) in &retune.values {
+            let extended = |chosen: &Vec<(String, usize)>| {
+                let chosen = chosen.clone();
+                (0..values.len()).map(move |at| [chosen.as_slice(), &[(key.clone(), at)]].concat())
+            };
+            combinations = combinations.iter().flat_map(extended).collect();
+        }
+        let mut trials = Vec::new();
+        for chosen in combinations {
+            let mut layers = layers.clone();
+            for (key, at) in &chosen {
+                if let Some(set) = self.document.nested(&format!("retune.values.\"{key}\"[{at}]"), key) {
+                    layers.overlay(&set);
+                }
+            }
+            let mut written = self.written(&layers)?;
+            if let Some(steps) = steps {
+                written.rescale(steps);
+            }
+            let resolved = written.resolve().map_err(|problems| layers.locate(problems))?;
+            if resolved.model.account(spec.model.context).parameters != spec.model.account(spec.model.context).parameters {
+                let message = "changes the number of parameters".into();
+                return Err(self.refuse("retune.values", message, "tune settings of training; sizes are what [match] and arms are for"));
+            }
+            let settings = chosen.iter().map(|(key, at)| (key.clone(), retune.values[key][*at].clone())).collect();
+            trials.push(Trial { settings, written });
+        }
+        Ok(trials)
+    }
+}
