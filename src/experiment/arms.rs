@@ -5,7 +5,7 @@ use super::{
     design::{Effect, Layer},
     matching::Solved,
     resolve::{Resolved, resolve},
-    spec::{BASE, ExperimentConfig, Seeds},
+    spec::{BASE, ExperimentConfig, PublishedConfig, Seeds},
 };
 use crate::{
     settings::{Document, Error, Problem, Result},
@@ -130,6 +130,7 @@ impl Experiment {
             return Err(Error::input(format!("--only {unknown}"), "no such arm", format!("the arms are {}", names.join(", "))));
         }
         check_metrics(&document, &config, &resolved.arms[0].spec)?;
+        check_published(&document, &config, &names)?;
         let Resolved { arms, effects, left_out, scale } = resolved;
         Ok(Self { config, file: file.to_path_buf(), overrides: overrides.clone(), seeds, arms, effects, left_out, scale })
     }
@@ -176,6 +177,19 @@ fn check_metrics(document: &Document, config: &ExperimentConfig, base: &RunSpec)
         .filter(|(_, metric)| !known.contains(metric))
         .map(|(key, metric)| Problem::new(key, format!("no run evaluates `{metric}`")).help(&help))
         .collect();
+    if problems.is_empty() { Ok(()) } else { Err(document.locate(problems)) }
+}
+
+/// Published orders rank arms of the experiment.
+fn check_published(document: &Document, config: &ExperimentConfig, names: &[&str]) -> Result<()> {
+    let unknown = |(i, order): (usize, &PublishedConfig)| {
+        let name = order.order.iter().flatten().find(|name| !names.contains(&name.as_str()))?;
+        Some(
+            Problem::new(format!("published[{i}].order"), format!("there is no arm `{name}`"))
+                .help(format!("the arms are {}", names.join(", "))),
+        )
+    };
+    let problems: Vec<Problem> = config.published.iter().enumerate().filter_map(unknown).collect();
     if problems.is_empty() { Ok(()) } else { Err(document.locate(problems)) }
 }
 

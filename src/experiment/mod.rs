@@ -23,6 +23,7 @@ mod plan;
 mod price;
 mod progress;
 mod proof;
+mod published;
 mod reach;
 mod record;
 mod resolve;
@@ -56,13 +57,14 @@ pub use record::{Cause, Record};
 pub use run_diff::{Parting, RunDiff, compare};
 pub use run_lock::RunLock;
 pub use spec::{
-    ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, FactorConfig, LevelConfig, MatchConfig, RetuneConfig, Scale, Seeds,
-    SequentialSeeds, SizeConfig, Until,
+    ArmConfig, BASE, Count, Design, DesignConfig, ExperimentConfig, FactorConfig, LevelConfig, MatchConfig, PublishedConfig, RetuneConfig,
+    Scale, Seeds, SequentialSeeds, SizeConfig, Until,
 };
 pub use status::{RunState, RunStatus, Status, status};
 pub use store::Store;
 pub use summary::{
-    ArmSummary, Comparison, ComputeSummary, Cost, Difference, EffectSummary, EquivalenceSummary, MetricSummary, Multiplier, Role, Rung,
-    ScalingCurve, ScalingFit, ScalingSummary, ScalingTrend, Summary, TrialSummary, TuningSummary, Verdict, WelchSummary,
+    ArmSummary, Claim, Comparison, ComputeSummary, Cost, Difference, EffectSummary, EquivalenceSummary, MetricSummary, Multiplier,
+    PublishedSummary, Role, Rung, ScalingCurve, ScalingFit, ScalingSummary, ScalingTrend, Summary, TrialSummary, TuningSummary, Verdict,
+    WelchSummary,
 };
 pub use tidy::{Tidied, clean, cleanable, removable, remove};

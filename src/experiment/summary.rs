@@ -50,6 +50,9 @@ pub struct Summary {
     /// How each arm's settings were tuned; empty if they were not.
     #[serde(default)]
     pub tuning: Vec<TuningSummary>,
+    /// Orders that others found, held against these results.
+    #[serde(default)]
+    pub published: Vec<PublishedSummary>,
     /// Cells of the design that were left out, or are the same as another, in words.
     #[serde(default)]
     pub left_out: Vec<String>,
@@ -312,6 +315,38 @@ pub struct TrialSummary {
     pub values: BTreeMap<u64, Option<f64>>,
     /// Mean over the seeds; none if one of them has no value.
     pub mean: Option<f64>,
+}
+
+/// An order that others found, held against these results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PublishedSummary {
+    /// Paper, table.
+    pub source: String,
+    /// Groups of arms, better ones first.
+    pub order: Vec<Vec<String>>,
+    /// What these runs say of every pair that the source ranks. Exploratory; corrected within the order.
+    pub claims: Vec<Claim>,
+    /// Kendall's rank correlation between the order and the means.
+    pub tau: Option<f64>,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// A pair of arms that a source ranks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The better one, says the source.
+    pub better: String,
+    /// The worse one.
+    pub worse: String,
+    /// Mean paired difference, the better one less the worse one.
+    pub delta: Option<f64>,
+    /// 95 % interval.
+    pub ci95: Option<[f64; 2]>,
+    /// p after Holm's correction over the order's pairs.
+    pub p_adjusted: Option<f64>,
+    /// Better where it holds here, worse where it is the other way round, else open.
+    pub verdict: Verdict,
 }
 
 /// What the runs of an arm cost.

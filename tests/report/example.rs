@@ -128,6 +128,7 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         compute: None,
         tuning: vec![],
         left_out: vec![],
+        published: vec![],
         design: if ladder { "ladder".into() } else { "list".into() },
         command: "ablate run experiments/llama-ladder.toml --seeds 5 --set train.steps=2000".into(),
         arms: made,

@@ -31,6 +31,7 @@ impl Plan {
             retune: config.retune.clone(),
             effects: experiment.effects.clone(),
             left_out: experiment.left_out.clone(),
+            published: config.published.clone(),
             command: command(experiment),
             tokens_per_parameter: arms[0].tokens as f64 / arms[0].parameters as f64,
             price: price(experiment, &arms),

@@ -10,7 +10,7 @@ use super::{
     matching::Solved,
     paths,
     price::Price,
-    spec::{BASE, Design, RetuneConfig},
+    spec::{BASE, Design, PublishedConfig, RetuneConfig},
     wanted::wanted,
 };
 use crate::{
@@ -62,6 +62,9 @@ pub struct Plan {
     /// What the design asked for and is not run, in words.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// Orders of arms that others found.
+    #[serde(default)]
+    pub published: Vec<PublishedConfig>,
     /// The command that makes the results again.
     pub command: String,
     /// Training tokens per parameter of the base.
@@ -275,6 +278,7 @@ pub(super) mod tests {
             retune: None,
             effects: vec![],
             left_out: vec![],
+            published: vec![],
             price: Price::default(),
             command: "ablate run test.toml".into(),
             tokens_per_parameter: 50.0,

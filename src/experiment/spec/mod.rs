@@ -2,11 +2,13 @@
 
 mod design;
 mod matching;
+mod published;
 mod retune;
 mod seeds;
 
 pub use design::{Design, DesignConfig, FactorConfig, LevelConfig, Scale, SizeConfig};
 pub use matching::{Count, MatchConfig, STEPS};
+pub use published::PublishedConfig;
 pub use retune::{RetuneConfig, TUNING_SEED};
 pub use seeds::{Seeds, SequentialSeeds, Until};
 
@@ -69,6 +71,9 @@ pub struct ExperimentConfig {
     /// compute an arm is worth.
     #[serde(default)]
     pub budgets: Vec<usize>,
+    /// Orders of arms that others found, to hold the results against.
+    #[serde(default)]
+    pub published: Vec<PublishedConfig>,
     /// The arms, in the order of the tables.
     #[serde(default, rename = "arm")]
     pub arms: Vec<ArmConfig>,
@@ -114,6 +119,7 @@ impl ExperimentConfig {
         problems.extend(self.matching.iter().flat_map(MatchConfig::problems));
         problems.extend(self.retune.iter().flat_map(|retune| retune.problems(&self.seeds.list())));
         problems.extend(self.design.problems(&self.factors));
+        problems.extend(self.published.iter().enumerate().flat_map(|(i, order)| order.problems(&format!("published[{i}]"))));
         problems.extend(self.factors.iter().enumerate().flat_map(|(i, factor)| factor.problems(&format!("factor[{i}]"), &self.design)));
         let mut add = |key: String, message: String, help: &str| problems.push(Problem::new(key, message).help(help));
         if !is_name(&self.name) {
