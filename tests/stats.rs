@@ -2,5 +2,6 @@
 
 mod experiments;
 mod questions;
+mod resampled;
 mod scipy;
 mod sequential;
