@@ -31,6 +31,7 @@ mod run_diff;
 mod run_lock;
 mod runs;
 mod scaling;
+mod sensitivity;
 mod sentence;
 mod sequence;
 mod spec;
@@ -63,8 +64,8 @@ pub use spec::{
 pub use status::{RunState, RunStatus, Status, status};
 pub use store::Store;
 pub use summary::{
-    ArmSummary, Claim, Comparison, ComputeSummary, Cost, Difference, EffectSummary, EquivalenceSummary, MetricSummary, Multiplier,
-    PublishedSummary, Role, Rung, ScalingCurve, ScalingFit, ScalingSummary, ScalingTrend, Summary, TrialSummary, TuningSummary, Verdict,
-    WelchSummary,
+    ArmSummary, Claim, Comparison, ComputeSummary, Cost, Difference, EffectSummary, EquivalenceSummary, FactorSummary, MetricSummary,
+    Multiplier, PublishedSummary, Role, Rung, ScalingCurve, ScalingFit, ScalingSummary, ScalingTrend, Summary, TrialSummary, TuningSummary,
+    Verdict, WelchSummary,
 };
 pub use tidy::{Tidied, clean, cleanable, removable, remove};

@@ -50,6 +50,9 @@ pub struct Summary {
     /// How each arm's settings were tuned; empty if they were not.
     #[serde(default)]
     pub tuning: Vec<TuningSummary>,
+    /// Which of the factors that were drawn matter. Exploratory.
+    #[serde(default)]
+    pub factors: Vec<FactorSummary>,
     /// Orders that others found, held against these results.
     #[serde(default)]
     pub published: Vec<PublishedSummary>,
@@ -315,6 +318,21 @@ pub struct TrialSummary {
     pub values: BTreeMap<u64, Option<f64>>,
     /// Mean over the seeds; none if one of them has no value.
     pub mean: Option<f64>,
+}
+
+/// How the metric goes with a factor that was drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactorSummary {
+    /// The factor.
+    pub name: String,
+    /// Spearman's rank correlation between its values and the arms' means.
+    pub correlation: f64,
+    /// Two-sided p.
+    pub p: f64,
+    /// Arms with a value.
+    pub arms: usize,
+    /// In a sentence.
+    pub text: String,
 }
 
 /// An order that others found, held against these results.

@@ -7,7 +7,9 @@ use super::{
     plan::{Plan, PlannedArm},
     published::published,
     runs::{Runs, runs, value},
-    scaling, sentence,
+    scaling,
+    sensitivity::sensitivity,
+    sentence,
     wanted::seeds,
     warnings::warnings,
 };
@@ -60,6 +62,7 @@ pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
         tuning: plan.arms.iter().filter_map(|arm| arm.tuning.clone()).collect(),
         left_out: plan.left_out.clone(),
         published: published(plan, &runs),
+        factors: sensitivity(plan, &runs),
         arms,
         post_hoc: file.post_hoc(),
         warnings: warnings(plan, records, &runs),

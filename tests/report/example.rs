@@ -129,6 +129,7 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         tuning: vec![],
         left_out: vec![],
         published: vec![],
+        factors: vec![],
         design: if ladder { "ladder".into() } else { "list".into() },
         command: "ablate run experiments/llama-ladder.toml --seeds 5 --set train.steps=2000".into(),
         arms: made,
