@@ -1,7 +1,9 @@
 //! Tests of `train` and `eval` from outside: whole runs on small text.
 
 mod checkpoints;
+mod mup;
 mod paths;
+mod probes;
 mod programs;
 mod runs;
 mod scores;

@@ -161,15 +161,8 @@ fn seeds(written: &Seeds, count: Option<u64>) -> Result<Vec<u64>> {
     }
 }
 
-/// The metrics that a run of this specification evaluates.
-fn evaluated(spec: &RunSpec) -> Vec<String> {
-    const NAME: &str = "valid/bits_per_byte";
-    let multiples = spec.evaluation.context_multiples.iter().map(|multiple| format!("{NAME}@{multiple}x"));
-    std::iter::once(NAME.to_string()).chain(multiples).collect()
-}
-
 fn check_metrics(document: &Document, config: &ExperimentConfig, base: &RunSpec) -> Result<()> {
-    let known = evaluated(base);
+    let known = base.metrics();
     let help = format!("evaluated are {}; `evaluation.context_multiples` adds contexts", known.join(", "));
     let asked = std::iter::once(("metric".to_string(), &config.metric))
         .chain(config.metrics.iter().enumerate().map(|(i, metric)| (format!("metrics[{i}]"), metric)));

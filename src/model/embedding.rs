@@ -56,13 +56,13 @@ impl EmbeddingConfig {
         problems
     }
 
-    /// Builds the embedding of `vocab` tokens.
-    pub fn build(&self, scope: &Scope, vocab: usize, width: usize) -> Embedding {
+    /// Builds the embedding of `vocab` tokens, in a model of `multiple` times µP's base width.
+    pub fn build(&self, scope: &Scope, vocab: usize, width: usize, multiple: f64) -> Embedding {
         Embedding {
             weight: scope.matrix("weight", vocab, width, Role::Embedding),
             norm: self.norm.build(&scope.child("norm"), width),
             dropout: Dropout::build(&scope.child("dropout"), self.dropout),
-            factor: self.scale.then(|| (width as f64).sqrt()),
+            factor: self.scale.then(|| (width as f64 / multiple).sqrt()),
         }
     }
 

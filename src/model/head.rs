@@ -45,6 +45,9 @@ pub struct Head {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: HeadConfig,
+    /// On what is read: µP's.
+    #[module(skip)]
+    factor: f64,
 }
 
 impl HeadConfig {
@@ -67,12 +70,14 @@ impl HeadConfig {
         problems
     }
 
-    /// Builds the head over `vocab` tokens; without a matrix of its own when `tied`.
-    pub fn build(&self, scope: &Scope, width: usize, vocab: usize, tied: bool) -> Head {
+    /// Builds the head over `vocab` tokens, in a model of `multiple` times µP's base width; without a matrix of its own when
+    /// `tied`.
+    pub fn build(&self, scope: &Scope, width: usize, vocab: usize, tied: bool, multiple: f64) -> Head {
         Head {
             weight: (!tied).then(|| scope.matrix("weight", width, vocab, Role::Head)),
             bias: self.bias.then(|| scope.constant("bias", [vocab], 0.0)),
             config: self.clone(),
+            factor: 1.0 / multiple,
         }
     }
 
@@ -95,7 +100,7 @@ impl Head {
     /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, used when the head has no matrix of its own
     /// - output: `[batch, seq, vocab]`
     pub fn logits(&self, x: Tensor<3>, embedding: &Param<Tensor<2>>) -> Tensor<3> {
-        let raw = ops::linear(x, self.matrix(embedding), self.bias.as_ref().map(Param::val));
+        let raw = ops::linear(self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val));
         match self.config.soft_cap {
             Some(cap) => (raw / cap).tanh() * cap,
             None => raw,
@@ -108,7 +113,7 @@ impl Head {
     ///
     /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, `targets`: `[batch, seq]`
     pub fn mean_loss(&self, x: Tensor<3>, targets: Tensor<2, Int>, embedding: &Param<Tensor<2>>) -> MeanCrossEntropy {
-        ops::linear_cross_entropy(x, self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+        ops::linear_cross_entropy(self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
     }
 
     /// The cross-entropy of every token in nats.
@@ -117,7 +122,12 @@ impl Head {
     ///
     /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, `targets`, output: `[batch, seq]`
     pub fn token_losses(&self, x: Tensor<3>, targets: Tensor<2, Int>, embedding: &Param<Tensor<2>>) -> Tensor<2> {
-        ops::token_cross_entropy(x, self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+        ops::token_cross_entropy(self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+    }
+
+    /// Logits divided by the multiple of the width, bias aside: a factor on the smaller side of the product.
+    fn scaled(&self, x: Tensor<3>) -> Tensor<3> {
+        if self.factor == 1.0 { x } else { x * self.factor }
     }
 
     fn options(&self) -> CrossEntropyOptions {

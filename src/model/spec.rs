@@ -6,6 +6,7 @@ use super::{
     feed_forward::{FeedForwardConfig, FeedForwardSpec},
     head::HeadConfig,
     init::InitConfig,
+    mup::MupConfig,
     norm::NormConfig,
     position::PositionConfig,
     residual::ResidualConfig,
@@ -44,6 +45,8 @@ pub struct ModelConfig {
     pub head: HeadConfig,
     /// Initialisation.
     pub init: InitConfig,
+    /// Scaling by which what is tuned at one width holds at others; none by default.
+    pub mup: Option<MupConfig>,
 }
 
 impl Default for ModelConfig {
@@ -62,6 +65,7 @@ impl Default for ModelConfig {
             embedding: EmbeddingConfig::default(),
             head: HeadConfig::default(),
             init: InitConfig::default(),
+            mup: None,
         }
     }
 }
@@ -96,6 +100,10 @@ pub struct ModelSpec {
     pub head: HeadConfig,
     /// Initialisation.
     pub init: InitConfig,
+    /// Scaling by which what is tuned at one width holds at others.
+    // Left out where there is none, so that runs from before there was a choice keep their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mup: Option<MupConfig>,
 }
 
 impl ModelConfig {
@@ -120,10 +128,11 @@ impl ModelConfig {
         problems.extend(self.residual.problems());
         problems.extend(self.embedding.problems());
         problems.extend(self.head.problems());
+        problems.extend(self.mup.iter().flat_map(MupConfig::problems));
         if !sizes_hold {
             return Err(problems);
         }
-        let attention = keep(self.attention.resolve(self.width, self.layers, self.context), &mut problems);
+        let attention = keep(self.attention.resolve(self.width, self.layers, self.context, self.mup.as_ref()), &mut problems);
         problems.extend(attention.iter().flat_map(|attention| self.position.problems(attention.head_dim)));
         let feed_forward = keep(self.feed_forward.resolve(self.width), &mut problems);
         match (vocab, attention, feed_forward) {
@@ -141,6 +150,7 @@ impl ModelConfig {
                 embedding: self.embedding.clone(),
                 head: self.head.clone(),
                 init: self.init.clone(),
+                mup: self.mup.clone(),
             }),
             _ => Err(problems),
         }

@@ -30,9 +30,9 @@ pub struct Transformer {
 /// One layer.
 #[derive(Module, Debug)]
 pub struct Block {
-    attention: Attention,
-    feed_forward: FeedForward,
-    residual: Residual,
+    pub(super) attention: Attention,
+    pub(super) feed_forward: FeedForward,
+    pub(super) residual: Residual,
 }
 
 /// The loss of a batch, and what it is made of.
@@ -52,18 +52,18 @@ impl ModelSpec {
 
     /// [`ModelSpec::build`], and what marks the noise of every parameter: see [`Scope::marks`].
     pub fn build_marked(&self, seed: u64, device: &Device) -> (Transformer, Marks) {
-        let scope = Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device);
+        let scope = Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device).at_multiple(self.multiple());
         let model = self.compose(&scope);
         (model, scope.marks())
     }
 
     fn compose(&self, scope: &Scope) -> Transformer {
         Transformer {
-            embedding: self.embedding.build(&scope.child("embedding"), self.vocab, self.width),
+            embedding: self.embedding.build(&scope.child("embedding"), self.vocab, self.width, self.multiple()),
             position: self.position.build(&scope.child("position"), self),
             layers: (0..self.layers).map(|index| self.block(&scope.layer("layers", index))).collect(),
             final_norm: self.final_norm.then(|| self.norm.build(&scope.child("final_norm"), self.width)),
-            head: self.head.build(&scope.child("head"), self.width, self.vocab, self.embedding.tied),
+            head: self.head.build(&scope.child("head"), self.width, self.vocab, self.embedding.tied, self.multiple()),
         }
     }
 
@@ -73,6 +73,11 @@ impl ModelSpec {
             feed_forward: self.feed_forward.build(&scope.child("feed_forward"), self.width),
             residual: self.residual.build(&scope.child("residual"), &self.norm, self.width, self.layers),
         }
+    }
+
+    /// How many times µP's base width this is; 1 without µP.
+    pub fn multiple(&self) -> f64 {
+        self.mup.as_ref().map_or(1.0, |mup| mup.multiple(self.width))
     }
 
     fn weight_shrink(&self) -> f64 {

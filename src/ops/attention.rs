@@ -79,30 +79,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     }
     let mask = Mask::new(query_seq, key_seq, options.window);
     count::report(|| (4 * head_dim * heads * batch * mask.visible()) as u64);
-
-    // Scaling q touches head_dim elements per query; scaling the scores would touch key_seq.
-    let q = q.mul_scalar(options.scale / options.soft_cap.unwrap_or(1.0));
-    // The query heads of a group become rows of one product with their keys.
-    let q = if kv_heads == heads { q } else { q.reshape([batch, kv_heads, rows, head_dim]) };
-    let scores = product(q, k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
-    let scores = match options.soft_cap {
-        Some(cap) => scores.tanh().mul_scalar(cap),
-        None => scores,
-    };
-    let scores = match mask.additive(&options.bias, &scores.device()) {
-        Some(mask) => scores + mask,
-        None => scores,
-    };
-    let scores = match &options.starts {
-        Some(starts) => {
-            let device = scores.device();
-            let of_query = starts.clone().slice([0..batch, key_seq - query_seq..key_seq]).reshape([batch, 1, query_seq, 1]);
-            let keys = Tensor::<1, Int>::arange(0..key_seq as i64, &device).reshape([1, 1, 1, key_seq]);
-            let before = keys.expand([batch, 1, query_seq, key_seq]).lower(of_query.expand([batch, 1, query_seq, key_seq]));
-            scores.mask_fill(before.expand([batch, heads, query_seq, key_seq]), f32::NEG_INFINITY)
-        }
-        None => scores,
-    };
+    let scores = scores(q, k, options, &mask, |_| ());
 
     // Every query sees itself, so the maximum is finite. It is a constant for autodiff: the result does not depend on it.
     let max = scores.clone().detach().max_dim(3);
@@ -111,6 +88,57 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let weights = weights.cast(dtype).reshape([batch, kv_heads, rows, key_seq]);
     let mixed = product(weights, v).reshape([batch, heads, query_seq, head_dim]);
     (mixed.cast(FloatDType::F32) / sum).cast(dtype)
+}
+
+/// The scores that [`attention`] takes the softmax of, in f32, twice: as scaled products of queries and keys, before soft cap
+/// and bias, and as the softmax reads them. Composed on every device; what a query does not see is -∞ in both.
+///
+/// # Shapes
+///
+/// - `q`: `[batch, heads, query_seq, head_dim]`, `k`: `[batch, kv_heads, key_seq, head_dim]`
+/// - outputs: `[batch, heads, query_seq, key_seq]`
+///
+/// # Panics
+///
+/// As [`attention`].
+pub fn attention_scores(q: Tensor<4>, k: Tensor<4>, options: &AttentionOptions) -> (Tensor<4>, Tensor<4>) {
+    let (query_seq, key_seq) = (q.dims()[2], k.dims()[2]);
+    let mask = Mask::new(query_seq, key_seq, options.window);
+    let mut scaled = None;
+    let read = scores(q, k, options, &mask, |products| scaled = Some(products.clone()));
+    let scaled = scaled.expect("the products are looked at").mul_scalar(options.soft_cap.unwrap_or(1.0));
+    let hidden = read.clone().equal_elem(f32::NEG_INFINITY);
+    (scaled.mask_fill(hidden, f32::NEG_INFINITY), read)
+}
+
+/// Scores with cap, bias and mask, composed. `look` sees the products, scaled, and divided by the cap if there is one.
+fn scores(q: Tensor<4>, k: Tensor<4>, options: &AttentionOptions, mask: &Mask, look: impl FnOnce(&Tensor<4>)) -> Tensor<4> {
+    let [batch, heads, query_seq, head_dim] = q.dims();
+    let [_, kv_heads, key_seq, _] = k.dims();
+    // Scaling q touches head_dim elements per query; scaling the scores would touch key_seq.
+    let q = q.mul_scalar(options.scale / options.soft_cap.unwrap_or(1.0));
+    // The query heads of a group become rows of one product with their keys.
+    let q = if kv_heads == heads { q } else { q.reshape([batch, kv_heads, heads / kv_heads * query_seq, head_dim]) };
+    let products = product(q, k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
+    look(&products);
+    let scores = match options.soft_cap {
+        Some(cap) => products.tanh().mul_scalar(cap),
+        None => products,
+    };
+    let scores = match mask.additive(&options.bias, &scores.device()) {
+        Some(mask) => scores + mask,
+        None => scores,
+    };
+    match &options.starts {
+        Some(starts) => {
+            let device = scores.device();
+            let of_query = starts.clone().slice([0..batch, key_seq - query_seq..key_seq]).reshape([batch, 1, query_seq, 1]);
+            let keys = Tensor::<1, Int>::arange(0..key_seq as i64, &device).reshape([1, 1, 1, key_seq]);
+            let before = keys.expand([batch, 1, query_seq, key_seq]).lower(of_query.expand([batch, 1, query_seq, key_seq]));
+            scores.mask_fill(before.expand([batch, heads, query_seq, key_seq]), f32::NEG_INFINITY)
+        }
+        None => scores,
+    }
 }
 
 /// The fused operator of these options, and its table.

@@ -50,7 +50,7 @@ pub use activation::{activate, gated, gelu, gelu_tanh, relu, relu2, sigmoid, sil
 pub use activations::{Activations, keeping};
 pub use adamw::{AdamWStep, adamw};
 pub use add::add;
-pub use attention::{AttentionOptions, ScoreBias, attention, visible};
+pub use attention::{AttentionOptions, ScoreBias, attention, attention_scores, visible};
 pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
 pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};

@@ -138,7 +138,7 @@ pub fn step(config: &RunConfig, spec: &ModelSpec, device: &DeviceName, steps: us
     }
     let opened = device.train_device()?;
     let model = spec.build(config.train.seed, &opened);
-    let mut updates = optimizer::build(&config.optimizer, &model);
+    let mut updates = optimizer::build(&config.optimizer, spec.multiple(), &model);
     let sync = || opened.sync().expect("the device runs what it was given");
     let mut times: [Vec<f64>; 4] = Default::default();
     let mut one = |model: Transformer, index: usize| {

@@ -189,12 +189,11 @@ pub(super) fn sync(out: &Path) -> Result<()> {
 }
 
 /// Removes the lines of steps after `step`, and a line that was cut off while it was written.
-pub(super) fn truncate(out: &Path, step: usize) -> Result<()> {
-    let path = out.join(FILE);
-    let text = match std::fs::read_to_string(&path) {
+pub(super) fn truncate(path: &Path, step: usize) -> Result<()> {
+    let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io("read", &path)(error)),
+        Err(error) => return Err(Error::io("read", path)(error)),
     };
     let kept: String = text
         .split_inclusive('\n')
@@ -203,7 +202,7 @@ pub(super) fn truncate(out: &Path, step: usize) -> Result<()> {
             line.ends_with('\n') && number.is_some_and(|number| number <= step as u64)
         })
         .collect();
-    if kept.len() < text.len() { super::files::write(&path, kept.as_bytes()) } else { Ok(()) }
+    if kept.len() < text.len() { super::files::write(path, kept.as_bytes()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -215,14 +214,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let lines = |steps: &[u64]| steps.iter().map(|step| format!("{{\"step\":{step},\"loss\":1.5}}\n")).collect::<String>();
         let path = folder.path().join(FILE);
-        truncate(folder.path(), 3).unwrap();
+        truncate(&path, 3).unwrap();
         std::fs::write(&path, lines(&[1, 2, 3, 4, 5])).unwrap();
-        truncate(folder.path(), 3).unwrap();
+        truncate(&path, 3).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(&[1, 2, 3]));
         std::fs::write(&path, lines(&[1, 2]) + "{\"step\":3,\"lo").unwrap();
-        truncate(folder.path(), 3).unwrap();
+        truncate(&path, 3).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), lines(&[1, 2]));
-        truncate(folder.path(), 0).unwrap();
+        truncate(&path, 0).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 }

@@ -11,6 +11,7 @@ mod interrupt;
 mod memory;
 mod metrics;
 pub mod optimizer;
+mod probe;
 mod renderer;
 mod run;
 mod spec;
@@ -20,10 +21,12 @@ mod strategy;
 pub use batch::{Batch, Batches};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
+pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use run::{load_model, run, run_until, version};
 pub use spec::{
-    AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig, NON_NUMERICAL_KEYS,
-    NUMERICS, OptimizerConfig, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
+    AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig,
+    NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig,
+    TrainConfig, TrainSpec, is_numerical,
 };
 pub use step::{Examination, Measurement};
 

@@ -7,7 +7,8 @@ use super::{
 use crate::model::{Transformer, parameters};
 use burn::{
     module::ParamGroup,
-    optim::{self, AdjustLrFn, DynOptimizer, ModuleOptimizer, decay::WeightDecayConfig, momentum::MomentumConfig},
+    optim::{self, AdjustLrFn, LearningRate, ModuleOptimizer, Optimizer, decay::WeightDecayConfig, momentum::MomentumConfig},
+    tensor::{Device, Tensor},
 };
 
 /// Whether a parameter is a token or position embedding.
@@ -29,39 +30,47 @@ pub fn is_hidden_matrix(path: &str, shape: &[usize]) -> bool {
     path.starts_with("layers.") && shape.len() == 2
 }
 
-/// The optimizer of a model: one group without decay, one with, and for Muon two more.
+/// The optimizer of a model: one group without decay, one with; as many again for Muon's matrices, or for those whose rates
+/// µP scales, in a model of `multiple` times its base width (1 without µP).
 ///
 /// Groups hold parameter identities, so the optimizer fits this instance of the model and those loaded from its record.
-pub fn build(config: &OptimizerConfig, model: &Transformer) -> ModuleOptimizer {
+pub fn build(config: &OptimizerConfig, multiple: f64, model: &Transformer) -> ModuleOptimizer {
     let (decay, rule) = config.decay();
     let all = parameters(model);
     let group = |wanted: &dyn Fn(&str, &[usize]) -> bool| {
         ParamGroup::from_ids(all.iter().filter(|(path, _, shape)| wanted(path, shape)).map(|(_, id, _)| *id).collect())
     };
     let decayed = group(&|path, shape| decays(rule, path, shape));
+    let groups = Groups {
+        decay,
+        decayed,
+        hidden: group(&is_hidden_matrix),
+        hidden_decayed: group(&|path, shape| is_hidden_matrix(path, shape) && decays(rule, path, shape)),
+        factors: mup_factors(config, multiple),
+    };
     match config {
         OptimizerConfig::Adamw(c) => {
             let part = |decay: f64| adamw(c.beta1, c.beta2, c.eps, decay);
-            split(part, decay, decayed)
+            groups.split(part)
         }
         OptimizerConfig::Adam(c) => {
             let part = |decay: f64| {
                 let config = optim::AdamConfig::new().with_beta_1(c.beta1 as f32).with_beta_2(c.beta2 as f32);
                 config.with_epsilon(c.eps as f32).with_weight_decay(coupled(decay)).build()
             };
-            split(part, decay, decayed)
+            groups.split(part)
         }
         OptimizerConfig::Sgd(c) => {
             let momentum = (c.momentum > 0.0).then(|| momentum(c.momentum, c.nesterov));
             let part = |decay: f64| optim::SgdConfig::new().with_momentum(momentum.clone()).with_weight_decay(coupled(decay)).build();
-            split(part, decay, decayed)
+            groups.split(part)
         }
         OptimizerConfig::Lion(c) => {
             let part = |decay: f64| {
                 let config = optim::LionConfig::new().with_beta_1(c.beta1 as f32).with_beta_2(c.beta2 as f32);
                 config.with_weight_decay(decay as f32).build()
             };
-            split(part, decay, decayed)
+            groups.split(part)
         }
         OptimizerConfig::Adafactor(c) => {
             let part = |decay: f64| {
@@ -73,7 +82,7 @@ pub fn build(config: &OptimizerConfig, model: &Transformer) -> ModuleOptimizer {
                     .with_weight_decay(decay as f32)
                     .build()
             };
-            split(part, decay, decayed)
+            groups.split(part)
         }
         OptimizerConfig::Muon(c) => {
             // Burn's default factor assumes PyTorch's [outputs, inputs]; this one is symmetric, ours are [inputs, outputs].
@@ -85,9 +94,8 @@ pub fn build(config: &OptimizerConfig, model: &Transformer) -> ModuleOptimizer {
                     .with_weight_decay(coupled(decay))
                     .build()
             };
-            split(|decay| adamw(c.beta1, c.beta2, c.eps, decay), decay, decayed)
-                .with_group(group(&is_hidden_matrix), part(0.0), None)
-                .with_group(group(&|path, shape| is_hidden_matrix(path, shape) && decays(rule, path, shape)), part(decay), None)
+            let others = groups.split(|decay| adamw(c.beta1, c.beta2, c.eps, decay));
+            others.with_group(groups.hidden.clone(), part(0.0), None).with_group(groups.hidden_decayed.clone(), part(decay), None)
         }
     }
 }
@@ -102,9 +110,63 @@ pub fn serial(config: &OptimizerConfig, model: &Transformer) -> Option<rayon::Th
     (whole && large()).then(|| rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread can be started"))
 }
 
-/// Everything without decay, then the decayed group with it; the last group that matches a parameter wins.
-fn split<O: optim::Optimizer + DynOptimizer>(part: impl Fn(f64) -> O, decay: f64, decayed: ParamGroup) -> ModuleOptimizer {
-    ModuleOptimizer::from(part(0.0)).with_group(decayed, part(decay), None)
+/// Which parameters are updated alike.
+struct Groups {
+    decay: f64,
+    decayed: ParamGroup,
+    hidden: ParamGroup,
+    hidden_decayed: ParamGroup,
+    /// On the learning rates of vectors and of the blocks' matrices.
+    factors: Option<[f64; 2]>,
+}
+
+impl Groups {
+    /// Everything without decay, then the decayed group with it; the last group that matches a parameter wins.
+    fn split<O: Optimizer>(&self, part: impl Fn(f64) -> O) -> ModuleOptimizer {
+        let Some([vectors, matrices]) = self.factors else {
+            return ModuleOptimizer::from(part(0.0)).with_group(self.decayed.clone(), part(self.decay), None);
+        };
+        // The rate times the decay is what a step takes away, and stays what it is.
+        let scaled = |factor: f64, decay: f64| Scaled { inner: part(decay / factor), factor };
+        ModuleOptimizer::from(scaled(vectors, 0.0))
+            .with_group(self.decayed.clone(), scaled(vectors, self.decay), None)
+            .with_group(self.hidden.clone(), scaled(matrices, 0.0), None)
+            .with_group(self.hidden_decayed.clone(), scaled(matrices, self.decay), None)
+    }
+}
+
+/// µP's factors on the learning rates of vectors and of the blocks' matrices (Yang et al. 2022, table 8); none where they are 1.
+fn mup_factors(config: &OptimizerConfig, multiple: f64) -> Option<[f64; 2]> {
+    let factors = match config {
+        OptimizerConfig::Sgd(_) => [multiple, 1.0],
+        _ => [1.0, 1.0 / multiple],
+    };
+    (multiple != 1.0).then_some(factors)
+}
+
+/// An optimizer with a factor on its learning rate.
+#[derive(Clone)]
+struct Scaled<O> {
+    inner: O,
+    factor: f64,
+}
+
+impl<O: Optimizer> Optimizer for Scaled<O> {
+    type State<const D: usize> = O::State<D>;
+
+    fn step<const D: usize>(
+        &self,
+        lr: LearningRate,
+        tensor: Tensor<D>,
+        grad: Tensor<D>,
+        state: Option<O::State<D>>,
+    ) -> (Tensor<D>, Option<O::State<D>>) {
+        self.inner.step(lr * self.factor, tensor, grad, state)
+    }
+
+    fn to_device<const D: usize>(state: O::State<D>, device: &Device) -> O::State<D> {
+        O::to_device(state, device)
+    }
 }
 
 fn adamw(beta1: f64, beta2: f64, eps: f64, weight_decay: f64) -> AdamW {

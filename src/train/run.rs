@@ -7,6 +7,7 @@ use super::{
     files, interrupter, memory,
     metrics::{self, Lines, Reported, TRAINING},
     optimizer,
+    probe::{self, Prober},
     renderer::Forwarder,
     step::{Examination, Measurement},
     strategy::{Shared, Status, Steps, lock},
@@ -87,7 +88,11 @@ pub fn run_until(
         tracing::warn!("{warning}");
         state.notes.push(warning);
     }
-    metrics::truncate(out, state.step)?;
+    metrics::truncate(&out.join(metrics::FILE), state.step)?;
+    probe::truncate(out, state.step)?;
+    if spec.probe.every > 0 {
+        state.probes.get_or_insert_default();
+    }
     tracing::info!(id, step = state.step, steps = spec.train.steps, %device, activations = %spec.train.activations, "start");
     if let Some(warning) = device.ignores(spec.train.activations) {
         tracing::warn!("{warning}");
@@ -139,7 +144,7 @@ fn train(
         return Err(unfit(out, "it has no optimizer state"));
     }
     // After the record: groups hold parameter identities, which the record brings along.
-    let mut optimizer = optimizer::build(&spec.optimizer, &model);
+    let mut optimizer = optimizer::build(&spec.optimizer, spec.model.multiple(), &model);
     let plain = optimizer.clone();
     if let Some(moments) = moments {
         optimizer = optimizer.load_record(moments);
@@ -173,6 +178,7 @@ fn train(
         out: out.to_owned(),
         examination: examination.clone(),
         optimizer: Mutex::new(Some(optimizer)),
+        prober: Mutex::new(Prober::new(spec, data)?),
         status: status.clone(),
         stop,
         write_failure,
@@ -185,19 +191,13 @@ fn train(
     for (name, pick) in TRAINING {
         training = training.metric_train_numeric(Reported::new(name, move |m: &Measurement| Some(pick(m))));
     }
-    for name in scores(spec) {
+    for name in spec.evaluation.metrics() {
         let key = name.clone();
         training = training.metric_valid_numeric(Reported::new(&name, move |scores: &Scores| scores.0.get(&key).copied()));
     }
     // The learner wants an optimizer and a rate; the strategy has its own.
     training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));
     Ok(())
-}
-
-/// Names of all metrics that an evaluation of this run can give.
-fn scores(spec: &RunSpec) -> Vec<String> {
-    let multiples = spec.evaluation.context_multiples.iter().map(|multiple| format!("valid/bits_per_byte@{multiple}x"));
-    std::iter::once("valid/bits_per_byte".into()).chain(multiples).collect()
 }
 
 fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> RunResult {

@@ -4,11 +4,12 @@
 //! place. This one takes the model out of the learner, drops the learner, and holds model, optimizer and clipping itself.
 
 use super::{
-    Outcome, RunSpec,
+    BITS_PER_BYTE, Outcome, RunSpec,
     batch::Batch,
     checkpoint::{self, Contents, State},
     clip::clip,
     memory, metrics, optimizer,
+    probe::{self, Prober},
     step::{Examination, Measurement},
 };
 use crate::{
@@ -42,8 +43,6 @@ use std::{
 /// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
 const RUNAWAY_FACTOR: f64 = 3.0;
 const RUNAWAY_NATS: f64 = 10.0;
-/// What the best checkpoint is best by.
-const BEST: &str = "valid/bits_per_byte";
 /// Steps at the start of an attempt that say nothing about speed.
 const WARM_UP: usize = 2;
 
@@ -77,6 +76,8 @@ pub(super) struct Steps {
     pub examination: Examination,
     /// Taken by the loop.
     pub optimizer: Mutex<Option<ModuleOptimizer>>,
+    /// Taken by the loop, where the run has probes.
+    pub prober: Mutex<Option<Prober>>,
     pub status: Shared,
     /// Set to stop after the current step.
     pub stop: Arc<AtomicBool>,
@@ -98,8 +99,16 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
         drop(learner);
         let serial = optimizer::serial(&self.spec.optimizer, &model);
         let optimizer = lock(&self.optimizer).take().expect("a strategy runs once");
-        let mut attempt =
-            Attempt { steps: self, model: Some(model), optimizer, serial, processor: event_processor, interrupter, saved: Instant::now() };
+        let mut attempt = Attempt {
+            steps: self,
+            model: Some(model),
+            optimizer,
+            serial,
+            prober: lock(&self.prober).take(),
+            processor: event_processor,
+            interrupter,
+            saved: Instant::now(),
+        };
         let ended = attempt.run(&batches, &validation, &|processor| {
             // Two queues lie between the loop and the file; asking the second one for anything empties both.
             let _ = processor.flush();
@@ -123,6 +132,8 @@ struct Attempt<'a> {
     optimizer: ModuleOptimizer,
     /// Where updates run, if not on all threads.
     serial: Option<rayon::ThreadPool>,
+    /// Looks into the model, if somebody asked for it.
+    prober: Option<Prober>,
     processor: SupervisedTrainingEventProcessor<Transformer>,
     interrupter: Interrupter,
     /// When the last checkpoint was written, or the attempt began.
@@ -142,6 +153,9 @@ impl Attempt<'_> {
         let mut batches = batches.iter();
         let first = lock(&self.steps.status).state.step;
         self.event(LearnerEvent::StartSplit { epoch_number: 1, total_items: steps });
+        if first == 0 {
+            self.probe(0)?;
+        }
         for step in first..steps {
             if self.steps.stop.load(Ordering::Relaxed) {
                 self.interrupter.stop(Some("stopped by the user"));
@@ -182,13 +196,17 @@ impl Attempt<'_> {
                 }
                 status.state.data_hash = data_hash;
                 status.state.initial_loss.get_or_insert(measured.loss);
+                if let Some(history) = &mut status.state.probes {
+                    history.loss.push(measured.loss);
+                    history.gradient_norm.push(measured.gradient_norm);
+                }
                 if let (None, Some(scores)) = (&unsound, &scores) {
                     status.state.metrics.extend(scores.0.clone());
                 }
                 if step >= first + WARM_UP {
                     status.milliseconds.push(measured.milliseconds);
                 }
-                let score = scores.as_ref().filter(|_| unsound.is_none()).and_then(|scores| scores.0.get(BEST).copied());
+                let score = scores.as_ref().filter(|_| unsound.is_none()).and_then(|scores| scores.0.get(BITS_PER_BYTE).copied());
                 let best = score.filter(|score| spec.train.keep_best && status.state.best.is_none_or(|best| *score < best));
                 status.state.best = best.or(status.state.best);
                 best.is_some()
@@ -202,6 +220,7 @@ impl Attempt<'_> {
             if let Some(error) = lock(&self.steps.write_failure).take() {
                 return Err(Error::io("write", self.steps.out.join(metrics::FILE))(error));
             }
+            self.probe(done)?;
             if best {
                 self.save_best()?;
             }
@@ -238,12 +257,26 @@ impl Attempt<'_> {
             self.model = Some(model);
             return Err(reason);
         }
+        if let Some(prober) = self.prober.as_mut().filter(|_| self.steps.spec.probe.is_due(step + 1, train.steps)) {
+            prober.before_update(&model);
+        }
         let (optimizer, rate) = (&mut self.optimizer, measured.learning_rate);
         self.model = Some(match &self.serial {
             Some(pool) => pool.install(|| optimizer.step(rate, model, grads)),
             None => optimizer.step(rate, model, grads),
         });
         Ok(measured)
+    }
+
+    /// Looks into the model after `done` steps, where that is due.
+    fn probe(&mut self, done: usize) -> Result<()> {
+        let Steps { spec, out, status, .. } = self.steps;
+        let Some(prober) = self.prober.as_mut().filter(|_| spec.probe.is_due(done, spec.train.steps)) else { return Ok(()) };
+        let history = lock(status).state.probes.clone().unwrap_or_default();
+        let seen = prober.look(self.model.as_ref().expect("the model is put back after each step"), done, &history);
+        probe::write(out, &seen)?;
+        lock(status).state.metrics.extend(seen.metrics());
+        Ok(())
     }
 
     fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> Scores {

@@ -54,7 +54,7 @@ fn trained(recipe: &Recipe, decay: DecayRule) -> Path {
     let case = cases().into_iter().find(|case| case.name == "trajectory").unwrap();
     let device = device();
     let mut model = weights::overwrite(case.spec.build(0, &device));
-    let mut updates = optimizer::build(&config, &model);
+    let mut updates = optimizer::build(&config, 1.0, &model);
     let mut path = Path { losses: vec![], gradient_norms: vec![] };
     for step in 0..steps {
         let (inputs, targets) = weights::tokens(&format!("step {step}"), case.batch, case.sequence, case.spec.vocab, &device);

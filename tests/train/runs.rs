@@ -371,9 +371,8 @@ fn decay_reaches_the_parameters_of_its_rule() {
             let before = bits(&model);
             let shapes = spec.model.parameter_shapes();
             // Without a gradient to follow, decay is all that happens.
-            let mut zeros = Zeros(GradientsParams::new());
-            model.visit(&mut zeros);
-            let model = optimizer::build(&spec.optimizer, &model).step(0.1, model, zeros.0);
+            let zeros = zeros(&model);
+            let model = optimizer::build(&spec.optimizer, spec.model.multiple(), &model).step(0.1, model, zeros);
             for (((path, old), (_, new)), (_, shape)) in before.iter().zip(bits(&model)).zip(&shapes) {
                 let factor = if optimizer::decays(rule, path, shape) { 1.0 - 0.1 * 0.5 } else { 1.0 };
                 for (old, new) in old.iter().zip(new) {
@@ -383,6 +382,13 @@ fn decay_reaches_the_parameters_of_its_rule() {
             }
         }
     }
+}
+
+/// Gradients of nothing.
+pub fn zeros(model: &Transformer) -> GradientsParams {
+    let mut zeros = Zeros(GradientsParams::new());
+    model.visit(&mut zeros);
+    zeros.0
 }
 
 struct Zeros(GradientsParams);

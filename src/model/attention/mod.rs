@@ -1,9 +1,11 @@
 //! Causal self-attention with any number of key-value heads.
 
 mod module;
+mod probe;
 mod resolve;
 
 pub use module::Attention;
+pub use probe::Spread;
 
 use crate::model::norm::NormConfig;
 use schemars::JsonSchema;

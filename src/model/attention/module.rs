@@ -29,13 +29,13 @@ pub struct Attention {
     /// Over a head's channels, or over all.
     pub key_norm: Norm,
     #[module(skip)]
-    spec: AttentionSpec,
+    pub(super) spec: AttentionSpec,
     #[module(skip)]
-    layer: usize,
+    pub(super) layer: usize,
 }
 
 /// The norm of queries and keys, and whether it is over the whole projection.
-fn qk_norm(config: &QkNormConfig) -> (NormConfig, bool) {
+pub(super) fn qk_norm(config: &QkNormConfig) -> (NormConfig, bool) {
     match config {
         QkNormConfig::None {} => (NormConfig::None(NoNormConfig {}), true),
         QkNormConfig::PerHead { norm } => (norm.clone(), false),
@@ -110,13 +110,7 @@ impl Attention {
     pub fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
         let [batch, seq, _] = x.dims();
         let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
-        let options = AttentionOptions {
-            scale: self.spec.scale,
-            soft_cap: self.spec.soft_cap,
-            window: self.spec.window_at(self.layer),
-            starts: pass.starts.clone().filter(|_| self.spec.document_mask),
-            bias: position.bias(self.layer),
-        };
+        let options = self.options(position, pass);
         if matches!(self.spec.qk_norm, QkNormConfig::None {}) {
             let projections = [&self.query, &self.key, &self.value].map(Linear::affine);
             let rotation = position.rotation(self.layer, seq);
@@ -133,6 +127,17 @@ impl Attention {
         let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
         let (q, k) = position.rotate(q, k, self.layer);
         self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
+    }
+
+    /// How queries meet keys.
+    pub(super) fn options(&self, position: &Position, pass: &Pass) -> AttentionOptions {
+        AttentionOptions {
+            scale: self.spec.scale,
+            soft_cap: self.spec.soft_cap,
+            window: self.spec.window_at(self.layer),
+            starts: pass.starts.clone().filter(|_| self.spec.document_mask),
+            bias: position.bias(self.layer),
+        }
     }
 }
 

@@ -1,15 +1,16 @@
 //! From attention as written to attention as resolved.
 
 use super::{AttentionBias, AttentionConfig, AttentionSpec, BiasConfig, QkNormConfig, Span};
-use crate::settings::Problem;
+use crate::{model::MupConfig, settings::Problem};
 
 impl AttentionConfig {
-    /// Checks every rule and fills every size, for `layers` blocks of `width` channels and a training context.
+    /// Checks every rule and fills every size, for `layers` blocks of `width` channels and a training context. With µP, the
+    /// scale that is not written is µP's.
     ///
     /// # Errors
     ///
     /// All broken rules at once; keys start with `model.attention.`.
-    pub fn resolve(&self, width: usize, layers: usize, context: usize) -> Result<AttentionSpec, Vec<Problem>> {
+    pub fn resolve(&self, width: usize, layers: usize, context: usize, mup: Option<&MupConfig>) -> Result<AttentionSpec, Vec<Problem>> {
         let problem = |key: &str, message: String| Problem::new(format!("model.attention.{key}"), message);
         let mut problems = Vec::new();
 
@@ -60,7 +61,7 @@ impl AttentionConfig {
         if let Some(cap) = self.soft_cap.filter(|cap| !(cap.is_finite() && *cap > 0.0)) {
             problems.push(problem("soft_cap", format!("{cap} is not a positive number")).help("Gemma 2 uses 50"));
         }
-        let scale = self.scale.unwrap_or_else(|| 1.0 / (head_dim as f64).sqrt());
+        let scale = self.scale.unwrap_or_else(|| mup.map_or_else(|| 1.0 / (head_dim as f64).sqrt(), |mup| mup.attention_scale(head_dim)));
         if !scale.is_finite() {
             problems.push(problem("scale", format!("{scale} is not a finite number")));
         }
@@ -110,7 +111,7 @@ mod tests {
     fn keys(change: impl FnOnce(&mut AttentionConfig)) -> Vec<String> {
         let mut config = AttentionConfig::default();
         change(&mut config);
-        match config.resolve(64, 3, 32) {
+        match config.resolve(64, 3, 32, None) {
             Ok(_) => Vec::new(),
             Err(problems) => problems.into_iter().map(|p| p.key.strip_prefix("model.attention.").unwrap().to_string()).collect(),
         }
@@ -118,12 +119,13 @@ mod tests {
 
     #[test]
     fn defaults_are_filled() {
-        let spec = AttentionConfig { kv_heads: Some(2), ..Default::default() }.resolve(64, 3, 32).unwrap();
+        let spec = AttentionConfig { kv_heads: Some(2), ..Default::default() }.resolve(64, 3, 32, None).unwrap();
         assert_eq!((spec.heads, spec.kv_heads, spec.head_dim, spec.scale), (4, 2, 16, 0.25));
         assert_eq!(spec.spans, [Span::Full; 3]);
         assert_eq!(spec.bias, AttentionBias::default());
-        let wide =
-            AttentionConfig { heads: 5, head_dim: Some(16), bias: BiasConfig::All(true), ..Default::default() }.resolve(64, 1, 32).unwrap();
+        let wide = AttentionConfig { heads: 5, head_dim: Some(16), bias: BiasConfig::All(true), ..Default::default() }
+            .resolve(64, 1, 32, None)
+            .unwrap();
         assert_eq!((wide.heads, wide.kv_heads, wide.head_dim), (5, 5, 16));
         assert!(wide.bias.query && wide.bias.key && wide.bias.value && wide.bias.output);
     }
@@ -131,11 +133,11 @@ mod tests {
     #[test]
     fn patterns_repeat() {
         let pattern = vec![Span::Window, Span::Window, Span::Full];
-        let spec = AttentionConfig { pattern, window: Some(8), ..Default::default() }.resolve(64, 5, 32).unwrap();
+        let spec = AttentionConfig { pattern, window: Some(8), ..Default::default() }.resolve(64, 5, 32, None).unwrap();
         assert_eq!(spec.spans, [Span::Window, Span::Window, Span::Full, Span::Window, Span::Window]);
         assert_eq!((spec.window_at(0), spec.window_at(2), spec.window_at(4)), (Some(8), None, Some(8)));
         let unreached = AttentionConfig { pattern: vec![Span::Full, Span::Window], window: Some(8), ..Default::default() };
-        assert_eq!(unreached.resolve(64, 1, 32).unwrap().window, None);
+        assert_eq!(unreached.resolve(64, 1, 32, None).unwrap().window, None);
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
 
     #[test]
     fn help_lists_what_is_allowed() {
-        let problems = AttentionConfig { heads: 5, ..Default::default() }.resolve(8, 1, 8).unwrap_err();
+        let problems = AttentionConfig { heads: 5, ..Default::default() }.resolve(8, 1, 8, None).unwrap_err();
         assert_eq!(problems[0].message, "heads (5) must divide width (8)");
         assert_eq!(problems[0].help.as_deref(), Some("use one of 1, 2, 4, 8, or set model.attention.head_dim"));
     }

@@ -38,6 +38,11 @@ impl Glu {
         self.down.forward(ops::gated_linear(x, self.gate.affine(), self.up.affine(), self.activation))
     }
 
+    /// The activation of each hidden unit, before it gates, `[batch, seq, hidden]`.
+    pub(super) fn units(&self, x: Tensor<3>) -> Tensor<3> {
+        ops::activate(self.gate.forward(x), self.activation)
+    }
+
     /// Kept: the input, both products, and what `down` reads.
     pub(super) fn account(spec: &FeedForwardSpec, width: usize) -> Account {
         2 * Linear::account(width, spec.hidden, spec.bias)

@@ -36,6 +36,11 @@ impl Mlp {
         self.down.forward(ops::activate(self.up.forward(x), self.activation))
     }
 
+    /// The activation of each hidden unit, `[batch, seq, hidden]`.
+    pub(super) fn units(&self, x: Tensor<3>) -> Tensor<3> {
+        ops::activate(self.up.forward(x), self.activation)
+    }
+
     /// Kept: the input, the product, and what `down` reads.
     pub(super) fn account(spec: &FeedForwardSpec, width: usize) -> Account {
         Linear::account(width, spec.hidden, spec.bias)

@@ -134,6 +134,9 @@ impl FeedForwardSpec {
     }
 }
 
+/// Activations below this count as none. A ReLU that is off gives 0; GELU and SiLU only come near it.
+pub const DEAD: f64 = 1e-6;
+
 impl FeedForward {
     /// # Shapes
     ///
@@ -144,11 +147,28 @@ impl FeedForward {
             Self::Glu(branch) => branch.forward(x),
         }
     }
+
+    /// The share of hidden units that are dead when it reads `x`, `[batch, seq, width]`: whose activation, of the gate where
+    /// there is one, is smaller than [`DEAD`] in size at every token.
+    pub fn dead_units(&self, x: Tensor<3>) -> f64 {
+        let units = match self {
+            Self::Mlp(branch) => branch.units(x),
+            Self::Glu(branch) => branch.units(x),
+        };
+        let [batch, seq, hidden] = units.dims();
+        let largest = units.abs().reshape([batch * seq, hidden]).max_dim(0).into_data();
+        largest.iter::<f64>().filter(|size| *size < DEAD).count() as f64 / hidden as f64
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        model::init::{InitConfig, Role},
+        ops::check::{noise, values},
+    };
+    use burn::tensor::TensorData;
 
     #[test]
     fn matrices_of_gated_and_ungated_branches() {
@@ -163,5 +183,27 @@ mod tests {
     fn flops_are_six_per_weight() {
         let account = FeedForwardSpec { kind: FeedForwardKind::Geglu, hidden: 6, bias: false }.account(4);
         assert_eq!(account.flops_per_token, 6.0 * account.parameters as f64);
+    }
+
+    #[test]
+    fn dead_units_are_those_that_no_token_wakes() {
+        let device = burn::tensor::Device::flex();
+        let scope = Scope::new(5, &InitConfig::Normal { std: 0.5 }, 1, 4, 1.0, &device);
+        let dead =
+            |kind: FeedForwardKind, x: &Tensor<3>| FeedForwardSpec { kind, hidden: 24, bias: false }.build(&scope, 4).dead_units(x.clone());
+        let x: Tensor<3> = Tensor::from_data(TensorData::new(noise("x", 12), [1, 3, 4]), &device);
+        // The gate of one and the projection of the other, by hand.
+        for (kind, name) in [(FeedForwardKind::Relu, "up"), (FeedForwardKind::Reglu, "gate")] {
+            let weights = values(scope.child(name).matrix("weight", 4, 24, Role::Hidden).val());
+            let tokens: Vec<Vec<f64>> = values(x.clone()).chunks(4).map(<[f64]>::to_vec).collect();
+            let product = |token: &[f64], unit: usize| token.iter().enumerate().map(|(i, v)| v * weights[i * 24 + unit]).sum::<f64>();
+            let asleep = (0..24).filter(|unit| tokens.iter().all(|token| product(token, *unit) <= 0.0)).count();
+            assert!(asleep > 0 && asleep < 24);
+            assert_eq!(dead(kind, &x), asleep as f64 / 24.0, "{kind:?}");
+        }
+        for kind in [FeedForwardKind::Gelu, FeedForwardKind::Swiglu, FeedForwardKind::Glu, FeedForwardKind::Bilinear] {
+            assert_eq!(dead(kind, &x), 0.0, "{kind:?}");
+        }
+        assert_eq!(dead(FeedForwardKind::Silu, &x.mul_scalar(0.0)), 1.0);
     }
 }

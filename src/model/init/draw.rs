@@ -14,10 +14,29 @@ pub(super) struct Place {
     pub outputs: usize,
     /// Channels of the residual stream.
     pub width: usize,
+    /// How many times µP's base width that is; 1 without µP.
+    pub multiple: f64,
     /// Blocks of the model.
     pub layers: usize,
     /// Block of the matrix, from 0.
     pub layer: Option<usize>,
+}
+
+impl Place {
+    /// Whether both sizes of the matrix grow with the width.
+    fn in_blocks(&self) -> bool {
+        matches!(self.role, Role::QueryKey | Role::Value | Role::Hidden | Role::Residual)
+    }
+
+    /// Inputs and outputs at µP's base width.
+    fn base_sizes(&self) -> [f64; 2] {
+        let (inputs, outputs) = (self.inputs as f64, self.outputs as f64);
+        match self.role {
+            Role::Embedding | Role::Position => [inputs, outputs / self.multiple],
+            Role::Head => [inputs / self.multiple, outputs],
+            Role::QueryKey | Role::Value | Role::Hidden | Role::Residual => [inputs / self.multiple, outputs / self.multiple],
+        }
+    }
 }
 
 /// The distribution of an element z of standard normal noise.
@@ -31,11 +50,15 @@ pub(super) enum Law {
     Uniform { std: f64 },
 }
 
-/// The law that `scheme` gives a matrix, DeepNorm's shrink included.
+/// The law that `scheme` gives a matrix, DeepNorm's shrink included. With µP it is the law at the base width, and the matrices
+/// of blocks have 1/multiple of its variance.
 pub(super) fn law(scheme: &InitConfig, place: &Place, shrink: f64) -> Law {
     let residual = place.role == Role::Residual;
-    let width = place.width as f64;
-    let shrink = if matches!(place.role, Role::Value | Role::Hidden | Role::Residual) { shrink } else { 1.0 };
+    let [inputs, outputs] = place.base_sizes();
+    let width = place.width as f64 / place.multiple;
+    let shrunk = matches!(place.role, Role::Value | Role::Hidden | Role::Residual);
+    let shrink = if shrunk { shrink } else { 1.0 };
+    let shrink = if place.in_blocks() && place.multiple != 1.0 { shrink / place.multiple.sqrt() } else { shrink };
     match *scheme {
         InitConfig::Normal { std } => Law::Normal { std: std * shrink },
         InitConfig::Gpt2 { std } => {
@@ -44,7 +67,7 @@ pub(super) fn law(scheme: &InitConfig, place: &Place, shrink: f64) -> Law {
         }
         InitConfig::Mitchell {} => {
             // Rows of a lookup table are not summed over, so their fan-in means nothing: the width stands for it.
-            let fan_in = if matches!(place.role, Role::Embedding | Role::Position) { width } else { place.inputs as f64 };
+            let fan_in = if matches!(place.role, Role::Embedding | Role::Position) { width } else { inputs };
             let number = (place.layer.unwrap_or(0) + 1) as f64;
             let std = if residual { 1.0 / (2.0 * fan_in * number).sqrt() } else { 1.0 / fan_in.sqrt() };
             Law::Truncated { std: std * shrink, cutoff: 3.0 }
@@ -53,7 +76,7 @@ pub(super) fn law(scheme: &InitConfig, place: &Place, shrink: f64) -> Law {
             let std = if residual { 2.0 / (place.layers as f64 * width.sqrt()) } else { (2.0 / (5.0 * width)).sqrt() };
             Law::Normal { std: std * shrink }
         }
-        InitConfig::Xavier { gain } => Law::Uniform { std: gain * (2.0 / (place.inputs + place.outputs) as f64).sqrt() * shrink },
+        InitConfig::Xavier { gain } => Law::Uniform { std: gain * (2.0 / (inputs + outputs)).sqrt() * shrink },
         InitConfig::Truncated { std, cutoff } => Law::Truncated { std: std * shrink, cutoff },
     }
 }
@@ -130,7 +153,7 @@ mod tests {
     const ROLES: [Role; 7] = [Role::Embedding, Role::Position, Role::QueryKey, Role::Value, Role::Hidden, Role::Residual, Role::Head];
 
     fn place(role: Role) -> Place {
-        Place { role, inputs: 300, outputs: 200, width: 128, layers: 6, layer: Some(2) }
+        Place { role, inputs: 300, outputs: 200, width: 128, multiple: 1.0, layers: 6, layer: Some(2) }
     }
 
     fn std_of(values: &[f32]) -> f64 {
@@ -179,6 +202,27 @@ mod tests {
                         Law::Truncated { std, cutoff } => assert!((v / std).abs() <= cutoff + 1e-6),
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn mup_keeps_the_variance_of_vectors_and_divides_that_of_blocks() {
+        let std = |scheme: &InitConfig, place: &Place| match law(scheme, place, 1.0) {
+            Law::Normal { std } | Law::Truncated { std, .. } | Law::Uniform { std } => std,
+        };
+        // Four times as wide: 300 and 200 grow with the width, a vocabulary of 300 or 200 does not.
+        for scheme in &SCHEMES {
+            for role in ROLES {
+                let base = place(role);
+                let (inputs, outputs) = match role {
+                    Role::Embedding | Role::Position => (300, 800),
+                    Role::Head => (1200, 200),
+                    _ => (1200, 800),
+                };
+                let wide = Place { inputs, outputs, width: 512, multiple: 4.0, ..base };
+                let expected = if matches!(role, Role::Embedding | Role::Position | Role::Head) { 1.0 } else { 0.5 };
+                assert!((std(scheme, &wide) / std(scheme, &base) - expected).abs() < 1e-12, "{scheme:?} {role:?}");
             }
         }
     }

@@ -46,6 +46,7 @@ pub struct Scope {
     path: String,
     scheme: InitConfig,
     width: usize,
+    multiple: f64,
     layers: usize,
     layer: Option<usize>,
     shrink: f64,
@@ -61,7 +62,12 @@ impl Scope {
     pub fn new(seed: u64, scheme: &InitConfig, layers: usize, width: usize, shrink: f64, device: &Device) -> Self {
         let path = String::new();
         let (scheme, device, marks) = (scheme.clone(), device.clone(), Arc::default());
-        Self { seed, path, scheme, width, layers, layer: None, shrink, device, sketch: None, marks }
+        Self { seed, path, scheme, width, multiple: 1.0, layers, layer: None, shrink, device, sketch: None, marks }
+    }
+
+    /// The same place in a model of so many times µP's base width.
+    pub fn at_multiple(self, multiple: f64) -> Self {
+        Self { multiple, ..self }
     }
 
     /// A root that draws nothing and allocates nothing: what is built from it has the right parameters, each of them
@@ -115,7 +121,8 @@ impl Scope {
         if let Some(param) = self.note(name, shape) {
             return param;
         }
-        let place = draw::Place { role, inputs, outputs, width: self.width, layers: self.layers, layer: self.layer };
+        let place =
+            draw::Place { role, inputs, outputs, width: self.width, multiple: self.multiple, layers: self.layers, layer: self.layer };
         let path = self.path_of(name);
         let draw::Drawn { values, mark } = draw::matrix(&self.scheme, &place, self.shrink, self.seed, &path);
         self.marks.lock().expect("no panic while held").insert(path, mark);

@@ -11,7 +11,7 @@ fn scope() -> Scope {
 
 fn spec(position: PositionConfig) -> ModelSpec {
     let config = ModelConfig::default();
-    let attention = config.attention.resolve(8, 4, 16).unwrap();
+    let attention = config.attention.resolve(8, 4, 16, None).unwrap();
     ModelSpec {
         layers: 4,
         width: 8,
@@ -30,6 +30,7 @@ fn spec(position: PositionConfig) -> ModelSpec {
         embedding: config.embedding,
         head: config.head,
         init: config.init,
+        mup: None,
     }
 }
 

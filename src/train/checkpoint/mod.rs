@@ -10,6 +10,7 @@ mod kept;
 
 pub use kept::{Recovered, Which, load, missing, recover, save, save_best, tokenizer};
 
+use super::probe::History;
 use crate::data::{Tokenizer, hex};
 use burn::{optim::OptimizerRecord, store::ModuleRecord};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct State {
     /// Score of the best evaluation that a checkpoint was kept of.
     #[serde(default)]
     pub best: Option<f64>,
+    /// What probes know of the steps so far, in a run with probes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<History>,
     /// What the result will have as its notes.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -61,6 +65,7 @@ impl State {
             initial_loss: None,
             metrics: BTreeMap::new(),
             best: None,
+            probes: None,
             notes: vec![],
         }
     }

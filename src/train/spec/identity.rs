@@ -8,13 +8,21 @@ use sha2::{Digest, Sha256};
 /// Version of the numerics: raised whenever the same specification may give other bits.
 pub const NUMERICS: u32 = 2;
 
-/// Keys that change no bit of a run's result. An arm that sets only these is an A/A control.
-pub const NON_NUMERICAL_KEYS: [&str; 6] =
-    ["train.activations", "train.log_every", "train.checkpoint_every", "train.checkpoint_minutes", "train.keep_last", "train.keep_best"];
+/// Keys and sections that change no bit of a run's result. An arm that sets only these is an A/A control.
+pub const NON_NUMERICAL_KEYS: [&str; 7] = [
+    "train.activations",
+    "train.log_every",
+    "train.checkpoint_every",
+    "train.checkpoint_minutes",
+    "train.keep_last",
+    "train.keep_best",
+    "probe",
+];
 
 /// Whether the value of `key` can change a bit of a run's result.
 pub fn is_numerical(key: &str) -> bool {
-    !NON_NUMERICAL_KEYS.contains(&key)
+    let is_within = |known: &&str| key.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    !NON_NUMERICAL_KEYS.iter().any(|known| is_within(known))
 }
 
 impl RunSpec {
@@ -80,14 +88,14 @@ mod tests {
 
     #[test]
     fn non_numerical_keys_are_removed_and_name_real_fields() {
-        let mut value = json!({"train": super::super::TrainConfig::default()});
+        let mut value = json!({"train": super::super::TrainConfig::default(), "probe": super::super::ProbeConfig::default()});
         for key in NON_NUMERICAL_KEYS {
             let before = value.to_string();
             remove(&mut value, key);
             assert_ne!(before, value.to_string(), "{key} is no field");
             assert!(!is_numerical(key));
         }
-        assert!(is_numerical("train.steps"));
+        assert!(is_numerical("train.steps") && is_numerical("probes") && !is_numerical("probe.every"));
         assert_eq!(value["train"].as_object().map(|train| train.len()), Some(6));
     }
 }

@@ -2,14 +2,18 @@
 
 mod evaluation;
 mod identity;
+mod metrics;
 mod operators;
 mod optimizer;
+mod probe;
 mod schedule;
 mod training;
 
 pub use evaluation::{EvaluationConfig, EvaluationSpec};
 pub use identity::{NON_NUMERICAL_KEYS, NUMERICS, is_numerical};
+pub use metrics::BITS_PER_BYTE;
 pub use optimizer::{AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, LionConfig, MuonConfig, OptimizerConfig, SgdConfig};
+pub use probe::{ProbeConfig, ProbeSpec};
 pub use schedule::{ScheduleConfig, ScheduleSpec};
 pub use training::{TrainConfig, TrainSpec};
 
@@ -37,6 +41,8 @@ pub struct RunConfig {
     pub train: TrainConfig,
     /// The evaluation.
     pub evaluation: EvaluationConfig,
+    /// Looks inside the model.
+    pub probe: ProbeConfig,
 }
 
 /// A run as resolved: everything it needs and nothing else. Hashed, stored and run.
@@ -55,10 +61,14 @@ pub struct RunSpec {
     pub train: TrainSpec,
     /// The evaluation.
     pub evaluation: EvaluationSpec,
+    /// Looks inside the model.
+    // Runs from before there were any are read as runs without.
+    #[serde(default)]
+    pub probe: ProbeSpec,
 }
 
 impl RunConfig {
-    /// Sets the number of steps and rescales warm-up, decay, evaluation and checkpoints in proportion.
+    /// Sets the number of steps and rescales warm-up, decay, evaluation, checkpoints and probes in proportion.
     ///
     /// Warm-up and decay are rounded down, so that what fitted into the steps before fits after.
     pub fn rescale(&mut self, steps: usize) {
@@ -68,11 +78,12 @@ impl RunConfig {
             return;
         }
         let floor = |count: usize| (count as u128 * steps as u128 / from as u128) as usize;
-        // An interval of 0 is a mistake that `resolve` reports.
+        // An interval of 0 is a mistake that `resolve` reports, or means never.
         let interval = |count: usize| if count == 0 { 0 } else { ((count as f64 * steps as f64 / from as f64).round() as usize).max(1) };
         self.schedule.map_steps(floor);
         self.evaluation.every = self.evaluation.every.map(interval);
         self.train.checkpoint_every = self.train.checkpoint_every.map(interval);
+        self.probe.every = interval(self.probe.every);
     }
 
     /// Checks every rule and fills every size.
@@ -94,17 +105,22 @@ impl RunConfig {
                 schedule: self.schedule.clone(),
                 train: self.train.clone(),
                 evaluation: self.evaluation.resolve(self.train.steps),
+                probe: self.probe.clone(),
             }),
             _ => Err(problems),
         }
     }
 
-    /// The broken rules of the sections `optimizer`, `schedule`, `train` and `evaluation`.
+    /// The broken rules of the sections `optimizer`, `schedule`, `train`, `evaluation` and `probe`.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.train.problems();
         problems.extend(self.optimizer.problems());
         problems.extend(self.schedule.problems(self.train.steps));
         problems.extend(self.evaluation.problems());
+        if self.model.mup.is_some() {
+            problems.extend(self.optimizer.mup_problem());
+        }
+        problems.extend(self.probe.problems());
         problems
     }
 }
@@ -132,6 +148,7 @@ mod tests {
             schedule: ScheduleConfig::Wsd { warmup: 100, decay: 200, floor: 0.0 },
             train: TrainConfig { steps, checkpoint_every: Some(500), ..TrainConfig::default() },
             evaluation: EvaluationConfig { every: Some(100), ..EvaluationConfig::default() },
+            probe: ProbeConfig { every: 250, batch: 2 },
             ..RunConfig::default()
         }
     }
@@ -143,7 +160,7 @@ mod tests {
         assert_eq!(run.train.steps, 100);
         assert_eq!(run.schedule, ScheduleConfig::Wsd { warmup: 10, decay: 20, floor: 0.0 });
         assert_eq!(run.evaluation.every, Some(10));
-        assert_eq!(run.train.checkpoint_every, Some(50));
+        assert_eq!((run.train.checkpoint_every, run.probe.every), (Some(50), 25));
         run.rescale(1000);
         assert_eq!(run, config(1000));
     }
@@ -178,6 +195,7 @@ mod tests {
                 ..TrainConfig::default()
             },
             evaluation: EvaluationConfig { every: Some(0), batch: 0, context_multiples: vec![0] },
+            probe: ProbeConfig { every: 0, batch: 0 },
             ..RunConfig::default()
         };
         let mut keys: Vec<_> = run.problems().into_iter().map(|problem| problem.key).collect();
@@ -192,6 +210,7 @@ mod tests {
                 "optimizer.eps",
                 "optimizer.lr",
                 "optimizer.weight_decay",
+                "probe.batch",
                 "schedule.floor",
                 "schedule.warmup",
                 "train.accumulation",

@@ -240,6 +240,20 @@ impl OptimizerConfig {
     }
 }
 
+impl OptimizerConfig {
+    /// What is wrong with this kind under µP: Yang et al. 2022 derive learning rates for Adam and for SGD only.
+    pub(super) fn mup_problem(&self) -> Option<Problem> {
+        let kind = match self {
+            Self::Adamw(_) | Self::Adam(_) | Self::Sgd(_) => return None,
+            Self::Lion(_) => "lion",
+            Self::Adafactor(_) => "adafactor",
+            Self::Muon(_) => "muon",
+        };
+        let message = format!("model.mup has no rule for the learning rates of {kind}");
+        Some(Problem::new("optimizer.kind", message).help("use adamw, adam or sgd, or leave model.mup out"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
