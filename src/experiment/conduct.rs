@@ -56,6 +56,8 @@ pub enum Event<'a> {
     Preparing(&'a str, u64, u64),
     /// These runs are missing and will be trained, so many at a time.
     Missing(&'a Plan, &'a [Job], usize),
+    /// A run is still trained by the worker of an earlier command, which is waited for.
+    Waiting(&'a Job),
     /// A run starts.
     Started(&'a Job),
     /// A run is alive.
@@ -232,6 +234,7 @@ fn run_here(
     let launch = Launch { program: &how.program, root: store.folder(), slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
+            Signal::Waiting(job) => tell(Event::Waiting(&job)),
             Signal::Started(job) => tell(Event::Started(&job)),
             Signal::Tick(job, tick) => tell(Event::Tick(&job, &tick)),
             Signal::Ended(job, record) => match *record {
