@@ -63,10 +63,7 @@ values = ["rope"]
     let plan = plan(&experiment);
     assert_eq!(plan.comparisons().count(), 0);
     let effects: Vec<&str> = plan.effects.iter().map(|effect| effect.name.as_str()).collect();
-    assert_eq!(
-        effects,
-        ["norm: rms", "norm: none", "position: rope", "norm: rms × position: rope", "norm: none × position: rope"]
-    );
+    assert_eq!(effects, ["norm: rms", "norm: none", "position: rope", "norm: rms × position: rope", "norm: none × position: rope"]);
     assert!(plan.arms[1..].iter().all(|arm| arm.role == Role::Cell));
     // Every cell differs from the base in its own factors only.
     let both = arm(&experiment, "norm-rms+position-rope");
@@ -244,7 +241,8 @@ fn time_is_matched_by_a_measured_run_of_each_arm() {
     let before = plan(&experiment);
     let jobs = missing(&before, &[], &[]);
     // The base is not matched to itself; what it takes is measured all the same.
-    let timed: Vec<(&str, Stage)> = jobs.iter().filter(|job| job.stage != Stage::Compare).map(|job| (job.arm.as_str(), job.stage)).collect();
+    let timed: Vec<(&str, Stage)> =
+        jobs.iter().filter(|job| job.stage != Stage::Compare).map(|job| (job.arm.as_str(), job.stage)).collect();
     assert_eq!(timed, [("shallow", Stage::Time), ("base", Stage::Time)]);
     assert!(before.arm("shallow").unwrap().runs.is_empty());
     let output = bench.run(&["--seeds", "2"]);
@@ -308,7 +306,9 @@ set = { "model.norm.kind" = "rms" }
         assert_eq!(Some(spec.optimizer.lr()), best["settings"]["optimizer.lr"].as_f64());
         assert_eq!(spec.train.steps, 6, "comparisons are as long as the experiment says");
         // Trials of a rung are complete schedules of its length, with seeds of their own.
-        let trial = std::fs::read_to_string(bench.out().join(arm["arm"].as_str().unwrap()).join("tune/rung-0/trial-0/seed-1000000000/spec.toml")).unwrap();
+        let trial =
+            std::fs::read_to_string(bench.out().join(arm["arm"].as_str().unwrap()).join("tune/rung-0/trial-0/seed-1000000000/spec.toml"))
+                .unwrap();
         let trial: ablate::train::RunSpec = toml::from_str(&trial).unwrap();
         assert_eq!((trial.train.steps, trial.train.seed), (2, 1_000_000_000));
     }

@@ -1,10 +1,16 @@
 //! Experiment files that somebody got wrong, 2,000 of them: none panics, and every refusal says where.
 
 use super::Bench;
-use ablate::{Error, experiment::{Experiment, Overrides}};
+use ablate::{
+    Error,
+    experiment::{Experiment, Overrides},
+};
 use rand::{Rng, RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use std::{fs, panic::{AssertUnwindSafe, catch_unwind}};
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 use toml::Value;
 
 /// Valid files, one of each kind of design and of each section.
@@ -115,7 +121,8 @@ set = { "model.feed_forward.kind" = "gelu" }
 
 /// Values that nobody means.
 fn strange(random: &mut ChaCha8Rng) -> Value {
-    let texts = ["", "rms", "matched", "base", "../x", "a\u{0}b", "é", "model.width >", "((((", "train.steps", "NaN", "valid/bits_per_byte@3x"];
+    let texts =
+        ["", "rms", "matched", "base", "../x", "a\u{0}b", "é", "model.width >", "((((", "train.steps", "NaN", "valid/bits_per_byte@3x"];
     match random.random_range(0..9) {
         0 => Value::Integer([0, -1, 1, 2, 7, i64::MAX, i64::MIN, 1 << 40][random.random_range(0..8)]),
         1 => Value::Float([0.0, -1.0, 0.5, 1e308, f64::NAN, f64::INFINITY, 1e-300][random.random_range(0..7)]),
@@ -221,7 +228,8 @@ fn garble(text: &str, random: &mut ChaCha8Rng) -> Vec<u8> {
 fn located(error: &Error) -> bool {
     match error {
         Error::Settings(mistakes) => {
-            !mistakes.is_empty() && mistakes.iter().all(|m| !m.file.is_empty() && (m.line.is_some() || !m.key.is_empty()) && !m.message.is_empty())
+            !mistakes.is_empty()
+                && mistakes.iter().all(|m| !m.file.is_empty() && (m.line.is_some() || !m.key.is_empty()) && !m.message.is_empty())
         }
         Error::Input { subject, message, help } => ![subject, message, help].iter().any(|text| text.is_empty()),
         Error::Io { path, .. } => !path.as_os_str().is_empty(),

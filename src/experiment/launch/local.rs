@@ -1,7 +1,8 @@
 //! Children on this machine, some at a time.
 
 use super::{
-    child::{Life, Running, Worker, failed, finish, listen, wait_for_others},
+    child::{Life, Running, Worker, failed, finish, listen},
+    folder::wait_for_others,
     interrupt,
     packing::Memory,
 };
