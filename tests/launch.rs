@@ -82,15 +82,15 @@ impl Bench {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What a sweep left, without what depends on time: the record of every finished run, and all its logged steps.
-    fn outcome(&self, out: &str) -> BTreeMap<(String, u64), (Value, Vec<Value>)> {
+    /// What a sweep left, without what depends on time and machine: the record of every finished run, and all its logged steps.
+    fn outcome(&self, out: &str) -> Outcome {
         let mut runs = BTreeMap::new();
         for record in self.records(out) {
             let mut value = serde_json::to_value(&record).unwrap();
             if value["outcome"] != "finished" {
                 continue;
             }
-            for key in ["attempt", "host", "tokens_per_second", "seconds", "threads", "ended"] {
+            for key in ["attempt", "host", "tokens_per_second", "seconds", "threads", "peak_memory_bytes", "notes", "ended"] {
                 value.as_object_mut().unwrap().remove(key);
             }
             let steps = steps(&self.path(out).join(&record.folder));
@@ -98,6 +98,25 @@ impl Bench {
             assert!(twice.is_none(), "{} seed {} was done twice", record.arm, record.seed);
         }
         runs
+    }
+}
+
+/// By arm and seed: the record and the logged steps.
+type Outcome = BTreeMap<(String, u64), (Value, Vec<Value>)>;
+
+/// Holds that two sweeps left the same, bit for bit; says where they differ.
+#[track_caller]
+fn assert_same(found: &Outcome, expected: &Outcome) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "finished runs");
+    for (run, (record, steps)) in expected {
+        let (other, others) = &found[run];
+        for (key, value) in record.as_object().unwrap() {
+            assert_eq!(&other[key], value, "{key} of {run:?}");
+        }
+        assert_eq!(others.len(), steps.len(), "steps of {run:?}");
+        for (other, step) in others.iter().zip(steps) {
+            assert_eq!(other, step, "a step of {run:?}");
+        }
     }
 }
 

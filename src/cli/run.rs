@@ -216,6 +216,7 @@ impl Display {
                 }
                 self.start(plan, jobs, slots);
             }
+            Event::Waiting(job) => self.say(format!("{job}: waiting for the worker of an earlier command to end")),
             Event::Started(job) => {
                 let bar = self.bars.add(ProgressBar::new(1));
                 bar.set_style(style("{prefix:24} {bar:24} {pos}/{len} {msg}"));

@@ -56,6 +56,8 @@ pub enum Event<'a> {
     Preparing(&'a str, u64, u64),
     /// These runs are missing and will be trained, so many at a time.
     Missing(&'a Plan, &'a [Job], usize),
+    /// A run is still trained by the worker of an earlier command, which is waited for.
+    Waiting(&'a Job),
     /// A run starts.
     Started(&'a Job),
     /// A run is alive.
@@ -93,11 +95,10 @@ fn here(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> 
     let mut ready = false;
     loop {
         let (file, jobs) = ask(experiment, how, &store, &retries)?;
+        make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
         if jobs.is_empty() {
-            make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
             return Ok(Conducted::Answered(Box::new(summary(&file, &store.records()?))));
         }
-        make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
         let slots = slots(how, jobs.len());
         tell(Event::Missing(&file.current, &jobs, slots.len()));
         if run_here(experiment, how, &store, &file.current, jobs, slots, tell)? {
@@ -120,8 +121,9 @@ fn on_slurm(experiment: &Experiment, how: &Conduct, options: &SlurmOptions, tell
     };
     let mut ready = false;
     loop {
-        let (file, mut jobs) = ask(experiment, how, &store, &retries)?;
+        // The queue first: what has left it by then has its record.
         let (states, _) = waiting(store.folder(), &store.records()?)?;
+        let (file, mut jobs) = ask(experiment, how, &store, &retries)?;
         jobs.retain(|job| !states.contains_key(&job.folder));
         make_ready(experiment, &store, &file, &jobs, &mut ready, tell)?;
         if jobs.is_empty() && states.is_empty() {
@@ -232,6 +234,7 @@ fn run_here(
     let launch = Launch { program: &how.program, root: store.folder(), slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
+            Signal::Waiting(job) => tell(Event::Waiting(&job)),
             Signal::Started(job) => tell(Event::Started(&job)),
             Signal::Tick(job, tick) => tell(Event::Tick(&job, &tick)),
             Signal::Ended(job, record) => match *record {

@@ -1,7 +1,7 @@
 //! Records that wait to be collected: each in a file of its own, written in one step by the process that trained, so that
 //! tasks on many machines need no lock between them.
 
-use super::{Record, store::replace};
+use super::{Record, files::replace};
 use crate::settings::{Error, Result};
 use std::{
     fs,

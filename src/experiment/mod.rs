@@ -12,6 +12,7 @@ mod conduct;
 mod contrast;
 mod decided;
 mod design;
+mod files;
 mod freeze;
 mod inbox;
 mod job;

@@ -2,15 +2,15 @@
 
 use super::{
     PlanFile, Record,
+    files::{clear_temporaries, replace},
     inbox::Inbox,
-    ledger::{DISK, Ledger},
+    ledger::Ledger,
     record::Removal,
 };
 use crate::settings::{Error, Result};
 use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::Write,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -62,6 +62,7 @@ impl Store {
                 }
             }
         }
+        clear_temporaries(folder);
         Ok(Self { folder: folder.to_path_buf(), made, _lock: Some(lock) })
     }
 
@@ -193,6 +194,7 @@ impl Store {
     /// An unwritable folder.
     pub fn prepare_run(&self, folder: &str, id: &str, spec: &str) -> Result<PathBuf> {
         let run = self.folder.join(folder);
+        clear_temporaries(&run);
         let marker = run.join("spec.id");
         let left = fs::read_to_string(&marker).ok();
         let begun = || ["metrics.jsonl", "result.json", "checkpoint", "log.txt"].iter().any(|name| run.join(name).exists());
@@ -228,19 +230,6 @@ fn numbered(records: &[Record], record: Record) -> Record {
 
 fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("plain data")
-}
-
-/// Writes a file in one step: readers find the old content or the new.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = File::create(&temporary).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
-    let placed = written.and_then(|()| fs::rename(&temporary, path));
-    if placed.is_err() {
-        // The first failure is what must be known; a left-over that cannot be removed either is not.
-        let _ = fs::remove_file(&temporary);
-    }
-    placed.map_err(|error| Error::input(path.display(), format!("cannot be written: {error}"), DISK))
 }
 
 #[cfg(test)]

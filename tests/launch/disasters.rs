@@ -1,6 +1,6 @@
 //! What may go wrong: a clear message, and nothing lost.
 
-use super::{Bench, wait};
+use super::{Bench, assert_same, wait};
 use ablate::{experiment::Cause, train::Outcome};
 use std::{fs, thread, time::Duration};
 
@@ -51,7 +51,7 @@ fn a_run_that_is_killed_is_tried_again_and_its_record_says_why() {
     assert_eq!(attempts(&bench, "out", "layer"), expected);
     assert_eq!(attempts(&bench, "out", "base"), [(1, Outcome::Finished, None)], "its neighbour noticed nothing");
     bench.run("calm", &["--only", "layer"], 0);
-    assert_eq!(bench.outcome("out"), bench.outcome("calm"));
+    assert_same(&bench.outcome("out"), &bench.outcome("calm"));
 }
 
 #[cfg(target_os = "linux")]
@@ -98,7 +98,7 @@ fn a_disk_that_takes_no_more() {
     assert!(bench.records("out").iter().all(|record| record.cause == Some(Cause::Disk) && record.attempt == 1));
     bench.run("out", &["--only", "layer"], 0);
     bench.run("calm", &["--only", "layer"], 0);
-    assert_eq!(bench.outcome("out"), bench.outcome("calm"));
+    assert_same(&bench.outcome("out"), &bench.outcome("calm"));
 }
 
 #[cfg(unix)]
@@ -141,7 +141,7 @@ fn a_checkpoint_that_is_not_what_was_written_costs_time_and_no_result() {
     fs::write(&checkpoint, bytes).unwrap();
     bench.run("out", &["--only", "layer"], 0);
     bench.run("calm", &["--only", "layer"], 0);
-    assert_eq!(bench.outcome("out"), bench.outcome("calm"));
+    assert_same(&bench.outcome("out"), &bench.outcome("calm"));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_damaged_record_is_named_and_its_run_is_not_trained_again() {
     for text in [&whole[..whole.len() - 40], whole.split_inclusive('\n').next_back().unwrap(), ""] {
         fs::write(&path, text).unwrap();
         bench.run("out", &["--only", "layer"], 0);
-        assert_eq!(bench.outcome("out"), expected);
+        assert_same(&bench.outcome("out"), &expected);
     }
     let after = fs::metadata(bench.path("out/base/seed-0/metrics.jsonl")).unwrap().modified().unwrap();
     assert_eq!(metrics, after, "nothing was trained again");

@@ -1,6 +1,6 @@
 //! The kill test: a sweep whose whole process tree is killed again and again, at random moments, ends as the undisturbed one.
 
-use super::{Bench, wait};
+use super::{Bench, assert_same, wait};
 use std::{fs, os::unix::process::CommandExt, process::Stdio, thread, time::Duration};
 
 /// Numbers that differ from kill to kill; which, no test depends on.
@@ -69,7 +69,7 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_the_undisturbed_one() {
         thread::sleep(moments.next(calm.mul_f64(1.2 / kills as f64) + Duration::from_millis(400)));
         if child.try_wait().unwrap().is_some() {
             // All is done: the next kill falls on a sweep that begins again.
-            assert_eq!(bench.outcome("wild"), expected);
+            assert_same(&bench.outcome("wild"), &expected);
             fs::remove_dir_all(bench.path("wild")).unwrap();
             early += 1;
             assert!(early < 3 + kills, "the sweep is too short for {kills} kills");
@@ -81,7 +81,7 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_the_undisturbed_one() {
         done += 1;
     }
     bench.run("wild", &["--jobs", "2"], 0);
-    assert_eq!(bench.outcome("wild"), expected, "records and steps are those of the undisturbed sweep");
+    assert_same(&bench.outcome("wild"), &expected);
     assert_eq!(bench.records("wild").len(), 8, "none lost, none doubled");
     eprintln!(
         "{done} kills, {in_training} of them while runs trained, {early} sweeps done meanwhile; {} runs, {steps} steps each",
@@ -102,5 +102,5 @@ fn orphans_stop_and_are_waited_for() {
     assert!(before < 4000, "it was over too soon");
     bench.run("out", &["--only", "layer", "--jobs", "2"], 0);
     bench.run("calm", &["--only", "layer", "--jobs", "2"], 0);
-    assert_eq!(bench.outcome("out"), bench.outcome("calm"));
+    assert_same(&bench.outcome("out"), &bench.outcome("calm"));
 }

@@ -2,19 +2,19 @@
 
 use super::{
     cause::{End, cause, memory_kills},
+    folder::{result, tail},
     watchdog::Watchdog,
 };
 use crate::{
     device::DeviceName,
-    experiment::{Cause, Job, Record, RunLock},
+    experiment::{Cause, Job, Record},
     ops,
     settings::{Error, Result},
     train::{Outcome, RunResult, Tick},
 };
-use serde_json::Value;
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    fs::OpenOptions,
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
@@ -190,65 +190,10 @@ pub fn failed(job: &Job, (cause, reason): (Cause, String), worker: &Worker, seco
     Record { cause: Some(cause), ..Record::new(job, result) }
 }
 
-/// Puts the checkpoint of a run aside that is not what was written: without it the run starts again, and gives the same bits.
-pub fn set_checkpoint_aside(folder: &Path) -> Result<()> {
-    let free = |path: &PathBuf| !path.exists();
-    for name in ["checkpoint", "checkpoint.new", "checkpoint.old"] {
-        let path = folder.join(name);
-        if path.exists() {
-            let aside = (0..).map(|n| folder.join(format!("{name}.damaged-{n}"))).find(free).expect("some number is free");
-            fs::rename(&path, aside).map_err(Error::io("move aside", &path))?;
-        }
-    }
-    Ok(())
-}
-
-/// Waits until no process trains in the folder: the worker of a command that was killed may still be writing its
-/// checkpoint. False if `stop` says so first.
-pub fn wait_for_others(folder: &Path, stop: impl Fn() -> bool) -> bool {
-    while RunLock::is_held(folder) {
-        if stop() {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    true
-}
-
-/// The result in a run's folder.
-fn result(folder: &Path) -> Option<RunResult> {
-    parse_result(&fs::read(folder.join("result.json")).ok()?)
-}
-
-/// The content of a `result.json`. Metrics that are no finite numbers have no place in JSON, nor in a comparison.
-pub fn parse_result(text: &[u8]) -> Option<RunResult> {
-    let mut value: Value = serde_json::from_slice(text).ok()?;
-    if let Some(Value::Object(metrics)) = value.get_mut("metrics") {
-        metrics.retain(|_, metric| metric.is_number());
-    }
-    serde_json::from_value(value).ok()
-}
-
-/// The last lines of a log, 2,000 bytes at most.
-fn tail(path: &Path) -> String {
-    const BYTES: u64 = 2000;
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn job() -> Job {
         Job { arm: "a".into(), seed: 1, stage: Default::default(), id: "x".into(), folder: "a/seed-1".into() }
@@ -303,19 +248,6 @@ mod tests {
         assert!(ended("exit 130").is_none());
         let interrupted = json.replace("finished", "interrupted");
         assert!(ended(&format!("echo '{interrupted}' > result.json; exit 130")).is_none());
-    }
-
-    #[test]
-    fn a_damaged_checkpoint_is_kept_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        for content in ["one", "two"] {
-            fs::create_dir(folder.path().join("checkpoint")).unwrap();
-            fs::write(folder.path().join("checkpoint/state.json"), content).unwrap();
-            set_checkpoint_aside(folder.path()).unwrap();
-        }
-        assert!(!folder.path().join("checkpoint").exists());
-        let kept = [0, 1].map(|n| fs::read_to_string(folder.path().join(format!("checkpoint.damaged-{n}/state.json"))).unwrap());
-        assert_eq!(kept, ["one", "two"]);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Children on this machine, some at a time.
 
 use super::{
-    child::{Life, Running, Worker, failed, finish, listen, wait_for_others},
+    child::{Life, Running, Worker, failed, finish, listen},
+    folder::wait_for_others,
     interrupt,
     packing::Memory,
 };
 use crate::{
     device::DeviceName,
-    experiment::{Cause, Job, Record},
+    experiment::{Cause, Job, Record, RunLock},
     settings::{Error, Result},
     train::Tick,
 };
@@ -44,6 +45,8 @@ pub fn default_jobs(device: &DeviceName) -> usize {
 
 /// News from the children.
 pub enum Signal {
+    /// The worker of an earlier command still trains a run, and is waited for.
+    Waiting(Job),
     /// A run starts.
     Started(Job),
     /// A run is alive.
@@ -147,7 +150,6 @@ fn slot(shared: &Shared, device: &DeviceName, sender: &mpsc::Sender<Signal>) {
             memory.give(bytes);
         }
         shared.ended.notify_all();
-        // A receiver that is gone has stopped listening for a reason of its own.
         if sender.send(signal).is_err() {
             break;
         }
@@ -177,7 +179,12 @@ fn next(shared: &Shared, device: &DeviceName) -> Option<(Job, u64)> {
 fn one(shared: &Shared, device: &DeviceName, job: &Job, sender: &mpsc::Sender<Signal>) -> Result<Option<Record>> {
     let Launch { program, patience, root, .. } = *shared.launch;
     let worker = Worker { program, device, threads: shared.threads, patience };
-    if !wait_for_others(&root.join(&job.folder), || interrupt::asked() > 0) {
+    let run = root.join(&job.folder);
+    if RunLock::is_held(&run) {
+        // A receiver that is gone has stopped listening for a reason of its own.
+        let _ = sender.send(Signal::Waiting(job.clone()));
+    }
+    if !wait_for_others(&run, || interrupt::asked() > 0) {
         return Ok(None);
     }
     let folder = (shared.prepare)(job)?;

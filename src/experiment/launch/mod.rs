@@ -2,6 +2,7 @@
 
 mod cause;
 mod child;
+mod folder;
 pub mod interrupt;
 mod lifeline;
 mod local;
@@ -11,7 +12,7 @@ mod slurm;
 mod watchdog;
 
 pub use cause::DISK_CODE;
-pub(super) use child::{parse_result, set_checkpoint_aside};
+pub(super) use folder::{parse_result, set_checkpoint_aside};
 pub use lifeline::Lifeline;
 pub(super) use local::{Launch, Signal, default_jobs, local};
 pub(super) use packing::expected;

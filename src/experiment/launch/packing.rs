@@ -59,13 +59,22 @@ fn free_of_machine() -> Option<u64> {
 
 /// What the driver's own tool says; CUDA has no other way that needs no CUDA.
 fn free_of_cuda(index: usize) -> Option<u64> {
+    let index = physical(index, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref())?;
     let output = std::process::Command::new("nvidia-smi")
-        .args(["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", &index.to_string()])
+        .args(["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", &index])
         .stdin(std::process::Stdio::null())
         .output()
         .ok()?;
     let mebibytes: u64 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
     Some(mebibytes << 20)
+}
+
+/// The driver's name of the device that programs see under an index: they may be shown some only, in another order.
+fn physical(index: usize, visible: Option<&str>) -> Option<String> {
+    match visible.filter(|list| !list.is_empty()) {
+        None => Some(index.to_string()),
+        Some(list) => list.split(',').nth(index).map(|name| name.trim().to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +93,13 @@ mod tests {
         let mut unknown = Memory::default();
         unknown.take(u64::MAX);
         assert!(unknown.admits(u64::MAX));
+    }
+
+    #[test]
+    fn devices_that_programs_see_under_other_numbers() {
+        assert_eq!(physical(1, None).as_deref(), Some("1"));
+        assert_eq!(physical(1, Some("3, GPU-ab")).as_deref(), Some("GPU-ab"));
+        assert_eq!(physical(2, Some("3,1")), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::super::Retries;
 use crate::{
-    experiment::{Job, Record, store::replace},
+    experiment::{Job, Record, files::replace},
     settings::{Error, Result},
 };
 use serde::{Deserialize, Serialize};

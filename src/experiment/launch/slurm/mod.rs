@@ -22,7 +22,7 @@ use crate::{
 use batch::{Batch, Task};
 use script::{Script, Tasks};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     thread,
@@ -192,9 +192,18 @@ type Open = Vec<(Batch, usize, Job)>;
 fn open(folder: &Path, mut records: impl FnMut() -> Result<Vec<Record>>) -> Result<(Open, queue::Queue)> {
     let batches = Batch::all(folder)?;
     let of = |records: Vec<Record>| -> Open {
-        let tasks = batches.iter().flat_map(|batch| batch.tasks.iter().enumerate().map(move |(index, task)| (batch, index, task)));
-        let open = tasks.filter(|(_, _, task)| !task.ended(&records));
-        open.map(|(batch, index, task)| (batch.clone(), index, task.job.clone())).collect()
+        let mut seen = BTreeSet::new();
+        let mut open = Vec::new();
+        // Of several tasks for one run the last one counts.
+        for batch in batches.iter().rev() {
+            for (index, task) in batch.tasks.iter().enumerate() {
+                if seen.insert((&task.job.folder, &task.job.id)) && !task.ended(&records) {
+                    open.push((batch.clone(), index, task.job.clone()));
+                }
+            }
+        }
+        open.reverse();
+        open
     };
     if of(records()?).is_empty() {
         return Ok((vec![], queue::Queue::new()));

@@ -58,7 +58,7 @@ pub fn task(folder: &Path, index: usize, program: PathBuf) -> Result<TaskEnd> {
             Ok(())
         }
         Signal::Broken(error) => Err(error),
-        Signal::Started(_) | Signal::Tick(..) => Ok(()),
+        Signal::Waiting(_) | Signal::Started(_) | Signal::Tick(..) => Ok(()),
     };
     local(&launch, vec![job.clone()], &|job| Ok(experiment.join(&job.folder)), &mut news)?;
     match record {
