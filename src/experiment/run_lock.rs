@@ -20,7 +20,7 @@ const LOOKS: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl RunLock {
-    /// Takes the folder, which is there.
+    /// Takes the folder, and makes it if there is none.
     ///
     /// On a file system without locks there is nothing to hold, and nothing to wait for.
     ///
@@ -28,6 +28,7 @@ impl RunLock {
     ///
     /// Another process trains there; a folder that cannot be written to.
     pub fn hold(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let file = open(folder)?;
         let given_up = Instant::now() + LOOKS;
         loop {
