@@ -349,7 +349,7 @@ fn quoted(word: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::{super::Stage, *};
     use crate::train::RunResult;
 
