@@ -2,6 +2,7 @@
 
 mod example;
 mod markup;
+mod trackers;
 
 use ablate::{
     experiment::{Summary, Verdict},
