@@ -327,6 +327,7 @@ fn what_is_wrong_with_tuning_is_refused() {
         ("values = { \"train.seed\" = [1, 2] }", "seed"),
         ("values = { \"optimizer.lrr\" = [1e-3, 2e-3] }", "optimizer.lr"),
         ("values = { \"optimizer.lr\" = [1e-3] }", "fewer than two"),
+        ("values = { \"train.steps\" = [3, 6] }", "the budget"),
         ("values = { \"optimizer.lr\" = [1e-3, -1.0] }", "lr"),
         ("values = { \"optimizer.lr\" = [1e-3, 2e-3] }\nrungs = [6, 2]", "ascend"),
     ] {

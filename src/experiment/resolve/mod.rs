@@ -130,7 +130,7 @@ impl Resolver<'_> {
             control: false,
             references: vec![],
             timed_by: None,
-            trials: self.trials(&layers, None, &spec)?,
+            trials: self.trials(&layers, &spec)?,
             id: spec.id(),
             spec,
             written,
@@ -198,7 +198,7 @@ impl Resolver<'_> {
         proven(reference, &own)?;
         let differences = proven(base, &all)?;
         let timed = self.config.matching.as_ref().is_some_and(|matching| matching.time.is_some());
-        let trials = self.trials(&layers, variant.steps.or(solved.iter().find(|s| s.key == STEPS).map(|s| s.value as usize)), &spec)?;
+        let trials = self.trials(&layers, &spec)?;
         let compared = variant.role == Role::Compared;
         Ok(Found::Arm(Box::new(Arm {
             name: variant.name.clone(),

@@ -1,14 +1,17 @@
 //! What tuning tries.
 
-use super::{super::arms::Trial, layers::Resolver};
+use super::{
+    super::{arms::Trial, proof::prove},
+    layers::Resolver,
+};
 use crate::{
     settings::{Document, Result},
     train::RunSpec,
 };
 
 impl Resolver<'_> {
-    /// The trials of tuning; `steps` where they are not the written ones.
-    pub(super) fn trials(&self, layers: &Document, steps: Option<usize>, spec: &RunSpec) -> Result<Vec<Trial>> {
+    /// The trials of tuning of the arm that has these layers and became this run.
+    pub(super) fn trials(&self, layers: &Document, spec: &RunSpec) -> Result<Vec<Trial>> {
         let Some(retune) = &self.config.retune else { return Ok(vec![]) };
         let mut combinations: Vec<Vec<(String, usize)>> = vec![vec![]];
         for (key, values) in &retune.values {
@@ -27,14 +30,15 @@ impl Resolver<'_> {
                 }
             }
             let mut written = self.written(&layers)?;
-            if let Some(steps) = steps {
-                written.rescale(steps);
-            }
+            written.rescale(spec.train.steps);
             let resolved = written.resolve().map_err(|problems| layers.locate(problems))?;
             if resolved.model.account(spec.model.context).parameters != spec.model.account(spec.model.context).parameters {
                 let message = "changes the number of parameters".into();
                 return Err(self.refuse("retune.values", message, "tune settings of training; sizes are what [match] and arms are for"));
             }
+            // Nothing but what is tuned may differ from the arm.
+            let tuned: Vec<String> = chosen.iter().map(|(key, _)| key.clone()).collect();
+            prove(spec, &resolved, &tuned, &[]).map_err(|problems| layers.locate(problems))?;
             let settings = chosen.iter().map(|(key, at)| (key.clone(), retune.values[key][*at].clone())).collect();
             trials.push(Trial { settings, written });
         }

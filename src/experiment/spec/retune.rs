@@ -59,6 +59,13 @@ impl RetuneConfig {
             add("retune.values", "tries nothing".into(), "for example values = { \"optimizer.lr\" = [3e-4, 1e-3, 3e-3] }");
         }
         for (key, values) in &self.values {
+            if key == super::STEPS {
+                add(
+                    "retune.values",
+                    format!("`{key}` is the budget, not a setting"),
+                    "arms are compared at equal tokens; see [match] and `budgets`",
+                );
+            }
             if values.len() < 2 {
                 add(
                     "retune.values",
