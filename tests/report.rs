@@ -1,5 +1,6 @@
 //! Tests of `report` from outside.
 
+mod designs;
 mod example;
 mod markup;
 mod trackers;

@@ -51,6 +51,19 @@ pub fn interval(interval: Option<[f64; 2]>, decimals: usize) -> String {
     }
 }
 
+/// `1.234 ± 0.012`; without an interval only the number. With `sign`, a difference: signed, and exact zeros named so.
+pub fn plus_minus(x: Option<f64>, interval: Option<[f64; 2]>, decimals: usize, sign: bool) -> String {
+    let Some(x) = x.filter(|x| x.is_finite()) else { return NONE.into() };
+    if sign && exact_zero(Some(x), interval) {
+        return "0 ± 0".into();
+    }
+    let value = if sign { signed(x, decimals) } else { fixed(x, decimals) };
+    match interval.map(half).filter(|half| half.is_finite()) {
+        Some(half) => format!("{value} ± {}", fixed(half, decimals)),
+        None => value,
+    }
+}
+
 /// A probability: two significant digits, at least three decimals' resolution.
 pub fn p_value(p: Option<f64>) -> String {
     match p {
@@ -111,6 +124,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Memory: `512 MiB`, `1.50 GiB`.
+pub fn bytes(n: u64) -> String {
+    let mebibytes = n as f64 / (1u64 << 20) as f64;
+    match mebibytes {
+        m if m < 0.95 => format!("{} KiB", n.div_ceil(1024)),
+        m if m < 9.95 => format!("{m:.1} MiB"),
+        m if m < 1023.5 => format!("{m:.0} MiB"),
+        m => format!("{:.1} GiB", m / 1024.0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +178,9 @@ mod tests {
         assert_eq!(short(6_738_415_616.0), "6.74G");
         assert_eq!(short(512.0), "512");
         assert_eq!(short(99_960.0), "100k");
+        assert_eq!([0, 3 << 20, 600 << 20, 5 << 30].map(bytes), ["0 KiB", "3.0 MiB", "600 MiB", "5.0 GiB"]);
+        assert_eq!(plus_minus(Some(-0.0123), Some([-0.0223, -0.0023]), 3, true), "−0.012 ± 0.010");
+        assert_eq!(plus_minus(Some(0.0), Some([0.0, 0.0]), 3, true), "0 ± 0");
         assert_eq!(duration(59.0), "59 s");
         assert_eq!(duration(7200.0), "2 h 0 min");
     }

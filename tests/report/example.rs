@@ -1,7 +1,7 @@
 //! A summary as an experiment would leave it, with metrics and records to match, made from a formula.
 
 use ablate::{
-    experiment::{ArmSummary, Comparison, Cost, Difference, MetricSummary, Role, Summary, Verdict},
+    experiment::{ArmSummary, Comparison, Cost, Difference, MetricSummary, Role, Summary, Verdict, WelchSummary},
     train::{Outcome, RunResult},
 };
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
@@ -45,24 +45,7 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         };
         let compare = |reference: usize, delta: f64, verdict| {
             let half = 0.0021 + 0.0008 * wobble(index as u64);
-            let interval = (seeds > 1).then_some([delta - half, delta + half]);
-            let p = (seeds > 1).then(|| (-(delta / half).abs() * 3.0).exp().max(1e-7));
-            Comparison {
-                reference: arms[reference].0.into(),
-                pairs: seeds as usize,
-                delta: Some(delta),
-                delta_ci95: interval,
-                p,
-                p_adjusted: p.map(|p| (p * 5.0).min(1.0)),
-                detectable: (seeds > 1).then_some(half * 1.4),
-                verdict: if seeds > 1 { verdict } else { Verdict::Undecided },
-                correlation: (seeds > 1).then_some(0.93),
-                welch: None,
-                p_sign_flip: None,
-                equivalence: None,
-                would_change: None,
-                pairs_needed: None,
-            }
+            comparison(arms[reference].0, delta, half, seeds, verdict)
         };
         let mut comparisons: Vec<Comparison> = reference.map(|r| compare(r, *effect, *verdict)).into_iter().collect();
         if ladder && index > 1 {
@@ -87,7 +70,14 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
             tokens: 8_192_000,
             role: if index == 0 { Role::Base } else { Role::Compared },
             levels: Default::default(),
-            cost: Cost::default(),
+            cost: Cost {
+                runs: seeds as usize,
+                tuning_runs: 0,
+                tokens: 8_192_000 * seeds,
+                flops: 9.8e6 * 8_192_000.0 * seeds as f64,
+                seconds: 171.0 * seeds as f64,
+                peak_memory_bytes: Some(210 << 20),
+            },
             seeds: seeds as usize,
             mean: Some(mean),
             ci95: (seeds > 1).then_some([mean - 0.0094, mean + 0.0094]),
@@ -137,6 +127,28 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         warnings: vec![],
         tokens_per_parameter: 4.46,
         version: "0.1.0".into(),
+    }
+}
+
+/// A comparison with everything beside it: Welch's interval is 2.4 times as wide, from six seeds on there is a sign-flip test.
+pub fn comparison(reference: &str, delta: f64, half: f64, seeds: u64, verdict: Verdict) -> Comparison {
+    let many = seeds > 1;
+    let p = many.then(|| (-(delta / half).abs() * 3.0).exp().max(1e-7));
+    Comparison {
+        reference: reference.into(),
+        pairs: seeds as usize,
+        delta: Some(delta),
+        delta_ci95: many.then_some([delta - half, delta + half]),
+        p,
+        p_adjusted: p.map(|p| (p * 5.0).min(1.0)),
+        detectable: many.then_some(half * 1.4),
+        verdict: if many { verdict } else { Verdict::Undecided },
+        correlation: many.then_some(0.93),
+        welch: many.then_some(WelchSummary { ci95: [delta - 2.4 * half, delta + 2.4 * half], p: 0.21 }),
+        p_sign_flip: (seeds >= 6).then_some(0.031),
+        equivalence: None,
+        would_change: many.then(|| format!("the differences would have to move by {:.4} towards 0", delta.abs())),
+        pairs_needed: (many && verdict == Verdict::NoDifference).then_some(37),
     }
 }
 

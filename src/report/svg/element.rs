@@ -22,19 +22,23 @@ pub fn escape(text: &str) -> String {
 
 /// A coordinate with at most two decimals. What is not finite is drawn at 0: data must be cleaned before it is drawn.
 pub fn coordinate(x: f64) -> String {
+    rounded(x, 2)
+}
+
+fn rounded(x: f64, decimals: usize) -> String {
     debug_assert!(x.is_finite());
     let x = if x.is_finite() { x } else { 0.0 };
-    let text = format!("{x:.2}");
+    let text = format!("{x:.decimals$}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// The `d` of a line through these points; empty without points.
+/// The `d` of a line through these points, to a tenth of a unit, which nobody sees; empty without points.
 pub fn path(points: impl IntoIterator<Item = (f64, f64)>) -> String {
     let mut d = String::new();
     for (x, y) in points {
         let command = if d.is_empty() { 'M' } else { 'L' };
-        let _ = write!(d, "{command}{} {}", coordinate(x), coordinate(y));
+        let _ = write!(d, "{command}{} {}", rounded(x, 1), rounded(y, 1));
     }
     d
 }
@@ -51,7 +55,7 @@ mod tests {
 
     #[test]
     fn paths_are_short_and_finite() {
-        assert_eq!(path([(0.0, -0.001), (1.5, 2.125), (100.0, 3.0)]), "M0 0L1.5 2.12L100 3");
+        assert_eq!(path([(0.0, -0.001), (1.5, 2.16), (100.0, 3.0)]), "M0 0L1.5 2.2L100 3");
         assert_eq!(path([]), "");
     }
 }

@@ -2,20 +2,21 @@
 
 use super::{
     element::{coordinate, escape, path},
+    frame::{Frame, LARGE, counts},
+    look::look,
     scale::Scale,
 };
-use crate::report::{curves::Curve, number};
+use crate::report::curves::{Curve, Point, thin};
 use std::fmt::Write;
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 330.0;
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 26.0;
-const BOTTOM: f64 = 44.0;
-/// Colours besides the base's; the style sheet defines as many.
-const COLOURS: usize = 6;
-const DASHES: [&str; 4] = ["", "7 3", "2 2.5", "9 3 2 3"];
+/// Points of all lines of a plot together: what bounds the page, however many arms it has.
+const POINTS: usize = 24_000;
+/// Points of a single line: about one for each pixel of a small screen.
+const LINE: [usize; 2] = [40, 240];
+/// Arms up to which bands are drawn; more would cover each other.
+const BANDS: usize = 24;
+/// Runs that did not finish which are drawn one by one.
+const STRAYS: usize = 200;
 
 /// One arm's line.
 pub struct Series<'a> {
@@ -39,79 +40,42 @@ pub struct LinePlot<'a> {
     pub series: Vec<Series<'a>>,
 }
 
-/// Colour class and dash pattern: pairs repeat only after 24 arms, and neighbours differ in both.
-fn look(index: usize) -> (String, &'static str) {
-    match index.checked_sub(1) {
-        None => ("c0".into(), DASHES[0]),
-        Some(k) => (format!("c{}", 1 + k % COLOURS), DASHES[(k + k / COLOURS) % DASHES.len()]),
-    }
-}
-
-/// A short sample of an arm's line for the legend.
-pub fn swatch(index: usize) -> String {
-    let (colour, dash) = look(index);
-    format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 34 10\" width=\"34\" height=\"10\" aria-hidden=\"true\">\
-         <path class=\"line {colour}\" stroke-dasharray=\"{dash}\" d=\"M1 5L33 5\"/></svg>"
-    )
-}
-
 impl LinePlot<'_> {
     /// The drawing; none if there is nothing to draw.
     pub fn draw(&self) -> Option<String> {
         let [x, y] = self.scales()?;
-        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        let mut svg = String::new();
-        let _ = write!(
-            svg,
-            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{0}-title\">\
-             <title id=\"{0}-title\">{1}</title><clipPath id=\"{0}-clip\"><rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{2}\" height=\"{3}\"/></clipPath>",
-            self.id,
-            escape(self.title),
-            right - LEFT,
-            bottom - TOP
-        );
-        let ticks = y.ticks(5);
-        for tick in &ticks.values {
-            let place = coordinate(y.place(*tick));
-            let _ = write!(
-                svg,
-                "<path class=\"grid\" d=\"M{LEFT} {place}H{right}\"/><text class=\"tick end\" x=\"{}\" y=\"{place}\" dy=\"4\">{}</text>",
-                LEFT - 7.0,
-                number::fixed(*tick, ticks.decimals)
-            );
-        }
-        for tick in x.ticks(5).values {
-            let place = coordinate(x.place(tick));
-            let _ = write!(
-                svg,
-                "<path class=\"axis\" d=\"M{place} {bottom}v4\"/><text class=\"tick middle\" x=\"{place}\" y=\"{}\">{}</text>",
-                bottom + 18.0,
-                number::count(tick.max(0.0).round() as u64)
-            );
-        }
-        let _ = write!(
-            svg,
-            "<path class=\"axis\" d=\"M{LEFT} {bottom}H{right}\"/><text class=\"label\" x=\"0\" y=\"13\">{}</text>\
-             <text class=\"label middle\" x=\"{}\" y=\"{}\">step</text><g clip-path=\"url(#{}-clip)\">",
-            escape(self.quantity),
-            (LEFT + right) / 2.0,
-            HEIGHT - 6.0,
-            self.id
-        );
+        let strays = self.series.iter().map(|s| s.curve.strays.len()).sum::<usize>().min(STRAYS);
+        let most = (POINTS / (self.series.len() + strays).max(1)).clamp(LINE[0], LINE[1]);
+        let mut inside = String::new();
         // Bands below all lines; the base, first of the arms, on top.
-        for series in self.series.iter().rev() {
-            svg.push_str(&series.band(&x, &y));
+        if self.bands() {
+            for series in self.series.iter().rev() {
+                inside.push_str(&series.band(&x, &y, most));
+            }
         }
-        for series in self.series.iter().rev() {
-            svg.push_str(&series.lines(&x, &y));
-        }
-        svg.push_str("</g>");
+        let mut left = STRAYS;
+        let mut over = String::new();
+        let mut lines = Vec::new();
         for series in &self.series {
-            svg.push_str(&series.ends(&x, &y));
+            let shown = &series.curve.strays[..series.curve.strays.len().min(left)];
+            left -= shown.len();
+            lines.push(series.lines(&x, &y, most, shown));
+            over.push_str(&series.ends(&x, &y, shown));
         }
-        svg.push_str("</svg>");
-        Some(svg)
+        inside.extend(lines.into_iter().rev());
+        let ticks = counts(&x, 5);
+        let frame = Frame { id: self.id, title: self.title, across: "step", up: self.quantity, size: LARGE, x, y, ticks };
+        Some(frame.draw(&inside, &over))
+    }
+
+    /// Whether bands are drawn.
+    pub fn bands(&self) -> bool {
+        self.series.len() <= BANDS
+    }
+
+    /// Runs that did not finish and are not drawn, because there are too many.
+    pub fn undrawn(&self) -> usize {
+        self.series.iter().map(|s| s.curve.strays.len()).sum::<usize>().saturating_sub(STRAYS)
     }
 
     /// Whether the first steps lie above the frame.
@@ -134,13 +98,17 @@ impl LinePlot<'_> {
             return None;
         }
         let margin = (high - low) * 0.04;
-        Some([Scale::new([0.0, end.max(1.0)], [LEFT, WIDTH - RIGHT]), Scale::new([low - margin, high + margin], [HEIGHT - BOTTOM, TOP])])
+        Some([Scale::new([0.0, end.max(1.0)], LARGE.x()), Scale::new([low - margin, high + margin], LARGE.y())])
     }
 }
 
 impl Series<'_> {
-    fn band(&self, x: &Scale, y: &Scale) -> String {
-        let points = &self.curve.points;
+    fn thinned(&self, most: usize) -> Vec<Point> {
+        thin(&self.curve.points, most, &[|p| p.mean])
+    }
+
+    fn band(&self, x: &Scale, y: &Scale, most: usize) -> String {
+        let points = thin(&self.curve.points, most, &[|p| p.low, |p| p.high]);
         if self.curve.seeds < 2 || points.len() < 2 {
             return String::new();
         }
@@ -150,9 +118,9 @@ impl Series<'_> {
     }
 
     /// A cross where a run ended early, on the frame's edge if its value ran out of the frame.
-    fn ends(&self, x: &Scale, y: &Scale) -> String {
+    fn ends(&self, x: &Scale, y: &Scale, strays: &[Vec<(f64, f64)>]) -> String {
         let colour = look(self.index).0;
-        let ends = self.curve.strays.iter().filter_map(|stray| stray.last());
+        let ends = strays.iter().filter_map(|stray| stray.last());
         ends.map(|&(step, value)| {
             let (x, y) = (coordinate(x.place(step)), coordinate(y.place(value)));
             format!("<path class=\"line stray {colour} arm{}\" d=\"M{x} {y}m-4 -4l8 8m0 -8l-8 8\"/>", self.index)
@@ -160,15 +128,17 @@ impl Series<'_> {
         .collect()
     }
 
-    fn lines(&self, x: &Scale, y: &Scale) -> String {
+    fn lines(&self, x: &Scale, y: &Scale, most: usize, strays: &[Vec<(f64, f64)>]) -> String {
         let (colour, dash) = look(self.index);
         let mut svg = format!("<g class=\"arm{}\"><title>{}</title>", self.index, escape(self.name));
-        for stray in self.curve.strays.iter().filter(|stray| !stray.is_empty()) {
-            let line = path(stray.iter().map(|&(step, value)| (x.place(step), y.place_beyond(value))));
+        for stray in strays.iter().filter(|stray| !stray.is_empty()) {
+            let points = thin(stray, most, &[|p| p.1]);
+            let line = path(points.iter().map(|&(step, value)| (x.place(step), y.place_beyond(value))));
             let _ = write!(svg, "<path class=\"line stray {colour}\" d=\"{line}\"/>");
         }
-        let line = path(self.curve.points.iter().map(|p| (x.place(p.step), y.place_beyond(p.mean))));
-        let _ = match self.curve.points.as_slice() {
+        let points = self.thinned(most);
+        let line = path(points.iter().map(|p| (x.place(p.step), y.place_beyond(p.mean))));
+        let _ = match points.as_slice() {
             [] => Ok(()),
             [one] => {
                 let (x, y) = (coordinate(x.place(one.step)), coordinate(y.place(one.mean)));
@@ -184,8 +154,6 @@ impl Series<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::curves::Point;
-    use std::collections::BTreeSet;
 
     fn curve(seeds: usize) -> Curve {
         let points = (1..=50).map(|i| {
@@ -215,8 +183,30 @@ mod tests {
         assert!(plot(&only_strays).draw().unwrap().contains("stray"));
     }
 
+    /// However many arms, runs and steps there are, a drawing stays within its bound and shows how high a line went.
     #[test]
-    fn looks_differ_between_arms() {
-        assert_eq!((0..25).map(look).collect::<BTreeSet<_>>().len(), 25);
+    fn a_plot_is_bounded_and_keeps_its_extremes() {
+        let points: Vec<Point> = (0..3000)
+            .map(|i| {
+                let mean = if i == 1777 { 9.0 } else { 2.0 };
+                Point { step: f64::from(i), mean, low: mean, high: mean }
+            })
+            .collect();
+        let stray: Vec<(f64, f64)> = (0..3000).map(|i| (f64::from(i), 3.0)).collect();
+        let spiked = Curve { points, seeds: 5, strays: vec![stray; 5] };
+        let series = (0..200).map(|index| Series { name: "a", index, curve: &spiked }).collect();
+        let many = LinePlot { id: "p", title: "t", quantity: "loss", series };
+        let svg = many.draw().unwrap();
+        assert!(svg.len() < 600_000, "{} bytes", svg.len());
+        assert_eq!(many.undrawn(), 800);
+        let top = format!(" {}", LARGE.y()[1]);
+        let one = plot(&spiked).draw().unwrap();
+        let y = Scale::new(spiked_range(), LARGE.y());
+        let spike = coordinate(y.place(9.0));
+        assert!(one.contains(&format!(" {spike}L")), "the spike at {spike} below {top}");
+    }
+
+    fn spiked_range() -> [f64; 2] {
+        [2.0 - 0.28, 9.0 + 0.28]
     }
 }

@@ -1,14 +1,17 @@
 //! Loss curves: each run's `metrics.jsonl`, smoothed, and brought together over seeds.
 
-use crate::experiment::{ArmSummary, Summary};
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::{Component, Path},
-};
+mod read;
+mod thin;
 
-/// Most points that a drawn line has.
-const POINTS: usize = 240;
+pub use thin::thin;
+
+use crate::experiment::{ArmSummary, Summary};
+use rayon::prelude::*;
+use read::Run;
+use std::path::{Component, Path};
+
+/// Points to which a run's loss is smoothed: dense enough to lose nothing of it, see [`smooth`].
+const SAMPLES: usize = 512;
 
 /// What one arm's runs did over time.
 #[derive(Clone, Debug, Default)]
@@ -45,26 +48,30 @@ pub struct Point {
     pub high: f64,
 }
 
-type Run = Vec<(f64, f64)>;
-
 /// Reads the curves of every arm, in the order of the arms.
 pub fn read(folder: &Path, summary: &Summary) -> Vec<ArmCurves> {
-    summary.arms.iter().map(|arm| arm_curves(folder, arm, &summary.metric)).collect()
+    summary.arms.par_iter().map(|arm| arm_curves(folder, arm, &summary.metric)).collect()
 }
 
 fn arm_curves(folder: &Path, arm: &ArmSummary, metric: &str) -> ArmCurves {
     let mut curves = ArmCurves::default();
     let (mut training, mut evaluation) = (Vec::new(), Vec::new());
     for (seed, run) in &arm.folders {
-        let Some([losses, scores]) = metrics(&folder.join(run), run, metric) else {
+        let inside = Path::new(run).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let Some([losses, scores]) = read::metrics(&folder.join(run), metric).filter(|_| inside) else {
             curves.missing.push(*seed);
             continue;
         };
-        let losses = smooth(&losses);
+        let end = losses.last().copied();
+        let mut losses = smooth(&losses);
         if arm.values.get(seed).copied().flatten().is_some() {
             training.push(losses);
             evaluation.push(scores);
         } else {
+            // How it ended is what one wants to see of it, not an average.
+            if let (Some(last), Some(end)) = (losses.last_mut(), end) {
+                *last = end;
+            }
             curves.training.strays.push(losses);
             curves.evaluation.strays.push(scores);
         }
@@ -74,34 +81,14 @@ fn arm_curves(folder: &Path, arm: &ArmSummary, metric: &str) -> ArmCurves {
     curves
 }
 
-/// Loss and metric by step; none if there is no file or its name leads out of the experiment's folder.
-fn metrics(run: &Path, name: &str, metric: &str) -> Option<[Run; 2]> {
-    if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return None;
-    }
-    let file = fs::File::open(run.join("metrics.jsonl")).ok()?;
-    let mut runs = [Run::new(), Run::new()];
-    for line in BufReader::new(file).lines() {
-        // A line that a crash cut short ends nothing but itself.
-        let Ok(line) = line else { break };
-        let Ok(values) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
-        let Some(step) = values["step"].as_f64() else { continue };
-        for (run, key) in runs.iter_mut().zip(["loss", metric]) {
-            if let Some(value) = values[key].as_f64().filter(|value| value.is_finite()) {
-                run.push((step, value));
-            }
-        }
-    }
-    Some(runs)
-}
-
-/// At most [`POINTS`] points, the first and the last among them, each on the straight line that fits its neighbourhood
+/// At most [`SAMPLES`] points, the first and the last among them, each on the straight line that fits its neighbourhood
 /// best: about 3 % of the run. Inside a run that is the centred moving mean; at its ends, where a mean would lean or a
-/// shrinking window would not smooth, the line still follows the slope.
+/// shrinking window would not smooth, the line still follows the slope. Neighbouring windows share fifteen sixteenths of
+/// what they cover, so that a longer list would tell nothing more.
 fn smooth(run: &[(f64, f64)]) -> Run {
     let reach = run.len() / 64;
     let last = run.len().saturating_sub(1);
-    let count = run.len().min(POINTS);
+    let count = run.len().min(SAMPLES);
     (0..count)
         .map(|i| i * last / count.saturating_sub(1).max(1))
         .map(|i| {
@@ -151,7 +138,7 @@ mod tests {
     fn smoothing_keeps_straight_lines_and_both_ends_and_lowers_noise_everywhere() {
         let line: Run = (0..10_001).map(|i| (f64::from(i), 3.0 - 0.0002 * f64::from(i))).collect();
         let smoothed = smooth(&line);
-        assert_eq!((smoothed.len(), smoothed[0].0, smoothed[POINTS - 1].0), (POINTS, 0.0, 10_000.0));
+        assert_eq!((smoothed.len(), smoothed[0].0, smoothed[SAMPLES - 1].0), (SAMPLES, 0.0, 10_000.0));
         assert!(smoothed.windows(2).all(|pair| pair[0].0 < pair[1].0));
         assert!(smoothed.iter().all(|(x, y)| (3.0 - 0.0002 * x - y).abs() < 1e-9));
         let noise: Run = (0..1000).map(|i| (f64::from(i), if i % 2 == 0 { 1.0 } else { -1.0 })).collect();
@@ -171,18 +158,26 @@ mod tests {
     }
 
     #[test]
-    fn broken_lines_and_foreign_folders_are_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = folder.path().join("a");
-        fs::create_dir(&run).unwrap();
-        fs::write(
-            run.join("metrics.jsonl"),
-            "{\"step\":1,\"loss\":2.0}\nnoise\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":1.5,\"m\":0.5}\n{\"step\":4,\"lo",
-        )
-        .unwrap();
-        let [losses, scores] = metrics(&run, "a", "m").unwrap();
-        assert_eq!((losses, scores), (vec![(1.0, 2.0), (3.0, 1.5)], vec![(3.0, 0.5)]));
-        assert!(metrics(&run, "../a", "m").is_none());
-        assert!(metrics(folder.path(), ".", "m").is_none());
+    fn folders_outside_the_experiment_are_not_read() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("metrics.jsonl"), "{\"step\":1,\"loss\":2.0}").unwrap();
+        let folder = outside.path().join("experiment");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("metrics.jsonl"), "{\"step\":1,\"loss\":2.0}").unwrap();
+        let mut arm = ArmSummary { folders: [(0, "..".into()), (1, ".".into())].into(), ..example() };
+        let curves = arm_curves(&folder, &arm, "m");
+        assert_eq!((curves.missing, curves.training.strays), (vec![0], vec![vec![(1.0, 2.0)]]));
+        arm.folders = [(0, outside.path().to_string_lossy().into_owned())].into();
+        assert_eq!(arm_curves(&folder, &arm, "m").missing, [0]);
+    }
+
+    fn example() -> ArmSummary {
+        serde_json::from_value(serde_json::json!({
+            "name": "a", "reference": null, "parameters": 1, "flops_per_token": 1.0, "seeds": 0, "mean": null, "ci95": null,
+            "delta": null, "delta_ci95": null, "p": null, "p_adjusted": null, "verdict": "undecided", "verdict_text": "",
+            "diverged": 0, "failed": 0, "tokens_per_second": null, "comparisons": [], "values": {}, "metrics": {},
+            "differences": [], "paired_parameters": null, "folders": {},
+        }))
+        .unwrap()
     }
 }
