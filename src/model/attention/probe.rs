@@ -34,7 +34,7 @@ impl Attention {
                 let first = shared * group;
                 let q = q.clone().slice([sequence..sequence + 1, first..first + group]);
                 let k = k.clone().slice([sequence..sequence + 1, shared..shared + 1]);
-                let starts = options.starts.clone().map(|starts| starts.slice([sequence..sequence + 1]));
+                let starts = options.starts.clone().map(|starts| starts.narrow(0, sequence, 1));
                 let (scaled, read) =
                     attention_scores(q, k, &AttentionOptions { starts, bias: of_heads(&options.bias, first, group), ..options });
                 max_logit = max_logit.max(f64::from(scaled.max().into_scalar::<f32>()));

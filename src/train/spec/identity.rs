@@ -22,7 +22,7 @@ pub const NON_NUMERICAL_KEYS: [&str; 7] = [
 /// Whether the value of `key` can change a bit of a run's result.
 pub fn is_numerical(key: &str) -> bool {
     let is_within = |known: &&str| key.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    !NON_NUMERICAL_KEYS.iter().any(|known| is_within(known))
+    !NON_NUMERICAL_KEYS.iter().any(is_within)
 }
 
 impl RunSpec {
