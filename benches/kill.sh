@@ -4,5 +4,5 @@
 #   benches/kill.sh [KILLS] [STEPS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-ABLATE_KILLS=${1:-50} ABLATE_KILL_STEPS=${2:-1500} \
+ABLATE_KILLS=${1:-50} ABLATE_KILL_STEPS=${2:-400} \
     cargo test --release --locked --test ablate launch::kill::a_sweep -- --nocapture

@@ -132,7 +132,7 @@ fn steps(run: &Path) -> Vec<Value> {
 }
 
 fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     while !done() {
         assert!(Instant::now() < end, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));

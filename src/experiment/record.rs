@@ -63,6 +63,8 @@ pub enum Cause {
     Crash,
     /// It was killed from outside: a signal, a time limit, a node that went down.
     Killed,
+    /// Somebody cancelled it in the scheduler.
+    Cancelled,
     /// The machine or the device had no memory left.
     OutOfMemory,
     /// It gave no sign of life for longer than the patience.
@@ -78,7 +80,7 @@ pub enum Cause {
 impl Cause {
     /// Whether trying again may end otherwise, with nothing changed by the user.
     pub fn may_pass(self) -> bool {
-        !matches!(self, Self::Input | Self::Disk)
+        !matches!(self, Self::Cancelled | Self::Input | Self::Disk)
     }
 }
 
@@ -87,6 +89,7 @@ impl std::fmt::Display for Cause {
         f.write_str(match self {
             Self::Crash => "crash",
             Self::Killed => "killed",
+            Self::Cancelled => "cancelled",
             Self::OutOfMemory => "out of memory",
             Self::Hang => "hang",
             Self::Checkpoint => "damaged checkpoint",

@@ -1,9 +1,10 @@
 //! Ctrl-C: the first stops cleanly, the second at once.
 
 use crate::settings::{Error, Result};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);
+static NOTICED: AtomicBool = AtomicBool::new(false);
 
 /// Counts interrupts (Ctrl-C, termination) from here on, instead of dying from them; `tell` hears each, with its number.
 ///
@@ -23,10 +24,11 @@ pub(super) fn install_for_scheduler() -> Result<()> {
     #[cfg(unix)]
     {
         extern "C" fn once(_signal: libc::c_int) {
+            NOTICED.store(true, Ordering::SeqCst);
             ASKED.store(1, Ordering::SeqCst);
         }
         let handler: extern "C" fn(libc::c_int) = once;
-        // SAFETY: the handler does nothing but store into an atomic number that lives as long as the process.
+        // SAFETY: the handler does nothing but store into atomic values that live as long as the process.
         unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
     }
     handle(|| ASKED.store(1, Ordering::SeqCst))
@@ -34,6 +36,11 @@ pub(super) fn install_for_scheduler() -> Result<()> {
 
 fn handle(handler: impl FnMut() + Send + 'static) -> Result<()> {
     ctrlc::set_handler(handler).map_err(|error| Error::input("interrupt handler", error.to_string(), "start the program again"))
+}
+
+/// Whether a scheduler announced the end, which is not the same as asking for it.
+pub(super) fn noticed() -> bool {
+    NOTICED.load(Ordering::SeqCst)
 }
 
 /// How often the process was asked to stop.

@@ -40,7 +40,11 @@ pub fn fate(job: &str, index: usize) -> (Cause, String) {
         let shown = ask("scontrol", &["--oneliner", "show", "job", &name]).ok()?;
         shown.split_whitespace().find_map(|word| word.strip_prefix("JobState=")).map(String::from)
     });
-    let cause = if state.as_deref().is_some_and(|state| state.starts_with("OUT_OF_ME")) { Cause::OutOfMemory } else { Cause::Killed };
+    let cause = match state.as_deref() {
+        Some(state) if state.starts_with("OUT_OF_ME") => Cause::OutOfMemory,
+        Some(state) if state.starts_with("CANCELLED") => Cause::Cancelled,
+        _ => Cause::Killed,
+    };
     let state = state.map_or("SLURM no longer knows it".into(), |state| format!("its state in SLURM is {state}"));
     (cause, format!("task {name} ended without a record: {state}"))
 }

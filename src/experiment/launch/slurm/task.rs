@@ -23,8 +23,8 @@ pub enum TaskEnd {
     Finished,
     /// Its run diverged or failed.
     Lost,
-    /// It was told to end, its run has written its checkpoint, and it waits for its turn again; or, with an error, SLURM did
-    /// not take it back, which is so where SLURM has done that by itself.
+    /// It was told to end, and its run has written its checkpoint. It waits for its turn again if it was to end for want of
+    /// time or place; with an error if SLURM did not take it back. Who cancels it wants it to end.
     Stopped(Option<Error>),
 }
 
@@ -81,8 +81,11 @@ fn end(record: &Record) -> TaskEnd {
     if record.result.outcome == Outcome::Finished { TaskEnd::Finished } else { TaskEnd::Lost }
 }
 
-/// Puts this task back into the queue.
+/// Puts this task back into the queue, if its end was announced: otherwise SLURM has done that by itself, or it was cancelled.
 fn again() -> TaskEnd {
+    if !interrupt::noticed() {
+        return TaskEnd::Stopped(None);
+    }
     let number = |name: &str| std::env::var(name).unwrap_or_default();
     let task = format!("{}_{}", number("SLURM_ARRAY_JOB_ID"), number("SLURM_ARRAY_TASK_ID"));
     TaskEnd::Stopped(queue::requeue(&task).err())
