@@ -3,7 +3,6 @@
 mod designs;
 mod example;
 mod markup;
-mod trackers;
 
 use ablate::{
     experiment::{Summary, Verdict},

@@ -46,9 +46,6 @@ mod verdict;
 mod wanted;
 mod warnings;
 
-#[cfg(test)]
-pub(crate) use plan::tests as example;
-
 pub use arms::{Arm, Experiment, Overrides, Trial};
 pub use conduct::{Conduct, Conducted, Event, conduct, default_folder, summarise};
 pub use design::Effect;

@@ -11,11 +11,9 @@ mod page;
 mod provenance;
 mod svg;
 mod terminal;
-mod track;
 mod words;
 
 pub use terminal::{terminal, terminal_coloured};
-pub use track::{Format, Tracked, track};
 
 use crate::{experiment::Summary, settings::Result};
 use std::path::Path;
