@@ -11,4 +11,5 @@ mod reference;
 mod report;
 mod settings;
 mod stats;
+mod track;
 mod train;

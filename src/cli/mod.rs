@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod status;
 mod task;
+mod track;
 mod train;
 mod worker;
 
@@ -56,6 +57,8 @@ enum Verb {
     Status(status::Args),
     /// Rebuild report and summary from the records.
     Report(report::Args),
+    /// Write the metrics of runs for TensorBoard or MLflow, or as one table.
+    Track(track::Args),
     /// Compare two runs: specifications, metrics, and the step at which their losses part.
     Diff(diff::Args),
     /// Remove the runs of an arm with their records.
@@ -126,6 +129,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Task(args) => task::run(args),
         Verb::Status(args) => status::run(args),
         Verb::Report(args) => report::run(args),
+        Verb::Track(args) => track::run(args),
         Verb::Diff(args) => diff::run(args),
         Verb::Rm(args) => rm::run(args),
         Verb::Gc(args) => gc::run(args),

@@ -11,6 +11,7 @@ mod page;
 mod provenance;
 mod svg;
 mod terminal;
+pub mod track;
 mod words;
 
 pub use terminal::{terminal, terminal_coloured};
