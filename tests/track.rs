@@ -55,7 +55,7 @@ fn copy() -> tempfile::TempDir {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
             let (from, to) = (entry.path(), to.join(entry.file_name()));
-            if from.is_dir() { all(&from, &to) } else { drop(fs::copy(from, to).unwrap()) }
+            if from.is_dir() { all(&from, &to) } else { fs::copy(from, to).map(drop).unwrap() }
         }
     }
     let folder = tempfile::tempdir().unwrap();

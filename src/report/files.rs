@@ -4,11 +4,7 @@ use crate::{
     experiment::{ArmSummary, Comparison, Summary},
     settings::{Error, Result},
 };
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, io::Write, path::Path};
 
 /// Writes `content` beside `path` and renames it into place.
 ///
@@ -16,24 +12,11 @@ use std::{
 ///
 /// The folder cannot be written to.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    replace_with(path, |file| file.write_all(content))
-}
-
-/// The same for content that is made while it is written.
-///
-/// # Errors
-///
-/// The folder cannot be written to, or `write` fails.
-pub fn replace_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let all = || {
-        let mut file = io::BufWriter::new(fs::File::create(&temporary)?);
-        write(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    let written = all();
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The first failure is what the user must know; a left-over that cannot be removed either is not.
         let _ = fs::remove_file(&temporary);

@@ -227,7 +227,7 @@ fn none_one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+pub(super) mod tests {
     use super::{super::Stage, *};
     use crate::train::RunResult;
 
