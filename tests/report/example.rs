@@ -1,7 +1,10 @@
 //! A summary as an experiment would leave it, with metrics and records to match, made from a formula.
 
 use ablate::{
-    experiment::{ArmSummary, Comparison, Cost, Difference, MetricSummary, Role, Summary, Verdict, WelchSummary},
+    experiment::{
+        ArmSummary, Claim, Comparison, Cost, Difference, FactorSummary, MetricSummary, PublishedSummary, Role, Summary, Verdict,
+        WelchSummary,
+    },
     train::{Outcome, RunResult},
 };
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
@@ -118,8 +121,14 @@ pub fn summary(arms: &[Arm], seeds: u64, ladder: bool) -> Summary {
         compute: None,
         tuning: vec![],
         left_out: vec![],
-        published: vec![],
-        factors: vec![],
+        published: vec![published()],
+        factors: vec![FactorSummary {
+            name: "rate".into(),
+            correlation: -0.7,
+            p: 0.01,
+            arms: 6,
+            text: "larger values of rate are better".into(),
+        }],
         design: if ladder { "ladder".into() } else { "list".into() },
         command: "ablate run experiments/llama-ladder.toml --seeds 5 --set train.steps=2000".into(),
         arms: made,
@@ -149,6 +158,24 @@ pub fn comparison(reference: &str, delta: f64, half: f64, seeds: u64, verdict: V
         equivalence: None,
         would_change: many.then(|| format!("the differences would have to move by {:.4} towards 0", delta.abs())),
         pairs_needed: (many && verdict == Verdict::NoDifference).then_some(37),
+    }
+}
+
+fn published() -> PublishedSummary {
+    let claim = |better: &str, worse: &str, delta, verdict| Claim {
+        better: better.into(),
+        worse: worse.into(),
+        delta: Some(delta),
+        ci95: Some([delta - 0.01, delta + 0.01]),
+        p_adjusted: Some(0.01),
+        verdict,
+    };
+    PublishedSummary {
+        source: "A paper <2020>".into(),
+        order: vec![vec!["plus-rope".into(), "plus-swiglu".into()], vec!["base".into()]],
+        claims: vec![claim("plus-rope", "base", -0.05, Verdict::Better), claim("plus-swiglu", "base", 0.02, Verdict::Worse)],
+        tau: Some(0.5),
+        text: "of 2 pairs that A paper <2020> ranks, 1 hold here, 1 are the other way round, 0 are open".into(),
     }
 }
 

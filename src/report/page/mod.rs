@@ -6,6 +6,7 @@ mod curves;
 mod differences;
 mod interactions;
 mod metrics;
+mod published;
 mod scaling;
 mod tuning;
 
@@ -21,7 +22,7 @@ const FEW: usize = 24;
 /// Arms whose curves are shown at first where there are more.
 const SHOWN: usize = 12;
 
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("report.html", include_str!("../html/report.html")),
     ("style.css", include_str!("../html/style.css")),
     ("page.js", include_str!("../html/page.js")),
@@ -32,6 +33,7 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("curves.html", include_str!("../html/curves.html")),
     ("tuning.html", include_str!("../html/tuning.html")),
     ("scaling.html", include_str!("../html/scaling.html")),
+    ("published.html", include_str!("../html/published.html")),
     ("tables.html", include_str!("../html/tables.html")),
     ("limits.html", include_str!("../html/limits.html")),
     ("plots.css", include_str!("../html/plots.css")),
@@ -72,6 +74,8 @@ pub fn render(folder: &Path, summary: &Summary) -> String {
         tuning => tuning::section(summary),
         scaling => scaling::sizes(summary),
         compute => scaling::budgets(summary),
+        published => published::section(summary),
+        factors => summary.factors.iter().map(|factor| factor.text.clone()).collect::<Vec<_>>(),
         cost => cost::section(summary),
         further => metrics::further(summary),
         seeds => summary.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -40,6 +40,8 @@ pub fn parts(summary: &Summary) -> Vec<(&'static str, Vec<String>)> {
         ("Tuning", tuning),
         ("Loss against size", sizes),
         ("What the arms' compute is worth", compute),
+        ("What others found", summary.published.iter().map(|order| order.text.clone()).collect()),
+        ("Which factors matter", summary.factors.iter().map(|factor| factor.text.clone()).collect()),
         ("Left out of the design", left_out),
         ("Cost", cost(summary).into_iter().collect()),
     ];
