@@ -65,11 +65,21 @@ fn tuning(index: usize, name: &str, rates: &[f64], decays: &[f64]) -> TuningSumm
 
 /// Two norms and three positions, in all combinations.
 pub fn factorial() -> Summary {
-    let cells = [("base", None, None), ("norm-rms", Some("rms"), None), ("position-rope", None, Some("rope")),
-        ("norm-rms.position-rope", Some("rms"), Some("rope")), ("position-alibi", None, Some("alibi")),
-        ("norm-rms.position-alibi", Some("rms"), Some("alibi"))];
+    let cells = [
+        ("base", None, None),
+        ("norm-rms", Some("rms"), None),
+        ("position-rope", None, Some("rope")),
+        ("norm-rms.position-rope", Some("rms"), Some("rope")),
+        ("position-alibi", None, Some("alibi")),
+        ("norm-rms.position-alibi", Some("rms"), Some("alibi")),
+    ];
     let effect = |norm: Option<&str>, position: Option<&str>| {
-        let single = norm.map_or(0.0, |_| -0.004) + match position { Some("rope") => -0.05, Some(_) => -0.031, None => 0.0 };
+        let single = norm.map_or(0.0, |_| -0.004)
+            + match position {
+                Some("rope") => -0.05,
+                Some(_) => -0.031,
+                None => 0.0,
+            };
         single + if norm.is_some() && position == Some("rope") { 0.012 } else { 0.0 }
     };
     let arms: Vec<example::Arm> = cells
@@ -82,7 +92,8 @@ pub fn factorial() -> Summary {
     summary.design = "factorial".into();
     for (arm, (_, norm, position)) in summary.arms.iter_mut().zip(cells).skip(1) {
         arm.role = Role::Cell;
-        (arm.verdict, arm.reference, arm.comparisons, arm.verdict_text) = (Verdict::NotCompared, None, vec![], "a cell of the design".into());
+        (arm.verdict, arm.reference, arm.comparisons, arm.verdict_text) =
+            (Verdict::NotCompared, None, vec![], "a cell of the design".into());
         (arm.delta, arm.delta_ci95, arm.p, arm.p_adjusted) = (None, None, None, None);
         let level = |factor: &str, level: Option<&str>| level.map(|level| (factor.to_string(), Value::from(level)));
         arm.levels = [level("norm", norm), level("position", position)].into_iter().flatten().collect();
@@ -138,7 +149,12 @@ pub fn sizes() -> Summary {
         }
     }
     let points = |levels: [f64; 3]| -> Vec<(String, u64, f64)> {
-        ["s", "base", "l"].iter().zip([450_000u64, 1_400_000, 4_600_000]).zip(levels).map(|((name, n), level)| (name.to_string(), n, level)).collect()
+        ["s", "base", "l"]
+            .iter()
+            .zip([450_000u64, 1_400_000, 4_600_000])
+            .zip(levels)
+            .map(|((name, n), level)| (name.to_string(), n, level))
+            .collect()
     };
     let fit = ScalingFit {
         floor: Some(1.62),
@@ -152,7 +168,12 @@ pub fn sizes() -> Summary {
     summary.scaling = Some(ScalingSummary {
         curves: vec![
             ScalingCurve { arm: "base".into(), points: points([2.45, 2.31, 2.19]), fit: Some(fit), note: None },
-            ScalingCurve { arm: "rope".into(), points: points([2.43, 2.27, 2.14]), fit: None, note: Some("three sizes cannot tell a floor".into()) },
+            ScalingCurve {
+                arm: "rope".into(),
+                points: points([2.43, 2.27, 2.14]),
+                fit: None,
+                note: Some("three sizes cannot tell a floor".into()),
+            },
         ],
         trends: vec![ScalingTrend {
             arm: "rope".into(),

@@ -91,7 +91,8 @@ fn row(summary: &Summary, tuning: &TuningSummary) -> Value {
     let lost: usize = tried().map(|trial| trial.values.values().filter(|value| value.is_none()).count()).sum();
     let decimals = words::decimals(summary).0;
     let chosen = words::chosen(tuning);
-    let mean = chosen.and_then(|trial| tuning.rungs.iter().rev().find_map(|rung| rung.trials.iter().find(|t| t.trial == trial.trial)?.mean));
+    let mean =
+        chosen.and_then(|trial| tuning.rungs.iter().rev().find_map(|rung| rung.trials.iter().find(|t| t.trial == trial.trial)?.mean));
     context! {
         arm => &tuning.arm,
         chosen => chosen.map(words::settings),

@@ -58,7 +58,11 @@ impl BudgetPlot<'_> {
             let (left, y) = (coordinate(left), coordinate(y));
             let _ = write!(over, "<g class=\"arm{}\"><title>{}</title>", arm.index, escape(arm.name));
             if let Some(flops) = arm.base_flops.filter(|flops| *flops > 0.0) {
-                let _ = write!(over, "<path class=\"line stray {colour}\" stroke-dasharray=\"2 2.5\" d=\"M{left} {y}H{}\"/>", coordinate(x.place(flops)));
+                let _ = write!(
+                    over,
+                    "<path class=\"line stray {colour}\" stroke-dasharray=\"2 2.5\" d=\"M{left} {y}H{}\"/>",
+                    coordinate(x.place(flops))
+                );
             }
             let _ = write!(over, "<path class=\"dot {colour}\" d=\"M{left} {y}m0 -6l6 6l-6 6l-6 -6Z\"/></g>");
         }

@@ -130,9 +130,10 @@ pub fn trimmed(x: f64) -> String {
 
 /// The lowest to the highest of these with a little room; none without any.
 pub fn range(values: impl IntoIterator<Item = f64>) -> Option<[f64; 2]> {
-    let ends = values.into_iter().filter(|x| x.is_finite()).fold(None, |ends: Option<[f64; 2]>, x| {
-        Some(ends.map_or([x, x], |[low, high]| [low.min(x), high.max(x)]))
-    });
+    let ends = values
+        .into_iter()
+        .filter(|x| x.is_finite())
+        .fold(None, |ends: Option<[f64; 2]>, x| Some(ends.map_or([x, x], |[low, high]| [low.min(x), high.max(x)])));
     ends.map(|[low, high]| [low - (high - low) * 0.06, high + (high - low) * 0.06])
 }
 
