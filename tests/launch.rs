@@ -21,8 +21,8 @@ use std::{
 const BASE: &str = r#"
 model = { layers = 1, width = 16, context = 16, attention = { heads = 2 }, feed_forward = { hidden = 24 } }
 data = { corpus = { kind = "text", paths = ["corpus.txt"] }, tokenizer = { kind = "bytes" }, validation_bytes = 600 }
-train = { steps = 60, batch = 2, checkpoint_every = 7 }
-evaluation = { every = 25 }
+train = { steps = STEPS, batch = 2, checkpoint_every = CHECKPOINT }
+evaluation = { every = EVALUATION }
 schedule.warmup = 1
 "#;
 
@@ -32,7 +32,10 @@ struct Bench(tempfile::TempDir);
 impl Bench {
     fn new(seeds: usize, steps: usize) -> Self {
         let bench = Self(tempfile::tempdir().unwrap());
-        fs::write(bench.path("base.toml"), BASE.replace("steps = 60", &format!("steps = {steps}"))).unwrap();
+        // Each checkpoint waits for the disk: long runs have no more of them than short ones.
+        let every = |least: usize, count: usize| (steps / count).max(least).to_string();
+        let base = BASE.replace("STEPS", &steps.to_string()).replace("CHECKPOINT", &every(7, 15)).replace("EVALUATION", &every(25, 5));
+        fs::write(bench.path("base.toml"), base).unwrap();
         let text: String = (0..600).map(|i| format!("Line {i}, {} words.\n", i * i % 97)).collect();
         fs::write(bench.path("corpus.txt"), text).unwrap();
         let arm = |name: &str, set: &str| format!("[[arm]]\nname = \"{name}\"\nset = {{ {set} }}\n");
