@@ -13,7 +13,7 @@ use std::{
 };
 
 const EXPERIMENT: &str = r#"
-name = "norms: which?"
+name = "norms-which"
 question = "?"
 base = "base.toml"
 seeds = 2
@@ -170,7 +170,7 @@ fn tables_have_a_row_for_every_number() {
     let mut reader = csv::Reader::from_path(folder.path().join("_tracked/metrics.csv")).unwrap();
     for row in reader.deserialize::<BTreeMap<String, String>>() {
         let row = row.unwrap();
-        assert_eq!(row["experiment"], "norms: which?");
+        assert_eq!(row["experiment"], "norms-which");
         let expected_stage = if row["run"].contains("tune") { "tune" } else { "compare" };
         assert_eq!(row["stage"], expected_stage);
         assert!(row["run"].starts_with(&format!("{}/", row["arm"])) && row["run"].ends_with(&format!("seed-{}", row["seed"])));

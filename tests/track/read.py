@@ -97,7 +97,7 @@ def check_mlflow():
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient((tracked / "mlruns").as_uri())
-    experiment = client.get_experiment_by_name("norms: which?")
+    experiment = client.get_experiment_by_name("norms-which")
     found = client.search_runs([experiment.experiment_id])
     assert sorted(run.info.run_name for run in found) == runs
     store = FileStore(str(tracked / "mlruns"))

@@ -155,8 +155,8 @@ mod tests {
             .unwrap();
         let lines = timed(lines(folder.path()).unwrap(), 100.0);
         let names = |at: usize| -> Vec<&str> { lines[at].values.iter().map(|(name, _)| name.as_str()).collect() };
-        let times: Vec<(u64, f64)> = lines.iter().map(|line| (line.step, line.time)).collect();
-        assert_eq!(times, [(0, 100.0), (1, 100.01), (3, 100.01), (3, 100.05)]);
+        let times: Vec<(u64, f64)> = lines.iter().map(|line| (line.step, (line.time * 1e3).round())).collect();
+        assert_eq!(times, [(0, 100_000.0), (1, 100_010.0), (3, 100_010.0), (3, 100_050.0)]);
         assert_eq!((names(0), names(1), names(2)), (vec!["probe/rms"], vec!["loss", "step_ms"], vec!["probe/layers/0/rms"]));
         assert_eq!(lines[2].values[0].1, 5.0);
         assert!(lines[3].values[0].1.is_nan(), "a loss that is no number stays a point");
