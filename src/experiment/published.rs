@@ -25,9 +25,10 @@ fn against(plan: &Plan, runs: &Runs, order: &PublishedConfig) -> PublishedSummar
     let tests: Vec<_> =
         pairs.iter().map(|(better, worse)| paired(&Contrast::pair(better, worse).values(&plan.seeds, runs, &plan.metric))).collect();
     let adjusted = holm(&tests.iter().map(|test| test.and_then(|test| test.p)).collect::<Vec<_>>());
-    let claim = |(((better, worse), test), p): ((&(&str, &str), &Option<stats::Paired>), &Option<f64>)| {
-        let verdict = match (test, p) {
-            (Some(test), Some(p)) if *p <= plan.alpha => {
+    let claim = |at: usize| {
+        let ((better, worse), test, p_adjusted) = (pairs[at], tests[at], adjusted[at]);
+        let verdict = match (test, p_adjusted) {
+            (Some(test), Some(p)) if p <= plan.alpha => {
                 if (test.delta < 0.0) == plan.lower_is_better {
                     Verdict::Better
                 } else {
@@ -38,9 +39,9 @@ fn against(plan: &Plan, runs: &Runs, order: &PublishedConfig) -> PublishedSummar
             _ => Verdict::Undecided,
         };
         let (delta, ci95) = (test.map(|test| test.delta), test.and_then(|test| test.ci95));
-        Claim { better: better.to_string(), worse: worse.to_string(), delta, ci95, p_adjusted: *p, verdict }
+        Claim { better: better.into(), worse: worse.into(), delta, ci95, p_adjusted, verdict }
     };
-    let claims: Vec<Claim> = pairs.iter().zip(&tests).zip(&adjusted).map(claim).collect();
+    let claims: Vec<Claim> = (0..pairs.len()).map(claim).collect();
 
     // The rank correlation of the arms that have a value, ties of the source as ties.
     let mean = |arm: &str| {
