@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(super) struct Tuning {
     /// Everything tried so far.
     pub summary: TuningSummary,
-    /// The trials of the present rung, done or not; those of all rungs before are done.
+    /// The trials of all rungs so far, done or not.
     pub jobs: Vec<Job>,
 }
 
@@ -34,7 +34,6 @@ pub(super) fn tuning(arm: &Arm, rules: &Rules, records: &[Record]) -> Tuning {
     for (rung, steps) in rules.rungs.iter().enumerate() {
         let mut done = true;
         let mut trials = Vec::new();
-        jobs.clear();
         for trial in &alive {
             let written = &arm.trials[*trial].written;
             let mut summary =
@@ -67,7 +66,7 @@ pub(super) fn tuning(arm: &Arm, rules: &Rules, records: &[Record]) -> Tuning {
         alive.sort_unstable();
     }
     summary.edges = summary.chosen.map_or(vec![], |chosen| edges(arm, rules.retune, chosen));
-    Tuning { summary, jobs: vec![] }
+    Tuning { summary, jobs }
 }
 
 fn job(arm: &Arm, written: &RunConfig, rung: usize, trial: usize, steps: usize, seed: u64) -> Job {

@@ -108,7 +108,7 @@ fn read(path: &Path, prefix: &str) -> Result<Vec<Line>> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let line = |line: &[u8]| {
         let Ok(Value::Object(mut line)) = serde_json::from_slice::<Value>(line) else { return None };
-        let step = line.remove("step")?.as_u64()?;
+        let step = line.shift_remove("step")?.as_u64()?;
         let mut values = Vec::new();
         numbers(prefix, "", &Value::Object(line), &mut values);
         Some(Line { step, time: 0.0, values })
