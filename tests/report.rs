@@ -2,6 +2,7 @@
 
 mod designs;
 mod example;
+mod large;
 mod markup;
 
 use ablate::{
@@ -259,27 +260,156 @@ fn twelve_arms_and_long_names_are_drawn_apart() {
     assert_eq!(swatches.len(), 12, "no two arms look the same");
 }
 
+/// What a tuned experiment with a margin and sequential seeds adds.
+#[test]
+fn tuning_margin_and_the_tests_beside_are_shown() {
+    let summary = designs::tuned();
+    let page = page(&summary);
+    assert_eq!(page.matches("id=\"sensitivity-").count(), 2 * 4, "a title and a clip for each key and rung");
+    assert_eq!(page.matches("class=\"ring").count(), 4 * 2, "what was chosen, by arm and key, in the last rung");
+    assert!(page.contains("optimizer.lr = 0.03 is the highest value tried") && page.contains("A cross on the edge"));
+    assert!(page.contains("class=\"margin\"") && page.contains("mark equal") && page.contains("whisker inner"));
+    for text in ["2.4× narrower", "0.93", ">0.031<", "What would change this: the differences would have to move by 0.0"] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(page.contains("for 1 the difference is smaller than the margin") && page.contains("Seeds were added one at a time, from 3 up to 8"));
+    assert!(page.contains("take the values that were chosen as given") && page.contains("Made equal between the arms: parameters"));
+    let text = report::terminal(&summary, Some(100));
+    for line in ["Tuning", "maxout: optimizer.lr = 0.03", "on the edge: optimizer.lr = 0.03 is the highest", "equivalent", "Cost", "120 runs, 96 of them tuning"] {
+        assert!(text.contains(line), "{line}:\n{text}");
+    }
+}
+
+/// Effects are what a factorial design compares; its cells are shown and compared with nothing.
+#[test]
+fn effects_are_rows_and_interactions_are_drawn() {
+    let summary = designs::factorial();
+    let page = page(&summary);
+    assert_eq!(page.matches("svg class=\"forest\"").count(), 5 + 2, "a row per effect, head and axis");
+    assert_eq!(page.matches("id=\"interaction-").count(), 2, "one pair of factors: a title and a clip");
+    assert!(page.contains("Of 5 effects, 2 are better than the base's level or the sum of single effects, 1 is worse"), "the answer");
+    assert!(page.contains(">cell</span>") && page.contains("main effect") && page.contains(">interaction"));
+    assert!(!page.contains("Δ to reference</th>") && !page.contains("not compared"));
+    let at = page.find("id=\"interaction-0-title\"").unwrap();
+    let plot = &page[at..at + page[at..].find("</svg>").unwrap()];
+    assert_eq!(plot.matches("<circle").count(), 6, "each cell is the mean of two levels");
+    for width in [72, 100] {
+        let text = report::terminal(&summary, Some(width));
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains('×') && !line.starts_with(' ')).collect();
+        assert_eq!(rows.len(), 2, "{text}");
+        assert!(rows.iter().all(|line| line.chars().count() <= width) && text.contains("norm: rms: no difference"), "{text}");
+    }
+    // A cell without a result leaves a gap, not the mean of other cells.
+    let mut gap = summary.clone();
+    gap.arms[3].mean = None;
+    let page = self::page(&gap);
+    let plot = &page[page.find("id=\"interaction-0-title\"").unwrap()..];
+    assert_eq!(plot[..plot.find("</svg>").unwrap()].matches("<circle").count(), 5);
+}
+
+#[test]
+fn sizes_and_budgets_are_drawn_and_told() {
+    let summary = designs::sizes();
+    let page = page(&summary);
+    assert!(page.contains("id=\"sizes-title\"") && page.contains("0.177") && page.contains("0.151 to 0.203"));
+    assert!(page.contains("no fit: three sizes cannot tell a floor") && page.contains("grows with size") && page.contains("base of its size"));
+    assert_eq!(page.matches("svg class=\"forest\"").count(), 3 + 2, "the base at other sizes is no comparison");
+    let text = report::terminal(&summary, Some(100));
+    assert!(text.contains("base: exponent 0.177 (0.151 to 0.203), floor 1.620") && text.contains("grows with size"), "{text}");
+
+    let summary = designs::budgets();
+    let page = self::page(&summary);
+    assert!(page.contains("id=\"budgets-title\"") && page.contains("1.29×") && page.contains("below the base's smallest budget"));
+    assert!(page.contains("base, other budget") && page.contains("breaks `params &lt;= 20e6`") && page.contains(">32.8M</td>"));
+    let text = report::terminal(&summary, Some(80));
+    assert!(text.contains("rope: its compute is worth 1.29 times") && text.contains("theta-1e4 is the same run as base"), "{text}");
+}
+
+#[test]
+fn every_design_reads_back_and_fills_the_csv() {
+    for summary in [designs::tuned(), designs::factorial(), designs::sizes(), designs::budgets()] {
+        let folder = tempfile::tempdir().unwrap();
+        report::write(folder.path(), &summary).unwrap();
+        let text = fs::read_to_string(folder.path().join("summary.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
+        let mut reader = csv::Reader::from_path(folder.path().join("summary.csv")).unwrap();
+        let header = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(rows.len(), summary.arms.len() + summary.effects.len());
+        let cell = |row: usize, name: &str| rows[row][header.iter().position(|h| h == name).unwrap_or_else(|| panic!("{name}"))].to_string();
+        match summary.name.as_str() {
+            "feed-forward" => {
+                assert_eq!((cell(1, "verdict"), cell(1, "equivalence_p"), cell(1, "p_sign_flip")), ("equivalent".into(), "0.0004".into(), "0.031".into()));
+                assert_eq!((cell(3, "tuned"), cell(3, "tuning_runs")), ("optimizer.lr = 0.03, optimizer.weight_decay = 0.1".into(), "24".into()));
+            }
+            "norm-position" => {
+                assert_eq!((cell(1, "role"), cell(1, "delta"), cell(6, "role")), ("cell".into(), String::new(), "effect".into()));
+                assert_eq!((cell(7, "name"), cell(7, "delta"), cell(7, "mean")), ("position: rope".into(), "-0.044".into(), String::new()));
+            }
+            "compute" => assert_eq!((cell(5, "role"), cell(5, "tokens")), ("base-of-budget".into(), "32768000".into())),
+            _ => assert_eq!(cell(2, "role"), "base-of-size"),
+        }
+    }
+}
+
+/// However many runs an experiment has, its page can be opened: its size grows by the rows of its tables alone.
+#[test]
+fn a_thousand_runs_make_a_page_of_bounded_size() {
+    let mut summary = designs::many(200);
+    example::lose(&mut summary, 7, 3, Outcome::Diverged);
+    let page = page(&summary);
+    let size = page.len();
+    assert!(size < 2_500_000, "{size} bytes");
+    assert_eq!(page.matches("aria-pressed=\"false\"").count(), 200 - 12, "the base and the best are shown at first");
+    assert!(page.contains("At first the base and the 11 best of 200 arms are shown"));
+    assert!(!page.contains("class=\"band"), "two hundred bands would hide each other");
+    // Longer runs make no larger page.
+    let folder = tempfile::tempdir().unwrap();
+    let few = designs::many(40);
+    let of = |steps: usize| {
+        example::write_runs(folder.path(), &few, steps);
+        page_in(folder.path(), &few).len() as f64
+    };
+    let (short, long) = (of(1000), of(6000));
+    assert!(long < 1.1 * short, "{short} and {long} bytes");
+    let text = report::terminal(&summary, Some(100));
+    assert!(text.contains("and 159 more, in report.html"));
+}
+
 #[test]
 #[ignore = "writes reports to look at into the folder named by ABLATE_EXAMPLES"]
 fn examples() {
     let Some(out) = std::env::var_os("ABLATE_EXAMPLES") else { return };
     let out = Path::new(&out);
-    let ladder = example::summary(&example::LADDER, 5, true);
+    let mut ladder = example::summary(&example::LADDER, 5, true);
+    example::lose(&mut ladder, 5, 2, Outcome::Diverged);
     let mut many = example::summary(&twelve(), 5, false);
-    many.name = "feed-forward".into();
+    many.name = "twelve".into();
     many.arms[5].name = "an-arm-with-a-very-long-name-that-nobody-should-ever-write-but-somebody-will".into();
     many.arms[6].comparisons[0].delta_ci95 = Some([-0.3, 0.3]);
     many.warnings = vec!["Runs used two devices (flex, cuda:0): tokens/s cannot be compared between arms.".into()];
     many.post_hoc = vec!["seeds: the plan has 3, 5 were run".into()];
     example::lose(&mut many, 3, 2, Outcome::Diverged);
     example::lose(&mut many, 3, 4, Outcome::Diverged);
-    for (name, summary) in [("ladder", &ladder), ("many", &many), ("one", &example::summary(&example::LADDER[..3], 1, false))] {
+    let one = example::summary(&example::LADDER[..3], 1, false);
+    for (name, summary) in [
+        ("ladder", ladder),
+        ("twelve", many),
+        ("one", one),
+        ("tuned", designs::tuned()),
+        ("factorial", designs::factorial()),
+        ("sizes", designs::sizes()),
+        ("budgets", designs::budgets()),
+        ("thousand", designs::many(200)),
+    ] {
         let folder = out.join(name);
         fs::create_dir_all(&folder).unwrap();
-        example::write_runs(&folder, summary, 2000);
-        report::write(&folder, summary).unwrap();
-        for width in [80, 100, 120] {
-            println!("{}", report::terminal(summary, Some(width)));
+        example::write_runs(&folder, &summary, if name == "thousand" { 4000 } else { 2000 });
+        let start = std::time::Instant::now();
+        report::write(&folder, &summary).unwrap();
+        println!("{name}: {:.2} s", start.elapsed().as_secs_f64());
+        if summary.arms.len() < 50 {
+            [80, 100, 120].iter().for_each(|width| println!("{}", report::terminal(&summary, Some(*width))));
         }
     }
 }

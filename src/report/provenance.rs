@@ -5,9 +5,9 @@ use crate::{
     experiment::{Record, Summary},
     train::{Outcome, RunResult},
 };
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::{BTreeMap, BTreeSet}, fs, path::Path};
 
-/// The last record of every run of the experiment's arms, by arm and seed.
+/// The last record of every run of the experiment's arms that is compared, by arm and seed.
 ///
 /// Lines that cannot be read are passed over: what they mean for the verdicts is decided where the summary is made.
 pub struct Provenance {
@@ -18,10 +18,11 @@ impl Provenance {
     /// Reads `records.jsonl`; without one there is nothing to tell.
     pub fn read(folder: &Path, summary: &Summary) -> Self {
         let text = fs::read_to_string(folder.join("records.jsonl")).unwrap_or_default();
+        let arms: BTreeSet<&str> = summary.arms.iter().map(|arm| arm.name.as_str()).collect();
         let records = text
             .lines()
             .filter_map(|line| serde_json::from_str::<Record>(line).ok())
-            .filter(|record| summary.arms.iter().any(|arm| arm.name == record.arm))
+            .filter(|record| record.stage.is_compare() && arms.contains(record.arm.as_str()))
             .map(|record| ((record.arm.clone(), record.seed), record))
             .collect();
         Self { records }
