@@ -272,10 +272,19 @@ fn tuning_margin_and_the_tests_beside_are_shown() {
     for text in ["2.4× narrower", "0.93", ">0.031<", "What would change this: the differences would have to move by 0.0"] {
         assert!(page.contains(text), "{text}");
     }
-    assert!(page.contains("for 1 the difference is smaller than the margin") && page.contains("Seeds were added one at a time, from 3 up to 8"));
+    assert!(
+        page.contains("for 1 the difference is smaller than the margin") && page.contains("Seeds were added one at a time, from 3 up to 8")
+    );
     assert!(page.contains("take the values that were chosen as given") && page.contains("Made equal between the arms: parameters"));
     let text = report::terminal(&summary, Some(100));
-    for line in ["Tuning", "maxout: optimizer.lr = 0.03", "on the edge: optimizer.lr = 0.03 is the highest", "equivalent", "Cost", "120 runs, 96 of them tuning"] {
+    for line in [
+        "Tuning",
+        "maxout: optimizer.lr = 0.03",
+        "on the edge: optimizer.lr = 0.03 is the highest",
+        "equivalent",
+        "Cost",
+        "120 runs, 96 of them tuning",
+    ] {
         assert!(text.contains(line), "{line}:\n{text}");
     }
 }
@@ -312,7 +321,9 @@ fn sizes_and_budgets_are_drawn_and_told() {
     let summary = designs::sizes();
     let page = page(&summary);
     assert!(page.contains("id=\"sizes-title\"") && page.contains("0.177") && page.contains("0.151 to 0.203"));
-    assert!(page.contains("no fit: three sizes cannot tell a floor") && page.contains("grows with size") && page.contains("base of its size"));
+    assert!(
+        page.contains("no fit: three sizes cannot tell a floor") && page.contains("grows with size") && page.contains("base of its size")
+    );
     assert_eq!(page.matches("svg class=\"forest\"").count(), 3 + 2, "the base at other sizes is no comparison");
     let text = report::terminal(&summary, Some(100));
     assert!(text.contains("base: exponent 0.177 (0.151 to 0.203), floor 1.620") && text.contains("grows with size"), "{text}");
@@ -336,11 +347,18 @@ fn every_design_reads_back_and_fills_the_csv() {
         let header = reader.headers().unwrap().clone();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), summary.arms.len() + summary.effects.len());
-        let cell = |row: usize, name: &str| rows[row][header.iter().position(|h| h == name).unwrap_or_else(|| panic!("{name}"))].to_string();
+        let cell =
+            |row: usize, name: &str| rows[row][header.iter().position(|h| h == name).unwrap_or_else(|| panic!("{name}"))].to_string();
         match summary.name.as_str() {
             "feed-forward" => {
-                assert_eq!((cell(1, "verdict"), cell(1, "equivalence_p"), cell(1, "p_sign_flip")), ("equivalent".into(), "0.0004".into(), "0.031".into()));
-                assert_eq!((cell(3, "tuned"), cell(3, "tuning_runs")), ("optimizer.lr = 0.03, optimizer.weight_decay = 0.1".into(), "24".into()));
+                assert_eq!(
+                    (cell(1, "verdict"), cell(1, "equivalence_p"), cell(1, "p_sign_flip")),
+                    ("equivalent".into(), "0.0004".into(), "0.031".into())
+                );
+                assert_eq!(
+                    (cell(3, "tuned"), cell(3, "tuning_runs")),
+                    ("optimizer.lr = 0.03, optimizer.weight_decay = 0.1".into(), "24".into())
+                );
             }
             "norm-position" => {
                 assert_eq!((cell(1, "role"), cell(1, "delta"), cell(6, "role")), ("cell".into(), String::new(), "effect".into()));

@@ -12,7 +12,7 @@ const DERIVED: &[(&str, &[&str])] = &[
     ("model.final_norm", &["model.residual.kind"]),
     ("model.attention.kv_heads", &["model.attention.heads"]),
     ("model.attention.head_dim", &["model.attention.heads", "model.width"]),
-    ("model.attention.scale", &["model.attention.head_dim", "model.attention.heads", "model.width"]),
+    ("model.attention.scale", &["model.attention.head_dim", "model.attention.heads", "model.width", "model.mup"]),
     ("model.attention.spans", &["model.attention.pattern", "model.layers"]),
     ("model.feed_forward.hidden", &["model.width"]),
     ("data.vocab", &["data.tokenizer"]),

@@ -5,7 +5,11 @@ use crate::{
     experiment::{Record, Summary},
     train::{Outcome, RunResult},
 };
-use std::{collections::{BTreeMap, BTreeSet}, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 /// The last record of every run of the experiment's arms that is compared, by arm and seed.
 ///

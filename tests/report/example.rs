@@ -157,7 +157,9 @@ pub fn comparison(reference: &str, delta: f64, half: f64, seeds: u64, verdict: V
         p_sign_flip: (seeds >= 6).then_some(0.031),
         equivalence: None,
         would_change: many.then(|| match verdict {
-            Verdict::NoDifference => format!("if the true difference is the {delta:+.4} seen here, 32 more seeds would find it with 80 % probability"),
+            Verdict::NoDifference => {
+                format!("if the true difference is the {delta:+.4} seen here, 32 more seeds would find it with 80 % probability")
+            }
             Verdict::Equivalent => format!("a margin below {:.4} would leave it open", delta.abs() + half),
             _ => format!("the differences would have to move by {:.4} towards 0", delta.abs() - half),
         }),
