@@ -15,9 +15,9 @@ import struct
 import subprocess
 import sys
 
-ablate, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+ablate, folder = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
 tracked = folder / "_tracked"
-runs = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/**/metrics.jsonl"))
+runs = sorted(path.parent.relative_to(folder).as_posix() for path in folder.glob("*/*/**/metrics.jsonl"))
 assert len(runs) == 8, runs
 
 

@@ -88,7 +88,7 @@ pub const FOLDER: &str = "_tracked";
 /// `folder`.
 ///
 /// Doing it again brings what is there up to date: what a tracker may be reading grows where it only has to grow. Nothing
-/// is removed but older event files of the same run.
+/// is removed; older event files of the same run are emptied.
 ///
 /// # Errors
 ///

@@ -39,8 +39,9 @@ pub fn write(root: &Path, run: &Run) -> Result<()> {
         None => 1,
     };
     grow(&file(current), &content)?;
+    // Emptied, not removed: one of TensorBoard's readers never leaves a file that is gone from under it.
     for old in sessions.into_iter().filter(|session| *session != current) {
-        fs::remove_file(file(old)).map_err(Error::io("remove", file(old)))?;
+        fs::write(file(old), "").map_err(Error::io("write", file(old)))?;
     }
     Ok(())
 }
@@ -58,10 +59,10 @@ fn events(run: &Run) -> Vec<u8> {
     let mut add = |event: event::Message| append(&mut file, event.encoded());
     add(event::version(run.start));
     add(event::session_start(run.start));
-    let (arm, stage, seed) = (Value::from(run.arm.as_str()), Value::from(run.stage), Value::from(run.seed));
-    let known = [("arm", &arm), ("stage", &stage), ("seed", &seed)];
+    let (arm, stage) = (Value::from(run.arm.as_str()), Value::from(run.stage));
+    let known = [("arm", &arm), ("stage", &stage)];
     let settings = run.parameters.iter().map(|(key, value)| (key.as_str(), value));
-    // Seeds of an arm are one thing measured several times.
+    // Seeds of an arm are one thing measured several times: a group, which has no seed of its own.
     add(event::settings(run.start, &group(run), known.into_iter().chain(settings)));
     for line in &run.lines {
         add(event::scalars(line.time, line.step, line.values.iter().map(|(name, value)| (name.as_str(), *value))));
@@ -102,7 +103,8 @@ mod tests {
 
     fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
         let entries = fs::read_dir(root.join("rms/seed-3")).unwrap();
-        entries.map(|entry| entry.unwrap()).map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
+        let files = entries.map(|entry| entry.unwrap()).map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap()));
+        files.filter(|(_, content)| !content.is_empty()).collect()
     }
 
     #[test]
@@ -121,6 +123,8 @@ mod tests {
         let again = files(root.path());
         assert_eq!((again.len(), records(&again[0].1).unwrap().len()), (1, 5));
         assert!(again[0].0 > after[0].0, "TensorBoard reads by name");
+        let old = root.path().join("rms/seed-3").join(&after[0].0);
+        assert_eq!(fs::read(old).unwrap(), b"", "emptied, and still there for who has it open");
         // Half an event, as a crash leaves it.
         let path = root.path().join("rms/seed-3").join(&again[0].0);
         fs::write(&path, &again[0].1[..again[0].1.len() - 5]).unwrap();
