@@ -21,9 +21,11 @@ pub fn section(summary: &Summary) -> Value {
     let keys: BTreeSet<&str> = trials(summary).flat_map(|trial| trial.settings.keys().map(String::as_str)).collect();
     let rungs = summary.tuning.iter().map(|tuning| tuning.rungs.len()).max().unwrap_or(0);
     // A row per key, a drawing per rung.
-    let rows = keys.iter().take(PLOTS / rungs.max(1)).enumerate().map(|(row, key)| {
-        (0..rungs).filter_map(|rung| plot(summary, row * rungs + rung, key, rung)).map(drawing).collect::<Vec<_>>()
-    });
+    let rows = keys
+        .iter()
+        .take(PLOTS / rungs.max(1))
+        .enumerate()
+        .map(|(row, key)| (0..rungs).filter_map(|rung| plot(summary, row * rungs + rung, key, rung)).map(drawing).collect::<Vec<_>>());
     let plots: Vec<Vec<Value>> = rows.filter(|row| !row.is_empty()).collect();
     context! {
         plots,
