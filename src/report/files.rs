@@ -97,7 +97,7 @@ impl Row<'_> {
     /// The values that were tuned, as one writes them.
     fn tuned(&self) -> String {
         let tuning = self.summary.tuning.iter().find(|tuning| self.arm.is_some() && tuning.arm == self.name);
-        tuning.and_then(super::words::chosen).map(super::words::settings).unwrap_or_default()
+        tuning.and_then(super::words::chosen).map(|trial| super::words::settings(trial).join(", ")).unwrap_or_default()
     }
 }
 

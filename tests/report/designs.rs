@@ -162,7 +162,7 @@ pub fn sizes() -> Summary {
         exponent: 0.177,
         exponent_ci95: Some([0.151, 0.203]),
         floor_ci95: None,
-        residual: 0.0021,
+        residual: 0.0083,
     };
     let text = "the difference to the base grows with size: -0.0300 per tenfold size, 95 % interval -0.0400 to -0.0200; exploratory";
     summary.scaling = Some(ScalingSummary {
@@ -231,9 +231,14 @@ pub fn budgets() -> Summary {
 /// Many arms, each with five seeds.
 pub fn many(arms: usize) -> Summary {
     let names: Vec<String> = (0..arms).map(|i| format!("random-{i:03}")).collect();
-    let verdict = |i: usize| [Verdict::NoDifference, Verdict::Worse, Verdict::Better][i % 3];
+    let verdict = |effect: f64| match effect {
+        e if e < -0.005 => Verdict::Better,
+        e if e > 0.005 => Verdict::Worse,
+        _ => Verdict::NoDifference,
+    };
     let arm = |(i, name): (usize, &'_ String)| -> (String, f64, Verdict) {
-        (name.clone(), 0.05 * wobble(i as u64), if i == 0 { Verdict::Base } else { verdict(i) })
+        let effect = 0.05 * wobble(i as u64);
+        (name.clone(), effect, if i == 0 { Verdict::Base } else { verdict(effect) })
     };
     let owned: Vec<(String, f64, Verdict)> = names.iter().enumerate().map(arm).collect();
     let arms: Vec<example::Arm> = owned.iter().map(|(name, effect, verdict)| (name.as_str(), *effect, *verdict)).collect();

@@ -1,9 +1,9 @@
 //! The main table: what each arm is, what it reached, and what it changes.
 
-use super::{class, drawing};
+use super::class;
 use crate::{
     experiment::{ArmSummary, Summary, Verdict},
-    report::{number, svg::swatch, words},
+    report::{number, words},
 };
 use minijinja::{Value, context};
 
@@ -18,17 +18,16 @@ pub fn columns(summary: &Summary) -> Value {
 
 /// Cells of the main table, and the list of differences.
 pub fn rows(summary: &Summary) -> Vec<Value> {
-    summary.arms.iter().enumerate().map(|(index, arm)| row(summary, index, arm)).collect()
+    summary.arms.iter().map(|arm| row(summary, arm)).collect()
 }
 
-fn row(summary: &Summary, index: usize, arm: &ArmSummary) -> Value {
+fn row(summary: &Summary, arm: &ArmSummary) -> Value {
     let (decimals, delta_decimals) = words::decimals(summary);
     let differences: Vec<Value> =
         arm.differences.iter().map(|d| context! { key => &d.key, base => &d.base, arm => &d.arm, origin => &d.origin }).collect();
     let compared = !arm.comparisons.is_empty();
     context! {
         name => &arm.name,
-        swatch => drawing(swatch(index)),
         is_base => arm.verdict == Verdict::Base,
         compared,
         reference => &arm.reference,

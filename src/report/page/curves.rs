@@ -1,6 +1,6 @@
 //! Loss curves, with what their caption must say.
 
-use super::drawing;
+use super::{drawing, legend};
 use crate::{
     experiment::Summary,
     report::{
@@ -31,6 +31,7 @@ pub fn section(summary: &Summary, curves: &[ArmCurves]) -> Value {
     context! {
         cuts => training.cuts() || evaluation.cuts(),
         strays => curves.iter().map(|c| c.training.strays.len()).sum::<usize>(),
+        legend => legend(summary, |_| true),
         undrawn => training.undrawn(),
         bands => training.bands() && curves.iter().any(|c| c.training.seeds > 1),
         plots => [training, evaluation].iter().filter_map(LinePlot::draw).map(drawing).collect::<Vec<_>>(),

@@ -22,7 +22,7 @@ pub fn section(summary: &Summary) -> Value {
         rows => comparisons.iter().map(|compared| row(compared, &axis, decimals)).collect::<Vec<_>>(),
         head => drawing(axis.head(summary.lower_is_better)),
         axis => drawing(axis.axis()),
-        margin => summary.margin.map(|margin| number::fixed(margin, decimals)),
+        margin => summary.margin.filter(|margin| margin.is_finite()),
         equivalences => all().any(|c| c.equivalence.is_some()),
         signs => all().any(|c| c.p_sign_flip.is_some()),
         pairing => all().any(|c| c.correlation.is_some() || c.welch.is_some()),

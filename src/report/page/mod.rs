@@ -12,10 +12,10 @@ mod tuning;
 
 pub use cost::total;
 
-use super::{curves as runs, provenance::Provenance, words};
+use super::{curves as runs, provenance::Provenance, svg::swatch, words};
 use crate::experiment::{Summary, Verdict};
 use minijinja::{Environment, Value, context};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// Arms up to which all curves are shown at first, and long tables are open.
 const FEW: usize = 24;
@@ -102,6 +102,16 @@ fn hidden(summary: &Summary) -> Vec<usize> {
     let mut hidden = order.split_off(SHOWN);
     hidden.sort_unstable();
     hidden
+}
+
+/// Entries of a legend: those of these arms, the ones that are shown at first before the others.
+fn legend(summary: &Summary, has: impl Fn(&str) -> bool) -> Vec<Value> {
+    let hidden: BTreeSet<usize> = hidden(summary).into_iter().collect();
+    let mut entries: Vec<(bool, usize)> =
+        (0..summary.arms.len()).filter(|at| has(&summary.arms[*at].name)).map(|at| (hidden.contains(&at), at)).collect();
+    entries.sort_unstable();
+    let entry = |(hidden, at): (bool, usize)| context! { at, hidden, name => &summary.arms[at].name, swatch => drawing(swatch(at)) };
+    entries.into_iter().map(entry).collect()
 }
 
 /// The colour class of a verdict.

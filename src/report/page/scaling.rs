@@ -1,6 +1,6 @@
 //! Loss against size and against compute.
 
-use super::{drawing, place};
+use super::{drawing, legend, place};
 use crate::{
     experiment::{ScalingCurve, Summary},
     report::{
@@ -38,7 +38,8 @@ pub fn sizes(summary: &Summary) -> Option<Value> {
         }
     });
     let trends = scaling.trends.iter().map(|trend| context! { arm => &trend.arm, text => &trend.text });
-    Some(context! { plot => plot.map(drawing), rows => rows.collect::<Vec<_>>(), trends => trends.collect::<Vec<_>>() })
+    let legend = legend(summary, |name| scaling.curves.iter().any(|curve| curve.arm == name));
+    Some(context! { plot => plot.map(drawing), legend, rows => rows.collect::<Vec<_>>(), trends => trends.collect::<Vec<_>>() })
 }
 
 /// The base at its budgets, and what the arms' compute is worth.
@@ -58,5 +59,7 @@ pub fn budgets(summary: &Summary) -> Option<Value> {
         let interval = worth.ci95.map(|[low, high]| format!("{} to {}", times(low), times(high)));
         context! { arm => &worth.arm, multiplier => worth.multiplier.map(times), interval, text => &worth.text }
     });
-    Some(context! { plot => plot.map(drawing), budgets => compute.base.len(), rows => rows.collect::<Vec<_>>() })
+    // The base, first of the arms, is the line.
+    let legend = legend(summary, |name| name == summary.arms[0].name || compute.arms.iter().any(|worth| worth.arm == name));
+    Some(context! { plot => plot.map(drawing), legend, budgets => compute.base.len(), rows => rows.collect::<Vec<_>>() })
 }

@@ -1,6 +1,6 @@
 //! How each arm's settings were tuned: sensitivity by key and rung, and what was chosen.
 
-use super::{drawing, place};
+use super::{drawing, legend, place};
 use crate::{
     experiment::{Rung, Summary, TuningSummary},
     report::{
@@ -20,12 +20,17 @@ const PLOTS: usize = 24;
 pub fn section(summary: &Summary) -> Value {
     let keys: BTreeSet<&str> = trials(summary).flat_map(|trial| trial.settings.keys().map(String::as_str)).collect();
     let rungs = summary.tuning.iter().map(|tuning| tuning.rungs.len()).max().unwrap_or(0);
-    let wanted: Vec<(&str, usize)> = keys.iter().flat_map(|key| (0..rungs).map(move |rung| (*key, rung))).collect();
-    let plots: Vec<Value> =
-        wanted.iter().take(PLOTS).enumerate().filter_map(|(at, (key, rung))| plot(summary, at, key, *rung)).map(drawing).collect();
+    // A row per key, a drawing per rung.
+    let rows = keys
+        .iter()
+        .take(PLOTS / rungs.max(1))
+        .enumerate()
+        .map(|(row, key)| (0..rungs).filter_map(|rung| plot(summary, row * rungs + rung, key, rung)).map(drawing).collect::<Vec<_>>());
+    let plots: Vec<Vec<Value>> = rows.filter(|row| !row.is_empty()).collect();
     context! {
         plots,
-        cut => wanted.len().saturating_sub(PLOTS),
+        cut => keys.len().saturating_sub(PLOTS / rungs.max(1)),
+        legend => legend(summary, |name| summary.tuning.iter().any(|tuning| tuning.arm == name)),
         keys => keys.len(),
         rungs,
         lost => trials(summary).any(|trial| trial.mean.is_none()),

@@ -61,7 +61,7 @@ fn tuned(tuning: &TuningSummary) -> String {
         [] => String::new(),
         edges => format!("; on the edge: {}", edges.join(", ")),
     };
-    format!("{}: {}{edges}", tuning.arm, words::settings(trial))
+    format!("{}: {}{edges}", tuning.arm, words::settings(trial).join(", "))
 }
 
 fn cost(summary: &Summary) -> Option<String> {

@@ -72,9 +72,9 @@ pub fn chosen(tuning: &TuningSummary) -> Option<&TrialSummary> {
     tuning.rungs.iter().rev().flat_map(|rung| &rung.trials).find(|trial| trial.trial == chosen)
 }
 
-/// `optimizer.lr = 0.003, optimizer.weight_decay = 0.1`.
-pub fn settings(trial: &TrialSummary) -> String {
-    trial.settings.iter().map(|(key, value)| format!("{key} = {}", setting(value))).collect::<Vec<_>>().join(", ")
+/// `optimizer.lr = 0.003` of each key.
+pub fn settings(trial: &TrialSummary) -> Vec<String> {
+    trial.settings.iter().map(|(key, value)| format!("{key} = {}", setting(value))).collect()
 }
 
 /// A value as one would write it: words without quotes.
