@@ -23,6 +23,7 @@ pub mod device;
 pub mod doctor;
 pub mod eval;
 pub mod experiment;
+mod files;
 pub mod model;
 pub mod ops;
 pub mod pulse;

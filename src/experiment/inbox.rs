@@ -2,7 +2,10 @@
 //! tasks on many machines need no lock between them.
 
 use super::{Record, files::replace};
-use crate::settings::{Error, Result};
+use crate::{
+    files::if_there,
+    settings::{Error, Result},
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -39,23 +42,15 @@ impl Inbox {
     ///
     /// An unreadable or damaged file.
     pub fn read(&self, known: &[Record]) -> Result<Vec<(PathBuf, Option<Record>)>> {
-        let entries = match fs::read_dir(&self.0) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(error) => return Err(Error::io("read", &self.0)(error)),
-        };
+        let Some(entries) = if_there(fs::read_dir(&self.0)).map_err(Error::io("read", &self.0))? else { return Ok(vec![]) };
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         // Hidden ones are not written to the end yet.
         files.retain(|path| path.extension().is_some_and(|end| end == "json") && !name(path).starts_with('.'));
         files.sort();
         let mut found = Vec::new();
         for file in files {
-            let text = match fs::read(&file) {
-                Ok(text) => text,
-                // Collected by another process meanwhile.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(Error::io("read", &file)(error)),
-            };
+            // Or collected by another process meanwhile.
+            let Some(text) = if_there(fs::read(&file)).map_err(Error::io("read", &file))? else { continue };
             let record: Record = serde_json::from_slice(&text).map_err(|error| {
                 Error::input(
                     file.display(),

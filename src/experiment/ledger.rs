@@ -1,7 +1,10 @@
 //! `records.jsonl`: what ended, in the order in which it was written. Lines are only ever appended.
 
 use super::{Record, record::Removal};
-use crate::settings::{Error, Result};
+use crate::{
+    files::if_there,
+    settings::{Error, Result},
+};
 use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions},
@@ -33,11 +36,7 @@ impl Ledger {
     ///
     /// An unreadable file, a damaged line before the last.
     pub fn read(&self) -> Result<Vec<Record>> {
-        let bytes = match fs::read(&self.0) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-            Err(error) => return Err(Error::io("read", &self.0)(error)),
-        };
+        let Some(bytes) = if_there(fs::read(&self.0)).map_err(Error::io("read", &self.0))? else { return Ok(vec![]) };
         let mut records: Vec<Record> = Vec::new();
         for (number, line) in bytes[..complete(&bytes)].split(|byte| *byte == b'\n').enumerate() {
             if line.trim_ascii().is_empty() {

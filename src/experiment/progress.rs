@@ -1,12 +1,8 @@
 //! How far a run is, by what it writes while it trains.
 
-use crate::train::Tick;
+use crate::{files, train::Tick};
 use serde_json::Value;
-use std::{
-    fs::{self, File},
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 /// The end of a run's `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +25,7 @@ const RECENT: usize = 20;
 
 /// What the folder of a run tells; none before its first step.
 pub(super) fn progress(run: &Path) -> Option<Progress> {
-    let mut file = File::open(run.join("metrics.jsonl")).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(END))).ok()?;
-    let mut end = Vec::new();
-    file.read_to_end(&mut end).ok()?;
+    let end = files::end(&run.join("metrics.jsonl"), END).ok()?;
     // The first line of a part, and one that is being written, are no lines.
     let lines: Vec<Value> = end.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
     let last = lines.iter().rfind(|line| line["step"].is_u64())?;

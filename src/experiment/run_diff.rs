@@ -2,6 +2,7 @@
 
 use super::{Difference, tree};
 use crate::{
+    files::if_there,
     settings::{Error, Result},
     train::{RunResult, RunSpec},
 };
@@ -86,11 +87,7 @@ fn result(run: &Path) -> Result<Option<RunResult>> {
 /// Training losses by step.
 fn losses(run: &Path) -> Result<BTreeMap<u64, f64>> {
     let path = run.join("metrics.jsonl");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    };
+    let text = if_there(fs::read_to_string(&path)).map_err(Error::io("read", &path))?.unwrap_or_default();
     let line = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         Some((line["step"].as_u64()?, line["loss"].as_f64().unwrap_or(f64::NAN)))

@@ -1,13 +1,10 @@
 //! The folder of an experiment: plan, records, runs. One process writes to it at a time.
 
-use super::{
-    PlanFile, Record,
-    files::{clear_temporaries, replace},
-    inbox::Inbox,
-    ledger::Ledger,
-    record::Removal,
+use super::{PlanFile, Record, files::replace, inbox::Inbox, ledger::Ledger, record::Removal};
+use crate::{
+    files::{clear_temporaries, if_there},
+    settings::{Error, Result},
 };
-use crate::settings::{Error, Result};
 use serde::Serialize;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -164,11 +161,7 @@ impl Store {
     /// An unreadable or damaged file.
     pub fn plan(&self) -> Result<Option<PlanFile>> {
         let path = self.folder.join("plan.json");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let Some(text) = if_there(fs::read_to_string(&path)).map_err(Error::io("read", &path))? else { return Ok(None) };
         let damaged =
             |error| Error::input(path.display(), format!("is no plan: {error}"), "restore it, or choose another folder with --out");
         serde_json::from_str(&text).map(Some).map_err(damaged)

@@ -5,7 +5,7 @@
 //! files alone.
 
 mod curves;
-mod files;
+mod export;
 mod number;
 mod page;
 mod provenance;
@@ -16,7 +16,7 @@ mod words;
 
 pub use terminal::{terminal, terminal_coloured};
 
-use crate::{experiment::Summary, settings::Result};
+use crate::{experiment::Summary, files, settings::Result};
 use std::path::Path;
 
 /// Writes `summary.json`, `summary.csv` and `report.html` into the folder of an experiment, each in one step: a reader
@@ -29,7 +29,7 @@ use std::path::Path;
 /// The folder cannot be written to.
 pub fn write(folder: &Path, summary: &Summary) -> Result<()> {
     let page = page::render(folder, summary);
-    files::replace(&folder.join("summary.json"), files::json(summary).as_bytes())?;
-    files::replace(&folder.join("summary.csv"), &files::csv(summary))?;
-    files::replace(&folder.join("report.html"), page.as_bytes())
+    files::write(&folder.join("summary.json"), export::json(summary).as_bytes())?;
+    files::write(&folder.join("summary.csv"), &export::csv(summary))?;
+    files::write(&folder.join("report.html"), page.as_bytes())
 }

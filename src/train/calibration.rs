@@ -1,9 +1,9 @@
 //! How fast a device trains, from the last run on it: what plans price runs with.
 
-use super::files;
 use crate::{
     data::cache_folder,
     device::DeviceName,
+    files,
     settings::{Error, Result},
 };
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 use super::step::Measurement;
 use crate::{
     eval::Scores,
+    files::{self, if_there},
     settings::{Error, Result},
 };
 use burn::{
@@ -190,11 +191,7 @@ pub(super) fn sync(out: &Path) -> Result<()> {
 
 /// Removes the lines of steps after `step`, and a line that was cut off while it was written.
 pub(super) fn truncate(path: &Path, step: usize) -> Result<()> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
+    let Some(text) = if_there(std::fs::read_to_string(path)).map_err(Error::io("read", path))? else { return Ok(()) };
     let kept: String = text
         .split_inclusive('\n')
         .take_while(|line| {
@@ -202,7 +199,7 @@ pub(super) fn truncate(path: &Path, step: usize) -> Result<()> {
             line.ends_with('\n') && number.is_some_and(|number| number <= step as u64)
         })
         .collect();
-    if kept.len() < text.len() { super::files::write(path, kept.as_bytes()) } else { Ok(()) }
+    if kept.len() < text.len() { files::write(path, kept.as_bytes()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ pub mod bench;
 pub mod calibration;
 pub mod checkpoint;
 mod clip;
-mod files;
 mod interrupt;
 mod memory;
 mod metrics;

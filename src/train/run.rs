@@ -4,7 +4,7 @@ use super::{
     Outcome, RunResult, RunSpec, Tick,
     batch::{Batches, Once},
     checkpoint::{self, Recovered, Saved, State, Which},
-    files, interrupter, memory,
+    interrupter, memory,
     metrics::{self, Lines, Reported, TRAINING},
     optimizer,
     probe::{self, Prober},
@@ -16,6 +16,7 @@ use crate::{
     data::Dataset,
     device::DeviceName,
     eval::{Evaluation, Scores},
+    files::{self, if_there},
     model::{Transformer, init::Marks},
     settings::{Error, Result},
 };
@@ -228,11 +229,7 @@ fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> R
 /// The result of a run that ended in `out` before.
 fn previous(spec: &RunSpec, out: &Path) -> Result<Option<RunResult>> {
     let path = out.join(RESULT);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    };
+    let Some(text) = if_there(fs::read(&path)).map_err(Error::io("read", &path))? else { return Ok(None) };
     let result: RunResult = serde_json::from_slice(&text).map_err(|error| {
         Error::input(path.display(), format!("not a result: {error}"), format!("delete {} to run again", out.display()))
     })?;

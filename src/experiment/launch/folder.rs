@@ -2,13 +2,13 @@
 
 use crate::{
     experiment::RunLock,
+    files,
     settings::{Error, Result},
     train::RunResult,
 };
 use serde_json::Value;
 use std::{
-    fs::{self, File},
-    io::{Read, Seek, SeekFrom},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -55,15 +55,7 @@ pub fn parse_result(text: &[u8]) -> Option<RunResult> {
 /// The last lines of a log, 2,000 bytes at most.
 pub fn tail(path: &Path) -> String {
     const BYTES: u64 = 2000;
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().unwrap_or_default();
+    let bytes = files::end(path, BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(10)..].join("\n")

@@ -1,9 +1,12 @@
 //! Files that somebody may be reading while they grow.
 
-use crate::settings::{Error, Result};
+use crate::{
+    files::if_there,
+    settings::{Error, Result},
+};
 use std::{
     fs::{self, OpenOptions},
-    io::{ErrorKind, Write},
+    io::Write,
     path::Path,
 };
 
@@ -22,11 +25,7 @@ pub enum Growth {
 ///
 /// A file that cannot be read or written.
 pub fn grow(path: &Path, content: &[u8]) -> Result<Growth> {
-    let before = match fs::read(path) {
-        Ok(before) => before,
-        Err(error) if error.kind() == ErrorKind::NotFound => vec![],
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
+    let before = if_there(fs::read(path)).map_err(Error::io("read", path))?.unwrap_or_default();
     let Some(new) = content.strip_prefix(before.as_slice()) else { return Ok(Growth::Another) };
     let append = || OpenOptions::new().create(true).append(true).open(path)?.write_all(new);
     if !new.is_empty() {

@@ -3,13 +3,13 @@
 use super::{parameters::Parameters, source::Begun};
 use crate::{
     experiment::Stage,
+    files::if_there,
     settings::{Error, Result},
     train::Outcome,
 };
 use serde_json::Value;
 use std::{
     fs,
-    io::ErrorKind,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -100,11 +100,7 @@ fn lines(folder: &Path) -> Result<Vec<Line>> {
 
 /// The whole lines of a file. One that is being written, or that a crash cut off, is passed over.
 fn read(path: &Path, prefix: &str) -> Result<Vec<Line>> {
-    let text = match fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
+    let text = if_there(fs::read(path)).map_err(Error::io("read", path))?.unwrap_or_default();
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let line = |line: &[u8]| {
         let Ok(Value::Object(mut line)) = serde_json::from_slice::<Value>(line) else { return None };

@@ -1,10 +1,13 @@
 //! One table of everything: a row per run, step and metric.
 
 use super::{run::Run, source::Source};
-use crate::settings::{Error, Result};
+use crate::{
+    files::replace_with,
+    settings::{Error, Result},
+};
 use serde_json::json;
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{BufWriter, Write},
     path::Path,
 };
@@ -77,18 +80,5 @@ pub fn json_lines(path: &Path, source: &Source) -> Result<()> {
 ///
 /// Files that cannot be written, and what `fill` says.
 pub fn replace(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mut file = BufWriter::new(File::create(&temporary).map_err(Error::io("write", path))?);
-        fill(&mut file)?;
-        let file = file.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
-        file.sync_all().and_then(|()| fs::rename(&temporary, path)).map_err(Error::io("write", path))
-    };
-    let written = write();
-    if written.is_err() {
-        // The first failure is what must be known; a left-over that cannot be removed either is not.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    replace_with(path, |error| Error::io("write", path)(error), fill)
 }

@@ -3,8 +3,8 @@
 use super::{Contents, FORMAT, Saved, State};
 use crate::{
     data::sha256,
+    files::{self, if_there},
     settings::{Error, Result},
-    train::files,
 };
 use burn::{
     tensor::Bytes,
@@ -117,10 +117,8 @@ pub(super) fn is_committed(folder: &Path) -> bool {
 /// Removes a folder that may not be there. What is left of it when that fails halfway is not committed.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let marker = fs::remove_file(folder.join(COMMIT));
-    match marker.and_then(|()| fs::remove_dir_all(folder)).or_else(|_| fs::remove_dir_all(folder)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
-        _ => Ok(()),
-    }
+    let removed = marker.and_then(|()| fs::remove_dir_all(folder)).or_else(|_| fs::remove_dir_all(folder));
+    if_there(removed).map(drop).map_err(Error::io("remove", folder))
 }
 
 /// SHA-256 of every file under `folder` but the commit marker, by relative path with forward slashes.

@@ -16,6 +16,7 @@ pub(super) use report::metric_names;
 use super::{Batch, RunSpec, memory, metrics, step::read};
 use crate::{
     data::Dataset,
+    files::if_there,
     model::{Activity, Noise, Pass, Transformer},
     settings::{Error, Result},
 };
@@ -25,7 +26,7 @@ use report::finite;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, OpenOptions},
-    io::{ErrorKind, Write},
+    io::Write,
     path::Path,
 };
 
@@ -137,10 +138,7 @@ pub(super) fn truncate(out: &Path, step: usize) -> Result<()> {
     if step > 0 {
         return metrics::truncate(&path, step);
     }
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
-        _ => Ok(()),
-    }
+    if_there(fs::remove_file(&path)).map(drop).map_err(Error::io("remove", &path))
 }
 
 /// Appends a line to the file in the run's folder `out`.

@@ -1,28 +1,6 @@
-//! `summary.json` and `summary.csv`, and how any of the report's files is put in its place.
+//! `summary.json` and `summary.csv`.
 
-use crate::{
-    experiment::{ArmSummary, Comparison, Summary},
-    settings::{Error, Result},
-};
-use std::{fs, io::Write, path::Path};
-
-/// Writes `content` beside `path` and renames it into place.
-///
-/// # Errors
-///
-/// The folder cannot be written to.
-pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first failure is what the user must know; a left-over that cannot be removed either is not.
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(Error::io("write", path))
-}
+use crate::experiment::{ArmSummary, Comparison, Summary};
 
 /// The summary as indented JSON with a final newline. A number that is not finite becomes `null`.
 pub fn json(summary: &Summary) -> String {
@@ -158,26 +136,4 @@ fn low(interval: Option<[f64; 2]>) -> String {
 
 fn high(interval: Option<[f64; 2]>) -> String {
     cell(interval.map(|interval| interval[1]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replacing_leaves_the_new_content_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.txt");
-        replace(&path, b"one").unwrap();
-        replace(&path, b"two").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_an_error_that_names_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = replace(&folder.path().join("no/summary.json"), b"").unwrap_err().to_string();
-        assert!(error.contains("summary.json") && error.contains("write"), "{error}");
-    }
 }
