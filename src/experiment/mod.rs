@@ -18,6 +18,7 @@ mod inbox;
 mod job;
 mod launch;
 mod ledger;
+mod lock;
 mod matching;
 mod paths;
 mod plan;

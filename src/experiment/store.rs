@@ -1,20 +1,19 @@
 //! The folder of an experiment: plan, records, runs. One process writes to it at a time.
 
-use super::{PlanFile, Record, files::replace, inbox::Inbox, ledger::Ledger, record::Removal};
+use super::{PlanFile, Record, files::replace, inbox::Inbox, ledger::Ledger, lock::Lock, record::Removal};
 use crate::{
     files::{clear_temporaries, if_there},
     settings::{Error, Result},
 };
 use serde::Serialize;
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// How long another process is waited for: one that only looks, or that is dying.
-const OTHERS: Duration = Duration::from_millis(500);
+const LOCK: &str = ".lock";
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The folder of an experiment.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub struct Store {
     /// Folders that were not there before, the innermost first.
     made: Vec<PathBuf>,
     /// Held while the process writes; none for readers.
-    _lock: Option<File>,
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -43,24 +42,17 @@ impl Store {
         let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let made = folder.ancestors().take_while(absent).map(Path::to_path_buf).collect();
         fs::create_dir_all(folder).map_err(wrong)?;
-        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(folder.join(".lock")).map_err(wrong)?;
-        let given_up = Instant::now() + OTHERS;
-        loop {
-            match lock.try_lock() {
-                // A file system without locks: nothing to hold, and nothing to wait for.
-                Ok(()) | Err(TryLockError::Error(_)) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < given_up => thread::sleep(Duration::from_millis(20)),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::input(
-                        folder.display(),
-                        "another process is running this experiment",
-                        "wait for it (`ablate status` shows how far it is), or choose another folder with --out",
-                    ));
-                }
-            }
-        }
+        let lock = Lock::hold(&folder.join(LOCK), PATIENCE).map_err(wrong)?;
+        let running = || {
+            Error::input(
+                folder.display(),
+                "another process is running this experiment",
+                "wait for it (`ablate status` shows how far it is), or choose another folder with --out",
+            )
+        };
+        let lock = lock.ok_or_else(running)?;
         clear_temporaries(folder);
-        Ok(Self { folder: folder.to_path_buf(), made, _lock: Some(lock) })
+        Ok(Self { folder: folder.to_path_buf(), made, lock: Some(lock) })
     }
 
     /// Opens the folder for reading.
@@ -76,13 +68,13 @@ impl Store {
                 "name the folder that `ablate run` wrote, e.g. runs/quickstart",
             ));
         }
-        Ok(Self { folder: folder.to_path_buf(), made: vec![], _lock: None })
+        Ok(Self { folder: folder.to_path_buf(), made: vec![], lock: None })
     }
 
     /// Takes back what [`Store::create`] made, as far as nothing else is there.
     pub fn discard(&self) {
         // What cannot be removed does no harm.
-        let _ = fs::remove_file(self.folder.join(".lock"));
+        let _ = fs::remove_file(self.folder.join(LOCK));
         self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 
@@ -93,8 +85,7 @@ impl Store {
 
     /// Whether a process is writing to the folder.
     pub fn is_held(&self) -> bool {
-        let Ok(lock) = File::open(self.folder.join(".lock")) else { return false };
-        self._lock.is_some() || matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+        self.lock.is_some() || Lock::is_held(&self.folder.join(LOCK))
     }
 
     /// All records that were not removed since, the oldest first, with those that wait to be collected.
