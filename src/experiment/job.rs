@@ -55,6 +55,11 @@ impl std::fmt::Display for Job {
 }
 
 impl Job {
+    /// What makes two jobs one: the key of its records.
+    pub(super) fn key(&self) -> (&str, u64, Stage, &str) {
+        (&self.arm, self.seed, self.stage, &self.id)
+    }
+
     /// The run of an arm.
     pub(super) fn new(arm: &str, seed: u64, stage: Stage, id: String) -> Self {
         let folder = match stage {

@@ -51,8 +51,18 @@ impl Record {
 
     /// Whether it is about this job.
     pub fn of(&self, job: &Job) -> bool {
-        self.arm == job.arm && self.seed == job.seed && self.stage == job.stage && self.result.id == job.id
+        self.key() == job.key()
     }
+
+    /// What makes two records those of one run.
+    pub(super) fn key(&self) -> (&str, u64, Stage, &str) {
+        (&self.arm, self.seed, self.stage, &self.result.id)
+    }
+}
+
+/// How many attempts at a job are on record.
+pub(super) fn attempts(job: &Job, records: &[Record]) -> u32 {
+    records.iter().filter(|record| record.of(job)).map(|record| record.attempt).max().unwrap_or(0)
 }
 
 /// Why a run failed.

@@ -5,7 +5,7 @@ use super::{
     plan::Plan,
     runs::Runs,
 };
-use crate::{stats::Looks, train::Outcome};
+use crate::stats::Looks;
 use std::collections::BTreeMap;
 
 /// The looks of each comparison of a plan; none where its seeds are fixed.
@@ -44,7 +44,7 @@ fn seeds(plan: &Plan, runs: &Runs, contrast: &Contrast, looks: &Looks, min: usiz
     let ended = |seed: &u64| {
         let over = |arm: &str| {
             let record = runs.get(&(arm, *seed));
-            record.is_some_and(|record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged))
+            record.is_some_and(|record| record.result.outcome.is_final())
         };
         contrast.arms().all(over)
     };
@@ -66,6 +66,7 @@ mod tests {
         },
         *,
     };
+    use crate::train::Outcome;
 
     /// Seeds are asked for one by one until the comparison is decided, for its arms only.
     #[test]

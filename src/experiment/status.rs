@@ -125,7 +125,7 @@ fn run(folder: &Path, job: &Job, records: &[Record], queue: Option<&String>) -> 
     let folder = folder.join(&job.folder);
     let of_job = std::fs::read_to_string(folder.join("spec.id")).is_ok_and(|id| id == job.id);
     let progress = if of_job { progress(&folder) } else { None };
-    let ended = last.map(|record| record.result.outcome).filter(|outcome| matches!(outcome, Outcome::Finished | Outcome::Diverged));
+    let ended = last.map(|record| record.result.outcome).filter(|outcome| outcome.is_final());
     let state = match ended {
         Some(Outcome::Finished) => RunState::Finished,
         Some(_) => RunState::Diverged,

@@ -1,6 +1,13 @@
 //! The folder of an experiment: plan, records, runs. One process writes to it at a time.
 
-use super::{PlanFile, Record, files::replace, inbox::Inbox, ledger::Ledger, lock::Lock, record::Removal};
+use super::{
+    PlanFile, Record,
+    files::replace,
+    inbox::Inbox,
+    ledger::Ledger,
+    lock::Lock,
+    record::{Removal, attempts},
+};
 use crate::{
     files::{clear_temporaries, if_there},
     settings::{Error, Result},
@@ -206,10 +213,7 @@ impl Store {
 
 /// The record with its number among the attempts at its run.
 fn numbered(records: &[Record], record: Record) -> Record {
-    let job = record.job();
-    let before = |other: &&Record| other.of(&job);
-    let attempt = 1 + records.iter().filter(before).map(|other| other.attempt).max().unwrap_or(0);
-    Record { attempt, ..record }
+    Record { attempt: 1 + attempts(&record.job(), records), ..record }
 }
 
 fn pretty(value: &impl Serialize) -> String {

@@ -1,10 +1,7 @@
 //! Removing: runs with their records, and checkpoints that nothing will be continued from.
 
 use super::{RunLock, Store, record::Removal};
-use crate::{
-    settings::{Error, Result},
-    train::Outcome,
-};
+use crate::settings::{Error, Result};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -76,7 +73,7 @@ pub fn remove(folder: &Path, arm: &str, seed: Option<u64>) -> Result<Tidied> {
 /// A folder that is no experiment's, damaged records.
 pub fn cleanable(folder: &Path, keep_best: bool) -> Result<Tidied> {
     let store = Store::open(folder)?;
-    let done = |record: &super::Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
+    let done = |record: &super::Record| record.result.outcome.is_final();
     let mut folders = Vec::new();
     for record in store.records()?.iter().filter(|record| done(record)) {
         let run = folder.join(&record.folder);
@@ -161,6 +158,7 @@ mod tests {
         super::{PlanFile, plan::tests as example},
         *,
     };
+    use crate::train::Outcome;
 
     fn experiment() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

@@ -40,7 +40,7 @@ pub(super) fn tuning(arm: &Arm, rules: &Rules, records: &[Record]) -> Tuning {
                 TrialSummary { trial: *trial, settings: arm.trials[*trial].settings.clone(), values: Default::default(), mean: None };
             for seed in rules.retune.seeds() {
                 let job = job(arm, written, rung, *trial, *steps, seed);
-                let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
+                let ended = |record: &&Record| record.result.outcome.is_final();
                 let record = records.iter().rev().filter(|record| record.of(&job)).find(ended);
                 done &= record.is_some();
                 summary.values.insert(seed, record.and_then(|record| value(record, rules.metric)));

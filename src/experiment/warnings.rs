@@ -1,10 +1,6 @@
 //! What a reader must know before believing the numbers.
 
-use super::{
-    Record, paths,
-    plan::{Plan, key},
-    runs::Runs,
-};
+use super::{Record, paths, plan::Plan, runs::Runs};
 use crate::train::Outcome;
 use std::collections::BTreeSet;
 
@@ -37,8 +33,8 @@ pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<Stri
     }
 
     let planned = plan.jobs(records);
-    let seen: BTreeSet<_> = records.iter().map(key).collect();
-    let missing = planned.iter().filter(|job| !seen.contains(&(job.arm.as_str(), job.seed, job.stage, job.id.as_str()))).count();
+    let seen: BTreeSet<_> = records.iter().map(Record::key).collect();
+    let missing = planned.iter().filter(|job| !seen.contains(&job.key())).count();
     if missing > 0 {
         warnings.push(format!("{missing} of {} runs are missing: the results are preliminary", planned.len()));
     }

@@ -47,6 +47,13 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// Whether the run is done: trained again, it would end as it did.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Finished | Self::Diverged)
+    }
+}
+
 /// What a run leaves behind, beside its metrics and checkpoint. Written to `result.json` in the run's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {

@@ -236,7 +236,7 @@ fn previous(spec: &RunSpec, out: &Path) -> Result<Option<RunResult>> {
     if result.id != spec.id() {
         return Err(other_run(out));
     }
-    Ok(matches!(result.outcome, Outcome::Finished | Outcome::Diverged).then_some(result))
+    Ok(result.outcome.is_final().then_some(result))
 }
 
 fn other_run(out: &Path) -> Error {

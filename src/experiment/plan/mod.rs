@@ -5,7 +5,7 @@ mod build;
 pub(super) use build::lower_is_better;
 
 use super::{
-    Difference, Job, Record, Role, Stage, TuningSummary,
+    Difference, Job, Record, Role, TuningSummary,
     design::Effect,
     matching::Solved,
     paths,
@@ -13,10 +13,7 @@ use super::{
     spec::{BASE, Design, PublishedConfig, RetuneConfig},
     wanted::wanted,
 };
-use crate::{
-    ops::{Activations, OperatorPath},
-    train::Outcome,
-};
+use crate::ops::{Activations, OperatorPath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,18 +193,13 @@ impl Plan {
 /// arm, seed, stage and hash count. `only` names the arms to train besides the base; all if empty.
 pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
     let asked: BTreeSet<&str> = std::iter::once(BASE).chain(only.iter().map(String::as_str)).collect();
-    let ended = |record: &&Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
-    let done: BTreeSet<_> = records.iter().filter(ended).map(key).collect();
+    let ended = |record: &&Record| record.result.outcome.is_final();
+    let done: BTreeSet<_> = records.iter().filter(ended).map(Record::key).collect();
     wanted(plan, records)
         .into_iter()
         .filter(|job| only.is_empty() || asked.contains(job.arm.as_str()))
-        .filter(|job| !done.contains(&(job.arm.as_str(), job.seed, job.stage, job.id.as_str())))
+        .filter(|job| !done.contains(&job.key()))
         .collect()
-}
-
-/// What makes two records those of one run.
-pub(super) fn key(record: &Record) -> (&str, u64, Stage, &str) {
-    (&record.arm, record.seed, record.stage, &record.result.id)
 }
 
 /// Plans of older versions had one match, or null.
@@ -229,7 +221,7 @@ fn none_one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result
 #[cfg(test)]
 pub(super) mod tests {
     use super::{super::Stage, *};
-    use crate::train::RunResult;
+    use crate::train::{Outcome, RunResult};
 
     /// A plan of `base` and the given arms, each compared with the base, over so many seeds.
     pub fn plan(arms: &[&str], seeds: u64) -> Plan {

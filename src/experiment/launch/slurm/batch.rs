@@ -2,7 +2,7 @@
 
 use super::super::Retries;
 use crate::{
-    experiment::{Job, Record, files::replace},
+    experiment::{Job, Record, files::replace, record::attempts},
     settings::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
@@ -53,10 +53,6 @@ impl Task {
     pub fn ended(&self, records: &[Record]) -> bool {
         attempts(&self.job, records) > self.attempts
     }
-}
-
-fn attempts(job: &Job, records: &[Record]) -> u32 {
-    records.iter().filter(|record| record.of(job)).map(|record| record.attempt).max().unwrap_or(0)
 }
 
 impl Batch {

@@ -73,7 +73,7 @@ pub fn task(folder: &Path, index: usize, program: PathBuf) -> Result<TaskEnd> {
 /// The record of a run that is done: the task was queued again after its end, for a reason of SLURM's.
 fn done(experiment: &Path, job: &Job) -> Result<Option<Record>> {
     let records = Store::open(experiment)?.records()?;
-    let ended = |record: &Record| matches!(record.result.outcome, Outcome::Finished | Outcome::Diverged);
+    let ended = |record: &Record| record.result.outcome.is_final();
     Ok(records.into_iter().rfind(|record| record.of(job) && ended(record)))
 }
 
