@@ -234,7 +234,7 @@ impl Display {
             bar.finish_and_clear();
         }
         self.tokens = plan.arms.iter().map(|arm| (arm.name.clone(), arm.tokens)).collect();
-        let cost = |job: &Job| plan.arms.iter().find(|arm| arm.name == job.arm).and_then(|arm| arm.seconds_per_run);
+        let cost = |job: &Job| plan.arm(&job.arm).and_then(|arm| arm.seconds_per_run);
         let seconds: Option<f64> = jobs.iter().map(cost).sum();
         let planned = plan.arms.iter().map(|arm| arm.preparation.len() + arm.runs.len()).sum::<usize>();
         let about = seconds.filter(|_| !jobs.is_empty()).map(|all| format!(", about {}", duration(all / slots as f64))).unwrap_or_default();

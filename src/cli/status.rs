@@ -38,8 +38,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             if in_place { format!("\x1b[H\x1b[2J{}", table(&status)) } else { table(&status) }
         };
         super::print(&text)?;
-        let goes_on = status.conducted || !status.slurm.is_empty() || count(&status, RunState::Running) > 0;
-        if !args.watch || !goes_on {
+        if !args.watch || !status.goes_on() {
             return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(PAUSE);

@@ -6,6 +6,7 @@ use super::{
         Launch, Launcher, Retries, Signal, SlurmOptions, Submission, Submitted, default_jobs, expected, interrupt, local,
         retries_of_batches, set_checkpoint_aside, settle, waiting,
     },
+    ledger::DISK,
     plan::missing,
     progress::progress,
     verdict::summary,
@@ -230,7 +231,7 @@ fn run_here(
     slots: Vec<DeviceName>,
     tell: &mut dyn FnMut(Event),
 ) -> Result<bool> {
-    let bytes = |job: &Job, device: &DeviceName| plan.arms.iter().find(|arm| arm.name == job.arm).map_or(0, |arm| expected(arm, device));
+    let bytes = |job: &Job, device: &DeviceName| plan.arm(&job.arm).map_or(0, |arm| expected(arm, device));
     let launch = Launch { program: &how.program, root: store.folder(), slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {
@@ -268,11 +269,9 @@ fn prepare(experiment: &Experiment, plan: &Plan, store: &Store, job: &Job) -> Re
 fn after(store: &Store, record: &Record) -> Result<()> {
     set_aside(store, record)?;
     match record.cause {
-        Some(Cause::Disk) => Err(Error::input(
-            store.folder().join(&record.folder).display(),
-            record.result.reason.clone().unwrap_or_default(),
-            "free space or mend permissions; what ended is kept, and the same command continues",
-        )),
+        Some(Cause::Disk) => {
+            Err(Error::input(store.folder().join(&record.folder).display(), record.result.reason.clone().unwrap_or_default(), DISK))
+        }
         _ => Ok(()),
     }
 }
@@ -292,9 +291,7 @@ fn set_aside(store: &Store, record: &Record) -> Result<()> {
 /// A folder without a plan, damaged files.
 pub fn summarise(folder: &Path) -> Result<Summary> {
     let store = Store::open(folder)?;
-    let missing_plan = || Error::input(folder.display(), "has no plan.json", "name the folder that `ablate run` wrote");
-    let file = store.plan()?.ok_or_else(missing_plan)?;
-    Ok(summary(&file, &store.records()?))
+    Ok(summary(&store.written_plan()?, &store.records()?))
 }
 
 /// Prepares the data; where that fails before there is anything, the folder goes as it came.

@@ -6,11 +6,7 @@ use super::{
     progress::{Progress, progress},
     verdict::summary,
 };
-use crate::{
-    settings::{Error, Result},
-    stats,
-    train::Outcome,
-};
+use crate::{settings::Result, stats, train::Outcome};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -33,6 +29,13 @@ pub struct Status {
     pub verdicts: Vec<(String, String)>,
     /// What makes that less than it seems.
     pub warnings: Vec<String>,
+}
+
+impl Status {
+    /// Whether something works on the experiment: a process, SLURM, or a run that was left training.
+    pub fn goes_on(&self) -> bool {
+        self.conducted || !self.slurm.is_empty() || self.runs.iter().any(|run| run.state == RunState::Running)
+    }
 }
 
 /// How a run stands.
@@ -97,8 +100,7 @@ pub enum RunState {
 /// A folder without a plan, damaged files.
 pub fn status(folder: &Path) -> Result<Status> {
     let store = Store::open(folder)?;
-    let no_plan = || Error::input(folder.display(), "has no plan.json", "name the folder that `ablate run` wrote");
-    let file = store.plan()?.ok_or_else(no_plan)?;
+    let file = store.written_plan()?;
     let records = store.records()?;
     let (queue, submitted, slurm_error) = match waiting(folder, &records) {
         Ok((queue, submitted)) => (queue, submitted.jobs, None),

@@ -165,6 +165,16 @@ impl Store {
         serde_json::from_str(&text).map(Some).map_err(damaged)
     }
 
+    /// The plan of an experiment that has begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::plan`], and where none was written.
+    pub fn written_plan(&self) -> Result<PlanFile> {
+        let none = || Error::input(self.folder.display(), "has no plan.json", "name the folder that `ablate run` wrote");
+        self.plan()?.ok_or_else(none)
+    }
+
     /// Writes the plan.
     ///
     /// # Errors

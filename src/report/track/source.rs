@@ -53,8 +53,7 @@ impl Source {
 
     fn experiment(folder: &Path) -> Result<Self> {
         let store = Store::open(folder)?;
-        let gone = || Error::input(folder.display(), "its plan.json is gone", "restore it, or run the experiment again");
-        let PlanFile { current: plan, .. } = store.plan()?.ok_or_else(gone)?;
+        let PlanFile { current: plan, .. } = store.written_plan()?;
         let records = store.records()?;
         // Of several records of a run the last counts.
         let last: HashMap<(&str, &str), &Record> =
@@ -66,10 +65,7 @@ impl Source {
             (id == job.id).then_some(Begun { job, folder: run, outcome })
         };
         let runs = plan.jobs(&records).into_iter().filter_map(begun).collect();
-        let status = status(folder)?;
-        let training = status.runs.iter().any(|run| run.state == crate::experiment::RunState::Running);
-        let goes_on = status.conducted || !status.slurm.is_empty() || training;
-        Ok(Self { name: plan.name.clone(), runs, goes_on, parameters: Parameters::of(&plan) })
+        Ok(Self { name: plan.name.clone(), runs, goes_on: status(folder)?.goes_on(), parameters: Parameters::of(&plan) })
     }
 
     fn run(folder: &Path) -> Result<Self> {
