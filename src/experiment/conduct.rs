@@ -4,7 +4,7 @@ use super::{
     Cause, Experiment, Job, Plan, PlanFile, Record, Store, Summary,
     launch::{
         Launch, Launcher, Retries, Signal, SlurmOptions, Submission, Submitted, default_jobs, expected, interrupt, local,
-        retries_of_batches, set_checkpoint_aside, settle, waiting,
+        retries_of_batches, settle, waiting,
     },
     ledger::DISK,
     plan::missing,
@@ -15,7 +15,7 @@ use crate::{
     data::{Dataset, cache_folder},
     device::{DeviceName, Devices},
     settings::{Error, Result},
-    train::{Tick, calibration},
+    train::{Tick, calibration, checkpoint},
 };
 use std::{
     path::{Path, PathBuf},
@@ -281,7 +281,7 @@ fn set_aside(store: &Store, record: &Record) -> Result<()> {
     if record.cause != Some(Cause::Checkpoint) {
         return Ok(());
     }
-    set_checkpoint_aside(&store.folder().join(&record.folder))
+    checkpoint::set_aside(&store.folder().join(&record.folder))
 }
 
 /// The answer from the files of an experiment alone.

@@ -1,30 +1,8 @@
 //! The folder of a run, as its parent sees it.
 
-use crate::{
-    experiment::RunLock,
-    files,
-    settings::{Error, Result},
-    train::RunResult,
-};
+use crate::{experiment::RunLock, files, train::RunResult};
 use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-/// Puts the checkpoint of a run aside that is not what was written: without it the run starts again, and gives the same bits.
-pub fn set_checkpoint_aside(folder: &Path) -> Result<()> {
-    let free = |path: &PathBuf| !path.exists();
-    for name in ["checkpoint", "checkpoint.new", "checkpoint.old"] {
-        let path = folder.join(name);
-        if path.exists() {
-            let aside = (0..).map(|n| folder.join(format!("{name}.damaged-{n}"))).find(free).expect("some number is free");
-            fs::rename(&path, aside).map_err(Error::io("move aside", &path))?;
-        }
-    }
-    Ok(())
-}
+use std::{fs, path::Path, time::Duration};
 
 /// Waits until no process trains in the folder: the worker of a command that was killed may still be writing its
 /// checkpoint. False if `stop` says so first.
@@ -59,22 +37,4 @@ pub fn tail(path: &Path) -> String {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_damaged_checkpoint_is_kept_aside() {
-        let folder = tempfile::tempdir().unwrap();
-        for content in ["one", "two"] {
-            fs::create_dir(folder.path().join("checkpoint")).unwrap();
-            fs::write(folder.path().join("checkpoint/state.json"), content).unwrap();
-            set_checkpoint_aside(folder.path()).unwrap();
-        }
-        assert!(!folder.path().join("checkpoint").exists());
-        let kept = [0, 1].map(|n| fs::read_to_string(folder.path().join(format!("checkpoint.damaged-{n}/state.json"))).unwrap());
-        assert_eq!(kept, ["one", "two"]);
-    }
 }

@@ -12,7 +12,7 @@ mod slurm;
 mod watchdog;
 
 pub use cause::DISK_CODE;
-pub(super) use folder::{parse_result, set_checkpoint_aside};
+pub(super) use folder::parse_result;
 pub use lifeline::Lifeline;
 pub(super) use local::{Launch, Signal, default_jobs, local};
 pub(super) use packing::expected;

@@ -80,15 +80,8 @@ pub fn save(out: &Path, contents: Contents, keep_last: usize) -> Result<()> {
     folder::remove(&old)?;
     // One that is taken again, after an interruption or at the end, replaces itself.
     let before = folder::state(&current).ok().map(|state| state.step).filter(|before| keep_last > 1 && *before < step);
-    if current.exists() {
-        let aside = match before {
-            Some(before) => Which::Step(before).folders(out)[0].clone(),
-            None => old.clone(),
-        };
-        folder::remove(&aside)?;
-        fs::rename(&current, &aside).map_err(Error::io("rename", &current))?;
-    }
-    fs::rename(&new, &current).map_err(Error::io("rename", &new))?;
+    let aside = before.map_or(old.clone(), |before| Which::Step(before).folders(out)[0].clone());
+    swap(&current, &new, &aside)?;
     folder::remove(&old)?;
     // What lies ahead is of an attempt that went on from an older one.
     let (behind, ahead): (Vec<_>, Vec<_>) = steps(out).into_iter().partition(|kept| *kept < step);
@@ -106,12 +99,17 @@ pub fn save(out: &Path, contents: Contents, keep_last: usize) -> Result<()> {
 pub fn save_best(out: &Path, contents: Contents) -> Result<()> {
     let [current, new, old] = Which::Best.folders(out);
     folder::write(&new, contents)?;
-    folder::remove(&old)?;
-    if current.exists() {
-        fs::rename(&current, &old).map_err(Error::io("rename", &current))?;
-    }
-    fs::rename(&new, &current).map_err(Error::io("rename", &new))?;
+    swap(&current, &new, &old)?;
     folder::remove(&old)
+}
+
+/// Puts `new` in the place of `current`, which goes to `aside`.
+fn swap(current: &Path, new: &Path, aside: &Path) -> Result<()> {
+    folder::remove(aside)?;
+    if current.exists() {
+        fs::rename(current, aside).map_err(Error::io("rename", current))?;
+    }
+    fs::rename(new, current).map_err(Error::io("rename", new))
 }
 
 /// Reads a checkpoint in the run's folder `out`, if it is there, and verifies every file.
@@ -173,6 +171,22 @@ pub fn recover(out: &Path) -> Result<Option<Recovered>> {
     }
 }
 
+/// Puts every checkpoint aside that a run in `out` could go on from, as `checkpoint.damaged-0/` and the like: where none of
+/// them is what was written, the run has to start again, and gives the same bits.
+///
+/// # Errors
+///
+/// A folder that cannot be renamed.
+pub fn set_aside(out: &Path) -> Result<()> {
+    let kept = steps(out).into_iter().map(|step| Which::Step(step).folders(out)[0].clone());
+    for folder in Which::Newest.folders(out).into_iter().chain(kept).filter(|folder| folder.exists()) {
+        let numbered = |n| PathBuf::from(format!("{}.damaged-{n}", folder.display()));
+        let aside = (0..).map(numbered).find(|path| !path.exists()).expect("some number is free");
+        fs::rename(&folder, aside).map_err(Error::io("move aside", &folder))?;
+    }
+    Ok(())
+}
+
 /// The tokenizer saved with a checkpoint in `out`.
 ///
 /// # Errors
@@ -214,4 +228,26 @@ fn steps(out: &Path) -> Vec<usize> {
     let mut steps: Vec<usize> = names.filter_map(|name| name.strip_prefix(NAME)?.strip_prefix('-')?.parse().ok()).collect();
     steps.sort_unstable_by(|a, b| b.cmp(a));
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_checkpoints_are_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        for content in ["one", "two"] {
+            for name in ["checkpoint", "checkpoint-40"] {
+                fs::create_dir(folder.path().join(name)).unwrap();
+                fs::write(folder.path().join(name).join("state.json"), content).unwrap();
+            }
+            set_aside(folder.path()).unwrap();
+        }
+        for name in ["checkpoint", "checkpoint-40"] {
+            assert!(!folder.path().join(name).exists());
+            let kept = [0, 1].map(|n| fs::read_to_string(folder.path().join(format!("{name}.damaged-{n}/state.json"))).unwrap());
+            assert_eq!(kept, ["one", "two"]);
+        }
+    }
 }
