@@ -1,12 +1,13 @@
 //! `ablate data`: look into a corpus.
 
+use super::text::{self, grouped};
 use ablate::{
     Error, Result,
     data::{CorpusConfig, DataConfig, DataSpec, Inspection, PATH_KEYS, TokenizerConfig, cache_folder},
     settings::Document,
     train::RunConfig,
 };
-use comfy_table::{CellAlignment, LineStyle, Table, presets::NOTHING};
+use comfy_table::{CellAlignment, Table};
 use std::{fmt::Write, path::Path, process::ExitCode};
 
 /// Look into a corpus.
@@ -98,29 +99,29 @@ fn parse_tokenizer(text: &str) -> Result<TokenizerConfig> {
 
 fn show(it: &Inspection) -> String {
     let mut out = String::new();
-    let mut table = headed(&["part", "documents", "bytes", "tokens", "bytes/token"]);
+    let mut table = text::table(&["part", "documents", "bytes", "tokens", "bytes/token"]);
     for (name, part) in [("train", it.train), ("validation", it.validation)] {
         let ratio = format!("{:.3}", part.bytes as f64 / part.tokens as f64);
         table.add_row([name.into(), grouped(part.documents), grouped(part.bytes), grouped(part.tokens), ratio]);
     }
     table.add_row(["held out".into(), grouped(it.held_out.documents), grouped(it.held_out.bytes), String::new(), String::new()]);
-    right(&mut table, 1..5);
+    align_right(&mut table, 1..5);
     let _ = writeln!(out, "{table}\n");
     let version = it.version.map_or(String::new(), |version| format!("default corpus, version {version}; "));
     let _ = writeln!(out, "{version}content {}; vocabulary {}\n", &it.fingerprint[..16], grouped(it.vocab as u64));
     if !it.licences.is_empty() {
-        let mut table = headed(&["licence", "crates", "documents", "bytes"]);
+        let mut table = text::table(&["licence", "crates", "documents", "bytes"]);
         for row in &it.licences {
             table.add_row([row.licence.clone(), grouped(row.crates as u64), grouped(row.documents), grouped(row.bytes)]);
         }
-        right(&mut table, 1..4);
+        align_right(&mut table, 1..4);
         let _ = writeln!(out, "{table}\n");
     }
-    let mut table = headed(&["largest documents", "bytes"]);
+    let mut table = text::table(&["largest documents", "bytes"]);
     for document in &it.largest {
         table.add_row([document.name.clone(), grouped(document.bytes)]);
     }
-    right(&mut table, 1..2);
+    align_right(&mut table, 1..2);
     let _ = writeln!(out, "{table}");
     for sample in &it.samples {
         let _ = writeln!(out, "\n--- {}\n{}", sample.name, sample.text.trim_end());
@@ -128,30 +129,10 @@ fn show(it: &Inspection) -> String {
     out
 }
 
-fn headed(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING.header_separator(LineStyle::none().fill('─').junction('─'))).set_header(header.to_vec());
-    table
-}
-
-fn right(table: &mut Table, columns: std::ops::Range<usize>) {
+fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
     for column in columns {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-}
-
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut out = digits[..first].to_string();
-    for chunk in digits.as_bytes()[first..].chunks(3) {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(&String::from_utf8_lossy(chunk));
-    }
-    out
 }

@@ -1,10 +1,11 @@
 //! `ablate diff`: two runs side by side.
 
+use super::text::{self, json, right};
 use ablate::{
-    Error, Result,
+    Result,
     experiment::{RunDiff, compare},
 };
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, Table};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Compare two runs: specifications, metrics, and the step at which their losses part.
@@ -24,11 +25,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
     let diff = compare(&args.first, &args.second)?;
-    let text = if args.json {
-        serde_json::to_string_pretty(&diff).map_err(|error| Error::input("diff", error.to_string(), "report this"))? + "\n"
-    } else {
-        words(&diff)
-    };
+    let text = if args.json { json("diff", &diff)? } else { words(&diff) };
     super::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -36,13 +33,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
 fn words(diff: &RunDiff) -> String {
     let mut lines = Vec::new();
     let row = |table: &mut Table, name: &str, values: [String; 2]| {
-        let cells = values.map(|value| Cell::new(value).set_alignment(CellAlignment::Right));
+        let cells = values.map(right);
         table.add_row([Cell::new(name)].into_iter().chain(cells));
     };
     if diff.spec.is_empty() {
         lines.push("the same specification".to_string());
     } else {
-        let mut table = table(if diff.same_id { "key, without effect on numbers" } else { "key" });
+        let mut table = text::table(&[if diff.same_id { "key, without effect on numbers" } else { "key" }, "first", "second"]);
         for change in &diff.spec {
             let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
             row(&mut table, &change.key, [show(&change.base), show(&change.arm)]);
@@ -50,7 +47,7 @@ fn words(diff: &RunDiff) -> String {
         lines.push(table.to_string());
     }
     if !diff.metrics.is_empty() {
-        let mut table = table("metric");
+        let mut table = text::table(&["metric", "first", "second"]);
         for (name, values) in &diff.metrics {
             row(&mut table, name, values.map(|value| value.map_or("absent".into(), |value| value.to_string())));
         }
@@ -66,12 +63,4 @@ fn words(diff: &RunDiff) -> String {
     });
     lines.extend(diff.same_data.map(|same| format!("{} batches", if same { "the same" } else { "other" })));
     lines.join("\n") + "\n"
-}
-
-fn table(first: &str) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([first, "first", "second"]);
-    table
 }

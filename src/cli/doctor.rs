@@ -1,14 +1,16 @@
 //! `ablate doctor`: check every operator on a device against its float64 reference.
 
-use super::allocator;
+use super::{
+    allocator,
+    text::{self, json},
+};
 use ablate::{
     Result,
     device::DeviceName,
     doctor::{self, Asked, Check, Diagnosis, Mode, System},
     ops::{Op, OperatorPath, Path},
-    settings::Error,
 };
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment};
 use std::{io::IsTerminal, process::ExitCode};
 
 /// Check every operator on a device against its float64 reference.
@@ -58,7 +60,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     let text = if args.json {
         let all = serde_json::json!({ "system": system, "diagnosis": diagnosis });
-        serde_json::to_string_pretty(&all).map_err(|error| Error::input("diagnosis", error.to_string(), "report this"))? + "\n"
+        json("diagnosis", &all)?
     } else {
         told(&system, &diagnosis)
     };
@@ -113,14 +115,6 @@ fn machine(system: &System) -> String {
     lines.join("\n") + "\n"
 }
 
-fn empty_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table
-}
-
 /// A line per operator, a column per element type; below, why.
 fn capabilities(rows: &[OperatorPath]) -> String {
     let distinct = |of: fn(&OperatorPath) -> String| {
@@ -134,7 +128,7 @@ fn capabilities(rows: &[OperatorPath]) -> String {
     };
     let dtypes = distinct(|row| row.dtype.clone());
     let header: Vec<&str> = std::iter::once("operator").chain(dtypes.iter().map(String::as_str)).collect();
-    let mut table = empty_table(&header);
+    let mut table = text::table(&header);
     for operator in distinct(|row| row.operator.clone()) {
         let path = |dtype: &String| rows.iter().find(|row| row.operator == operator && row.dtype == *dtype).map_or("", |row| &row.path);
         table.add_row(std::iter::once(operator.as_str()).chain(dtypes.iter().map(path)));
@@ -144,7 +138,7 @@ fn capabilities(rows: &[OperatorPath]) -> String {
 }
 
 fn checks(checks: &[Check]) -> String {
-    let mut table = empty_table(&["operator", "type", "path", "cases", "worst", "allowed", "", "where"]);
+    let mut table = text::table(&["operator", "type", "path", "cases", "worst", "allowed", "", "where"]);
     for check in checks {
         let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
         table.add_row([

@@ -1,5 +1,6 @@
 //! `ablate gc`: remove checkpoints that nothing will be continued from.
 
+use super::text::bytes;
 use ablate::{
     Result,
     experiment::{Tidied, clean, cleanable},
@@ -24,21 +25,11 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode> {
     let found = if args.dry_run { cleanable(&args.folder, args.keep_best)? } else { clean(&args.folder, args.keep_best)? };
     let what = if args.dry_run { "would be removed" } else { "removed" };
-    super::print(&format!("{}{} {what}\n", listed(&found), bytes(found.bytes)))?;
+    super::print(&format!("{}{} {what}\n", listed(&found), bytes(found.bytes as f64)))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A line per folder.
 pub(super) fn listed(tidied: &Tidied) -> String {
     tidied.folders.iter().map(|folder| format!("{folder}\n")).collect()
-}
-
-/// Bytes in the unit that people would use.
-pub(super) fn bytes(bytes: u64) -> String {
-    match bytes as f64 {
-        b if b < 1e3 => format!("{b:.0} bytes"),
-        b if b < 1e6 => format!("{:.0} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.0} MB", b / 1e6),
-        b => format!("{:.1} GB", b / 1e9),
-    }
 }

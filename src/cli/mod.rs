@@ -20,6 +20,7 @@ mod run;
 mod schema;
 mod status;
 mod task;
+mod text;
 mod track;
 mod train;
 mod worker;

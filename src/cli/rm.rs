@@ -1,6 +1,6 @@
 //! `ablate rm`: remove an arm's runs and their records.
 
-use super::gc::{bytes, listed};
+use super::{gc::listed, text::bytes};
 use ablate::{
     Result,
     experiment::{removable, remove},
@@ -28,6 +28,6 @@ pub struct Args {
 pub fn run(args: Args) -> Result<ExitCode> {
     let found = if args.yes { remove(&args.folder, &args.arm, args.seed)? } else { removable(&args.folder, &args.arm, args.seed)? };
     let what = if args.yes { "removed, with their records" } else { "would be removed, with their records, with --yes" };
-    super::print(&format!("{}{} {what}\n", listed(&found), bytes(found.bytes)))?;
+    super::print(&format!("{}{} {what}\n", listed(&found), bytes(found.bytes as f64)))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,8 @@
 //! `ablate run`: plan, train what is missing, compare, report.
 
 use super::{
-    plan::{Changes, duration, within},
+    plan::{Changes, within},
+    text::{duration, json},
     train::bar,
 };
 use ablate::{
@@ -154,7 +155,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     };
     report::write(&out, &summary)?;
     let text = if args.json {
-        serde_json::to_string_pretty(&summary).map_err(|error| Error::input("summary", error.to_string(), "report this"))? + "\n"
+        json("summary", &summary)?
     } else {
         let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let table = if coloured { report::terminal_coloured(&summary, None) } else { report::terminal(&summary, None) };

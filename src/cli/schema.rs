@@ -1,6 +1,7 @@
 //! `ablate schema`: print the JSON Schema of experiments or configurations.
 
-use ablate::{Error, Result, experiment::ExperimentConfig, settings, train::RunConfig};
+use super::text::json;
+use ablate::{Result, experiment::ExperimentConfig, settings, train::RunConfig};
 use std::process::ExitCode;
 
 /// Print the JSON Schema of experiments or configurations.
@@ -26,7 +27,6 @@ pub fn run(args: Args) -> Result<ExitCode> {
         What::Experiment => settings::schema::<ExperimentConfig>(),
         What::Run => settings::schema::<RunConfig>(),
     };
-    let text = serde_json::to_string_pretty(&schema).map_err(|error| Error::input("schema", error.to_string(), "report this"))?;
-    super::print(&format!("{text}\n"))?;
+    super::print(&json("schema", &schema)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,11 @@
 //! `ablate status`: how an experiment stands.
 
-use super::plan::duration;
+use super::text::{self, duration, right};
 use ablate::{
     Error, Result,
     experiment::{RunState, RunStatus, Status, status},
 };
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::Cell;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, thread, time::Duration};
 
 /// Show how an experiment stands: progress, time left, failures, verdicts so far.
@@ -50,14 +50,10 @@ fn count(status: &Status, state: RunState) -> usize {
 }
 
 fn table(status: &Status) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["arm", "done", "training", "waiting", "lost", "so far"]);
+    let mut table = text::table(&["arm", "done", "training", "waiting", "lost", "so far"]);
     for (arm, verdict) in &status.verdicts {
         let of = |states: &[RunState]| status.runs.iter().filter(|run| run.arm == *arm && states.contains(&run.state)).count();
-        let number =
-            |count: usize| Cell::new(if count == 0 { String::new() } else { count.to_string() }).set_alignment(CellAlignment::Right);
+        let number = |count: usize| right(if count == 0 { String::new() } else { count.to_string() });
         table.add_row([
             Cell::new(arm),
             number(of(&[RunState::Finished])),

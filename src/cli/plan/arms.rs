@@ -1,29 +1,16 @@
 //! The arms of a plan for people.
 
-use super::{bytes, duration, grouped};
+use crate::cli::text::{self, bytes, duration, grouped, right};
 use ablate::{
     experiment::{Difference, Plan, PlannedArm, Role},
     ops::Activations,
 };
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-
-/// A table without lines but the one under its header.
-pub(super) fn plain_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')));
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table
-}
-
-pub(super) fn right(text: String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
-}
+use comfy_table::Cell;
 
 /// The question, every arm, what is compared, and what is left out.
 pub(super) fn text(plan: &Plan) -> String {
     let mut table =
-        plain_table(&["arm", "changes, against its reference", "parameters", "FLOPs/token", "kept for backward", "paired", "time per run"]);
+        text::table(&["arm", "changes, against its reference", "parameters", "FLOPs/token", "kept for backward", "paired", "time per run"]);
     for arm in &plan.arms {
         let residuals: String =
             arm.solved.iter().map(|solved| format!("\n({:+.2} % {})", 100.0 * solved.residual, solved.quantity)).collect();
@@ -39,7 +26,7 @@ pub(super) fn text(plan: &Plan) -> String {
     }
     let mut lines = vec![plan.question.clone(), table.to_string()];
     if !plan.effects.is_empty() {
-        let mut table = plain_table(&["effect", "cannot be told from"]);
+        let mut table = text::table(&["effect", "cannot be told from"]);
         for effect in &plan.effects {
             table.add_row([effect.name.clone(), effect.aliases.join(", ")]);
         }
@@ -86,7 +73,7 @@ pub(super) fn operators(plan: &Plan) -> String {
     if by_arm.iter().all(|(_, groups)| groups.iter().all(|((other, _), _)| other == path)) {
         return format!("operators of all arms: {path} ({reason})\n");
     }
-    let mut table = plain_table(&["arm", "path", "operators", "because"]);
+    let mut table = text::table(&["arm", "path", "operators", "because"]);
     for (arm, groups) in &by_arm {
         for (index, ((path, reason), names)) in groups.iter().enumerate() {
             table.add_row([if index == 0 { arm.as_str() } else { "" }, path, &names.join(", "), reason]);

@@ -3,6 +3,7 @@
 mod arms;
 mod runs;
 
+use super::text::{bytes, duration, grouped, json};
 use ablate::{
     Result,
     device::DeviceName,
@@ -82,7 +83,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             "arms": plan.arms, "effects": plan.effects, "left_out": plan.left_out, "price": plan.price,
             "runs": runs, "reach": reach, "warnings": warnings,
         });
-        serde_json::to_string_pretty(&plan).map_err(|error| Error::input("plan", error.to_string(), "report this"))? + "\n"
+        json("plan", &plan)?
     } else {
         let mut text = arms::text(&plan);
         if args.runs || jobs.len() <= LISTED {
@@ -126,48 +127,4 @@ fn cost(plan: &Plan, done: usize) -> String {
         bytes(disk_bytes as f64),
         seconds.map_or("unknown until something has run on this device".into(), duration)
     )
-}
-
-/// Bytes in the unit that people would use.
-fn bytes(count: f64) -> String {
-    match count {
-        b if b < 1e6 => format!("{:.0} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.0} MB", b / 1e6),
-        b => format!("{:.1} GB", b / 1e9),
-    }
-}
-
-/// 6738415616 as 6,738,415,616.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Seconds in the unit that people would use.
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 100.0 => format!("{s:.0} s"),
-        s if s < 100.0 * 60.0 => format!("{:.0} min", s / 60.0),
-        s if s < 100.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.1} days", s / 86_400.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_for_people() {
-        assert_eq!([2.4e4, 1.26e7, 3.21e9].map(bytes), ["24 kB", "13 MB", "3.2 GB"]);
-        assert_eq!([0, 999, 1000, 6_738_415_616].map(grouped), ["0", "999", "1,000", "6,738,415,616"]);
-        assert_eq!([3.4, 240.0, 7200.0, 864_000.0].map(duration), ["3 s", "4 min", "2.0 h", "10.0 days"]);
-    }
 }

@@ -1,21 +1,18 @@
 //! The runs of a plan for people and programs.
 
-use super::{
-    arms::{plain_table, right},
-    bytes, duration, grouped,
-};
+use crate::cli::text::{self, bytes, duration, grouped, right};
 use ablate::experiment::{Job, Plan, Stage};
 use comfy_table::Cell;
 
 /// Every run: its id, what it is for, and what it costs.
 pub(super) fn table(plan: &Plan, jobs: &[Job], left: &[Job]) -> String {
-    let mut table = plain_table(&["run", "arm", "seed", "for", "tokens", "FLOPs", "time", "disk", ""]);
+    let mut table = text::table(&["run", "arm", "seed", "for", "tokens", "FLOPs", "time", "disk", ""]);
     for job in jobs {
         let price = plan.price_of(job);
         table.add_row([
             Cell::new(&job.id),
             Cell::new(&job.arm),
-            right(job.seed.to_string()),
+            right(job.seed),
             Cell::new(purpose(job.stage)),
             right(grouped(price.tokens)),
             right(format!("{:.2e}", price.flops)),
