@@ -1,6 +1,7 @@
 //! Resolved specifications as flat lists of keys, and what differs between two.
 
 use super::Difference;
+use crate::settings::written;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +30,7 @@ pub fn flatten(spec: &impl Serialize) -> BTreeMap<String, Value> {
 pub fn differences(base: &impl Serialize, arm: &impl Serialize) -> Vec<Difference> {
     let (base, arm) = (flatten(base), flatten(arm));
     let keys: BTreeSet<&String> = base.keys().chain(arm.keys()).collect();
-    let text = |value: Option<&Value>| value.map(|value| value.as_str().map_or_else(|| value.to_string(), String::from));
+    let text = |value: Option<&Value>| value.map(written);
     keys.into_iter()
         .filter(|key| base.get(*key) != arm.get(*key))
         .map(|key| Difference { key: key.clone(), base: text(base.get(key)), arm: text(arm.get(key)), origin: String::new() })

@@ -25,3 +25,4 @@ pub use explain::{explain, keys, sections};
 pub use node::Origin;
 pub use schema::schema;
 pub use spelling::nearest;
+pub(crate) use spelling::written;

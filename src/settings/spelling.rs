@@ -20,6 +20,11 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(.., candidate)| candidate)
 }
 
+/// A value as people write it: words without quotes.
+pub fn written(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), Into::into)
+}
+
 /// `a`, `b` or `c`.
 pub(super) fn listed(words: impl IntoIterator<Item = impl AsRef<str>>, last: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|word| word.as_ref().to_string()).collect();

@@ -1,5 +1,6 @@
 //! Names of arms that nobody named.
 
+use crate::settings::written;
 use std::collections::BTreeSet;
 
 /// Longest name of a folder that is made from its levels.
@@ -28,7 +29,7 @@ impl Names {
 
 /// A value as part of a name.
 pub(super) fn word(value: &serde_json::Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), String::from);
+    let text = written(value);
     let plain: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     let plain = plain.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     if plain.is_empty() { "value".into() } else { plain.chars().take(LONGEST).collect() }

@@ -4,8 +4,7 @@ use super::{
     super::{Difference, Experiment, Record, arms::Arm, decided::decide, price::price},
     Plan, PlannedArm,
 };
-use crate::{device::DeviceName, train::calibration::Calibration};
-use serde_json::Value;
+use crate::{device::DeviceName, settings::written, train::calibration::Calibration};
 use std::collections::BTreeMap;
 
 impl Plan {
@@ -64,10 +63,9 @@ fn tell_tuned(arms: &mut [PlannedArm]) {
     for arm in &mut arms[1..] {
         for (key, value) in settings(arm).unwrap_or_default() {
             if base.get(&key) != Some(&value) {
-                let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), String::from);
-                let before = base.get(&key).map(text);
+                let before = base.get(&key).map(written);
                 arm.differences.retain(|difference| difference.key != key);
-                arm.differences.push(Difference { key, base: before, arm: Some(text(&value)), origin: "tuned".into() });
+                arm.differences.push(Difference { key, base: before, arm: Some(written(&value)), origin: "tuned".into() });
             }
         }
     }

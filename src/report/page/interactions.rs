@@ -7,6 +7,7 @@ use crate::{
         svg::{InteractionPlot, LevelLine},
         words,
     },
+    settings::written,
 };
 use minijinja::{Value, context};
 
@@ -77,7 +78,7 @@ fn mean(summary: &Summary, at: [(&String, &String); 2]) -> Option<f64> {
 /// Whether an arm has a factor at this level: the value itself, or its name, which holds no signs and is not long.
 fn has(arm: &ArmSummary, factor: &str, level: &str) -> bool {
     let Some(value) = arm.levels.get(factor) else { return level == BASE };
-    let text = words::setting(value);
+    let text = written(value);
     let plain: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
     let plain = plain.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     text == level || plain == level || (level.len() >= LONG && plain.starts_with(level))

@@ -8,6 +8,7 @@ use crate::{
         svg::{Sensitivity, SensitivityPlot, Tried},
         words,
     },
+    settings::written,
 };
 use minijinja::{Value, context};
 use serde_json::Value as Setting;
@@ -67,7 +68,7 @@ fn plot(summary: &Summary, at: usize, key: &str, rung: usize) -> Option<String> 
         key: &format!("{key}, {} steps", number::count(steps as u64)),
         quantity: &metric,
         lower_is_better: summary.lower_is_better,
-        values: values.iter().map(|value| (value.as_f64(), words::setting(value))).collect(),
+        values: values.iter().map(|value| (value.as_f64(), written(value))).collect(),
         arms,
     }
     .draw()

@@ -4,7 +4,7 @@
 
 use super::{grow::update, run::Run, source::Source};
 use crate::{
-    settings::{Error, Result},
+    settings::{Error, Result, written},
     train::Outcome,
 };
 use serde_json::Value;
@@ -54,10 +54,9 @@ fn write_run(experiment: &Path, experiment_id: &str, experiment_name: &str, run:
         }
     }
     put(&folder.join("metrics"), metrics)?;
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), String::from);
     let known = [("arm", run.arm.clone()), ("stage", run.stage.into()), ("seed", run.seed.to_string())];
     let known = known.map(|(key, value)| (key.to_string(), value));
-    put(&folder.join("params"), run.parameters.iter().map(|(key, value)| (allowed(key), text(value))).chain(known))?;
+    put(&folder.join("params"), run.parameters.iter().map(|(key, value)| (allowed(key), written(value))).chain(known))?;
     let tags =
         [("mlflow.runName", run.title()), ("mlflow.source.type", "LOCAL"), ("mlflow.source.name", "ablate"), ("mlflow.user", "ablate")];
     put(&folder.join("tags"), tags.map(|(key, value)| (key.to_string(), value.to_string())))?;

@@ -9,7 +9,10 @@ pub use compared::{Compared, comparisons};
 pub use limits::{limits, pilot, reading};
 
 use super::number;
-use crate::experiment::{ArmSummary, Role, Summary, TrialSummary, TuningSummary, Verdict};
+use crate::{
+    experiment::{ArmSummary, Role, Summary, TrialSummary, TuningSummary, Verdict},
+    settings::written,
+};
 use std::collections::BTreeSet;
 
 /// A verdict in words.
@@ -74,12 +77,7 @@ pub fn chosen(tuning: &TuningSummary) -> Option<&TrialSummary> {
 
 /// `optimizer.lr = 0.003` of each key.
 pub fn settings(trial: &TrialSummary) -> Vec<String> {
-    trial.settings.iter().map(|(key, value)| format!("{key} = {}", setting(value))).collect()
-}
-
-/// A value as one would write it: words without quotes.
-pub fn setting(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), Into::into)
+    trial.settings.iter().map(|(key, value)| format!("{key} = {}", written(value))).collect()
 }
 
 /// Runs that diverged and runs that failed, over all arms.
