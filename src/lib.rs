@@ -12,7 +12,7 @@
 //! | 6 | [`experiment`] | a question, its arms, the plan, the runs, the verdicts |
 //! | 5 | [`train`] | one run, from a resolved specification to a record |
 //! | 4 | [`eval`] | bits per byte, generation |
-//! | 3 | [`data`] | corpora, tokenizers, shards, order, batches |
+//! | 3 | [`data`], [`hub`] | corpora, tokenizers, shards, order, batches; models in the layout of Hugging Face |
 //! | 2 | [`model`] | the swappable modules and their accounting |
 //! | 2 | [`doctor`] | every operator against its float64 reference, on any device |
 //! | 1 | [`ops`], [`device`] | differentiable operators; choosing a device |
@@ -24,6 +24,7 @@ pub mod doctor;
 pub mod eval;
 pub mod experiment;
 mod files;
+pub mod hub;
 pub mod model;
 pub mod ops;
 pub mod pulse;

@@ -10,8 +10,11 @@ mod doctor;
 mod emit_cuda;
 mod errors;
 mod explain;
+mod export;
 mod gc;
 mod generate;
+mod import;
+mod logits;
 mod new;
 mod plan;
 mod report;
@@ -68,6 +71,12 @@ enum Verb {
     Gc(gc::Args),
     /// Sample text from a checkpoint.
     Generate(generate::Args),
+    /// Make a run of a model in the layout of Hugging Face.
+    Import(import::Args),
+    /// Write a model for other programs.
+    Export(export::Args),
+    /// Write the logits, loss and gradients of given tokens.
+    Logits(logits::Args),
     /// Look into a corpus.
     Data(data::Args),
     /// Measure a training step.
@@ -135,6 +144,9 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Rm(args) => rm::run(args),
         Verb::Gc(args) => gc::run(args),
         Verb::Generate(args) => generate::run(args),
+        Verb::Import(args) => import::run(args),
+        Verb::Export(args) => export::run(args),
+        Verb::Logits(args) => logits::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),

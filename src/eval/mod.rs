@@ -2,6 +2,8 @@
 
 mod bits_per_byte;
 mod generate;
+mod logits;
 
 pub use bits_per_byte::{Evaluation, Scores, Window, evaluate, windows};
 pub use generate::{Sampling, generate};
+pub use logits::{Arithmetic, Evaluated, IGNORED, logits};

@@ -1,30 +1,10 @@
-//! Resolved specifications as flat lists of keys, and what differs between two.
+//! What differs between two resolved specifications.
 
 use super::Difference;
-use crate::settings::written;
+use crate::settings::{flatten, written};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Every leaf of a specification by dotted key. Lists are leaves; what is absent (null) has no entry.
-pub fn flatten(spec: &impl Serialize) -> BTreeMap<String, Value> {
-    fn walk(key: String, value: Value, leaves: &mut BTreeMap<String, Value>) {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    walk(if key.is_empty() { name } else { format!("{key}.{name}") }, value, leaves);
-                }
-            }
-            Value::Null => {}
-            leaf => {
-                leaves.insert(key, leaf);
-            }
-        }
-    }
-    let mut leaves = BTreeMap::new();
-    walk(String::new(), serde_json::to_value(spec).expect("a specification is plain data"), &mut leaves);
-    leaves
-}
+use std::collections::BTreeSet;
 
 /// Keys whose values differ, with both values as text; the origin is left empty.
 pub fn differences(base: &impl Serialize, arm: &impl Serialize) -> Vec<Difference> {

@@ -22,6 +22,10 @@ use serde::{Deserialize, Serialize};
 pub struct HeadConfig {
     /// A bias per vocabulary entry (GPT-J, Phi).
     pub bias: bool,
+    /// Factor on the logits, bias aside, before the cap; 1 by default. PaLM: 1/√width; Command-R: 0.0625.
+    // Left out where there is none, so that runs from before there was a choice keep their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
     /// Logits z become c·tanh(z/c). Gemma 2: 30; nanochat: 15.
     pub soft_cap: Option<f64>,
     /// Weight of the squared log-partition in the training loss (PaLM: 1e-4). Not part of validation.
@@ -32,7 +36,7 @@ pub struct HeadConfig {
 
 impl Default for HeadConfig {
     fn default() -> Self {
-        Self { bias: false, soft_cap: None, z_loss: 0.0, label_smoothing: 0.0 }
+        Self { bias: false, scale: None, soft_cap: None, z_loss: 0.0, label_smoothing: 0.0 }
     }
 }
 
@@ -45,7 +49,7 @@ pub struct Head {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     config: HeadConfig,
-    /// On what is read: µP's.
+    /// On what is read: the factor on the logits, and µP's.
     #[module(skip)]
     factor: f64,
 }
@@ -59,6 +63,9 @@ impl HeadConfig {
                 Problem::new("model.head.soft_cap", format!("must be positive, not {cap}"))
                     .help("leave the key out for logits without a cap"),
             );
+        }
+        if let Some(scale) = self.scale.filter(|scale| !(scale.is_finite() && *scale > 0.0)) {
+            problems.push(Problem::new("model.head.scale", format!("must be positive, not {scale}")).help("PaLM divides by √width"));
         }
         if !(self.z_loss.is_finite() && self.z_loss >= 0.0) {
             problems.push(Problem::new("model.head.z_loss", format!("must be at least 0, not {}", self.z_loss)));
@@ -77,7 +84,7 @@ impl HeadConfig {
             weight: (!tied).then(|| scope.matrix("weight", width, vocab, Role::Head)),
             bias: self.bias.then(|| scope.constant("bias", [vocab], 0.0)),
             config: self.clone(),
-            factor: 1.0 / multiple,
+            factor: self.scale.unwrap_or(1.0) / multiple,
         }
     }
 
@@ -125,7 +132,7 @@ impl Head {
         ops::token_cross_entropy(self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
     }
 
-    /// Logits divided by the multiple of the width, bias aside: a factor on the smaller side of the product.
+    /// The factor of the logits on the smaller side of the product.
     fn scaled(&self, x: Tensor<3>) -> Tensor<3> {
         if self.factor == 1.0 { x } else { x * self.factor }
     }

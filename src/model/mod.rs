@@ -22,6 +22,7 @@ mod recorded;
 pub mod residual;
 mod spec;
 pub mod transformer;
+mod weights;
 
 pub use account::{Account, Kept};
 pub use mup::MupConfig;
@@ -31,3 +32,4 @@ pub use probe::Activity;
 pub use recorded::Recorded;
 pub use spec::{ModelConfig, ModelSpec};
 pub use transformer::{Loss, Transformer};
+pub use weights::Weights;

@@ -1,7 +1,7 @@
 //! The whole model: embedding, blocks, final norm, head. It only composes.
 
 use super::{
-    Account, Kept, ModelSpec, Pass,
+    Account, Kept, ModelSpec, Pass, Weights,
     attention::Attention,
     embedding::Embedding,
     feed_forward::FeedForward,
@@ -55,6 +55,15 @@ impl ModelSpec {
         let scope = Scope::new(seed, &self.init, self.layers, self.width, self.weight_shrink(), device).at_multiple(self.multiple());
         let model = self.compose(&scope);
         (model, scope.marks())
+    }
+
+    /// The model with given parameters.
+    ///
+    /// # Panics
+    ///
+    /// If one is missing, or is not of its size: see [`ModelSpec::parameter_shapes`].
+    pub fn build_from(&self, weights: Weights, device: &Device) -> Transformer {
+        self.compose(&Scope::new(0, &self.init, self.layers, self.width, 1.0, device).at_multiple(self.multiple()).given(weights))
     }
 
     fn compose(&self, scope: &Scope) -> Transformer {

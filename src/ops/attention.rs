@@ -87,10 +87,10 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, options: &AttentionOp
     let sum = weights.clone().sum_dim(3);
     let weights = weights.cast(dtype).reshape([batch, kv_heads, rows, key_seq]);
     let mixed = product(weights, v).reshape([batch, heads, query_seq, head_dim]);
-    (mixed.cast(FloatDType::F32) / sum).cast(dtype)
+    (mixed.cast(precision::wide(sum.dtype())) / sum).cast(dtype)
 }
 
-/// The scores that [`attention`] takes the softmax of, in f32, twice: as scaled products of queries and keys, before soft cap
+/// The scores that [`attention`] takes the softmax of, in f32 or f64, twice: as scaled products of queries and keys, before soft cap
 /// and bias, and as the softmax reads them. Composed on every device; what a query does not see is -∞ in both.
 ///
 /// # Shapes
@@ -119,14 +119,15 @@ fn scores(q: Tensor<4>, k: Tensor<4>, options: &AttentionOptions, mask: &Mask, l
     let q = q.mul_scalar(options.scale / options.soft_cap.unwrap_or(1.0));
     // The query heads of a group become rows of one product with their keys.
     let q = if kv_heads == heads { q } else { q.reshape([batch, kv_heads, heads / kv_heads * query_seq, head_dim]) };
-    let products = product(q, k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(FloatDType::F32);
+    let wide = precision::wide(q.dtype());
+    let products = product(q, k.transpose()).reshape([batch, heads, query_seq, key_seq]).cast(wide);
     look(&products);
     let scores = match options.soft_cap {
         Some(cap) => products.tanh().mul_scalar(cap),
         None => products,
     };
     let scores = match mask.additive(&options.bias, &scores.device()) {
-        Some(mask) => scores + mask,
+        Some(mask) => scores + mask.cast(wide),
         None => scores,
     };
     match &options.starts {

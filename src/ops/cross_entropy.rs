@@ -1,6 +1,7 @@
 //! Cross-entropy of logits and targets, per token.
 
-use burn::tensor::{FloatDType, Int, Tensor};
+use super::precision;
+use burn::tensor::{Int, Tensor};
 
 /// What is done to the logits and added to the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,7 +37,8 @@ pub struct CrossEntropy {
 /// On Flex, if a target is not below vocab; GPUs do not check.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, options: CrossEntropyOptions) -> CrossEntropy {
     let [n, _] = logits.dims();
-    let mut z = logits.cast(FloatDType::F32);
+    let wide = precision::wide(logits.dtype());
+    let mut z = logits.cast(wide);
     if let Some(cap) = options.soft_cap {
         z = z.div_scalar(cap).tanh().mul_scalar(cap);
     }

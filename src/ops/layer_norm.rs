@@ -5,7 +5,7 @@ use super::{
     add::{add, terms},
     flex::norm::Kind,
     fused::norm::Norm,
-    operator, path,
+    operator, path, precision,
 };
 use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
@@ -22,15 +22,16 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, gain: Option<Tensor<1>>, bias: O
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(vectors).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
-    let x = x.cast(FloatDType::F32);
+    let wide = precision::wide(x.dtype());
+    let x = x.cast(wide);
     let centred = x.clone() - x.mean_dim(D - 1);
     let variance = (centred.clone() * centred.clone()).mean_dim(D - 1);
     let mut y = centred * variance.add_scalar(eps).sqrt().recip();
     if let Some(gain) = gain {
-        y = y * gain.cast(FloatDType::F32).unsqueeze();
+        y = y * gain.cast(wide).unsqueeze();
     }
     if let Some(bias) = bias {
-        y = y + bias.cast(FloatDType::F32).unsqueeze();
+        y = y + bias.cast(wide).unsqueeze();
     }
     y.cast(dtype)
 }

@@ -1,5 +1,6 @@
 //! The element type of the operands of matrix products.
 
+use burn::tensor::{DType, FloatDType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{cell::Cell, fmt};
@@ -39,6 +40,11 @@ thread_local! {
 /// What the operators that this thread calls read.
 pub(super) fn current() -> Precision {
     HERE.get()
+}
+
+/// What statistics, softmax and losses of tensors of this type are computed in: f64 for f64, f32 for all others.
+pub(super) fn wide(dtype: DType) -> FloatDType {
+    if dtype == DType::F64 { FloatDType::F64 } else { FloatDType::F32 }
 }
 
 /// Runs `body` with matrix products, and later their gradients, of operands of this type; [`Precision::F32`] outside.

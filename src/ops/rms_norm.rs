@@ -5,7 +5,7 @@ use super::{
     add::{add, terms},
     flex::norm::Kind,
     fused::norm::Norm,
-    operator, path,
+    operator, path, precision,
 };
 use burn::tensor::{DType, DispatchTensor, FloatDType, Tensor};
 
@@ -32,13 +32,14 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, gain: RmsGain, eps: f64) -> Tensor
         return operator::call(norm, std::iter::once(x.into_dispatch()).chain(gain).collect(), None);
     }
     let dtype = FloatDType::from(x.dtype());
-    let x = x.cast(FloatDType::F32);
+    let wide = precision::wide(x.dtype());
+    let x = x.cast(wide);
     let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);
     let y = x * mean_square.add_scalar(eps).sqrt().recip();
     match gain {
         RmsGain::None => y.cast(dtype),
         RmsGain::AfterCast(w) => y.cast(dtype) * w.cast(dtype).unsqueeze(),
-        RmsGain::UnitOffset(w) => (y * w.cast(FloatDType::F32).add_scalar(1.0).unsqueeze()).cast(dtype),
+        RmsGain::UnitOffset(w) => (y * w.cast(wide).add_scalar(1.0).unsqueeze()).cast(dtype),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Rotation of channel pairs by position.
 
 use super::{
-    Op, fused, operator, path,
+    Op, fused, operator, path, precision,
     rotation::{Rotation, Uploaded},
 };
 use burn::tensor::{FloatDType, Tensor};
 
-/// Rotates each pair (a, b) of channels to (a·cos - b·sin, b·cos + a·sin) (Su et al. 2021, equation 34), in f32, and
-/// casts back.
+/// Rotates each pair (a, b) of channels to (a·cos - b·sin, b·cos + a·sin) (Su et al. 2021, equation 34), in f32 (f64 for f64),
+/// and casts back.
 ///
 /// # Shapes
 ///
@@ -19,9 +19,10 @@ pub fn rotary(x: Tensor<4>, rotation: &Rotation) -> Tensor<4> {
     }
     let dtype = FloatDType::from(x.dtype());
     let Uploaded { cos, sin, swap } = rotation.upload(&x.device());
-    let x = x.cast(FloatDType::F32);
-    let partner = x.clone().matmul(swap);
-    (x * cos + partner * sin).cast(dtype)
+    let wide = precision::wide(x.dtype());
+    let x = x.cast(wide);
+    let partner = x.clone().matmul(swap.cast(wide));
+    (x * cos.cast(wide) + partner * sin.cast(wide)).cast(dtype)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod node;
 mod schema;
 mod shape;
 mod spelling;
+mod tree;
 
 pub use document::Document;
 pub use error::{Error, Mistake, Problem, Result};
@@ -26,3 +27,4 @@ pub use node::Origin;
 pub use schema::schema;
 pub use spelling::nearest;
 pub(crate) use spelling::written;
+pub(crate) use tree::flatten;

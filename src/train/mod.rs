@@ -1,6 +1,7 @@
 //! One run, from a resolved specification to its result. It does not know which arm it is.
 
 mod adamw;
+mod adopt;
 mod batch;
 pub mod bench;
 pub mod calibration;
@@ -9,18 +10,23 @@ mod clip;
 mod interrupt;
 mod memory;
 mod metrics;
+mod open;
 pub mod optimizer;
 mod probe;
+mod publish;
 mod renderer;
 mod run;
 mod spec;
 mod step;
 mod strategy;
 
+pub use adopt::adopt;
 pub use batch::{Batch, Batches};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
+pub use open::{Opened, Origin, open_model};
 pub use probe::{History, LayerProbe, Probe, Spikes};
+pub use publish::{COMPANIONS, Publishing, publish};
 pub use run::{load_model, run, run_until, version};
 pub use spec::{
     AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig,

@@ -33,8 +33,8 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool, mpsc},
 };
 
-const SPEC: &str = "spec.toml";
-const RESULT: &str = "result.json";
+pub(super) const SPEC: &str = "spec.toml";
+pub(super) const RESULT: &str = "result.json";
 const LOG: &str = "log.txt";
 
 /// Trains one run to its end, or continues it from its checkpoint in `out`, until [`interrupter`] is set.

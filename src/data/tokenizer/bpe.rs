@@ -5,11 +5,12 @@
 
 use super::{
     hash::Map,
+    json::{Words, json},
     pieces::{FIRST_PIECE, Pieces},
     words::{SPACES, split, split_scripts},
 };
 use crate::settings::{Error, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{cmp::Reverse, collections::BinaryHeap, path::Path};
 
 /// Words longer than this are not remembered.
@@ -151,44 +152,9 @@ impl Bpe {
 
     /// This tokenizer in the format of the `tokenizers` library, laid out as LLaMA's.
     pub(super) fn to_json(&self) -> String {
-        let shown = |text: &str| text.replace(' ', "▁");
-        let mut vocab = serde_json::Map::new();
-        for (id, name) in ["<unk>", "<s>", "</s>"].iter().enumerate() {
-            vocab.insert((*name).into(), id.into());
-        }
-        for byte in 0..256 {
-            vocab.insert(format!("<0x{byte:02X}>"), (3 + byte).into());
-        }
-        for (index, text) in self.pieces.texts().iter().enumerate() {
-            vocab.insert(shown(text), (FIRST_PIECE + index).into());
-        }
-        let text = |id: u32| shown(&self.pieces.texts()[id as usize - FIRST_PIECE]);
-        let merges: Vec<[String; 2]> = self.ranked.iter().map(|&(left, right)| [text(left), text(right)]).collect();
-        let special = |id: u32, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
-        let value = json!({
-            "version": "1.0",
-            "truncation": null,
-            "padding": null,
-            "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
-            "normalizer": {"type": "Sequence", "normalizers": [
-                {"type": "Prepend", "prepend": "▁"},
-                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
-            ]},
-            "pre_tokenizer": {"type": "Split", "pattern": {"Regex": SPACES}, "behavior": "Isolated", "invert": false},
-            "post_processor": null,
-            "decoder": {"type": "Sequence", "decoders": [
-                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0}
-            ]},
-            "model": {
-                "type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": true, "byte_fallback": true, "ignore_merges": false,
-                "vocab": vocab, "merges": merges
-            }
-        });
-        value.to_string()
+        let text = |id: u32| &*self.pieces.texts()[id as usize - FIRST_PIECE];
+        let merges: Vec<[&str; 2]> = self.ranked.iter().map(|&(left, right)| [text(left), text(right)]).collect();
+        json(self.pieces.texts(), &merges, &Words::Llama(SPACES))
     }
 
     /// Reads what [`Bpe::to_json`] wrote.

@@ -6,6 +6,7 @@
 mod bpe;
 mod hash;
 mod imported;
+mod json;
 mod pieces;
 mod train;
 mod words;
@@ -111,6 +112,26 @@ impl Tokenizer {
         let meta = Meta { format: FORMAT, kind: kind.into(), characters };
         let text = serde_json::to_string_pretty(&meta).expect("plain data");
         cache::write_whole(&folder.join(META), text.as_bytes())
+    }
+
+    /// Reads a `tokenizer.json` of the `tokenizers` library.
+    ///
+    /// # Errors
+    ///
+    /// A file that is missing or broken, or has no token that opens documents.
+    pub fn read(path: &Path) -> Result<Self> {
+        Ok(Self::from(Inner::Imported(Box::new(Imported::read(path)?))))
+    }
+
+    /// The tokenizer as a `tokenizer.json` of the `tokenizers` library, which gives the same ids, but for text with U+2581
+    /// where spaces are written so.
+    pub fn to_json(&self) -> String {
+        match &*self.inner {
+            Inner::Bytes(pieces) => json::json(pieces.texts(), &[], &json::Words::Plain),
+            Inner::Characters(characters) => json::json(characters.pieces().texts(), &[], &json::Words::Plain),
+            Inner::Bpe(bpe) => bpe.to_json(),
+            Inner::Imported(imported) => imported.source().to_string(),
+        }
     }
 
     /// Ids of a text, without special tokens.

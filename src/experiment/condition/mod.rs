@@ -8,9 +8,8 @@ mod evaluate;
 mod parse;
 mod token;
 
-use super::tree;
 use crate::{
-    settings::{keys, nearest},
+    settings::{flatten, keys, nearest},
     train::{RunConfig, RunSpec},
 };
 use parse::Node;
@@ -58,7 +57,7 @@ impl Condition {
 
 /// Every name that a condition can use, with its value in this run.
 fn names(run: &RunSpec) -> BTreeMap<String, Value> {
-    let mut values = tree::flatten(run);
+    let mut values = flatten(run);
     let cost = run.model.account(run.model.context);
     let tokens = run.tokens_per_step() * run.train.steps as u64;
     let derived = [

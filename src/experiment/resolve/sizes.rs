@@ -11,7 +11,7 @@ use super::{
     layers::Resolver,
 };
 use crate::{
-    settings::{Document, Error, Result},
+    settings::{Document, Error, Result, flatten},
     train::RunSpec,
 };
 
@@ -47,7 +47,7 @@ impl Resolver<'_> {
         }
         let written = self.written(layers)?;
         let model = &written.model;
-        let size = |arm: &Arm| tree::flatten(&arm.spec).get(size_key).and_then(serde_json::Value::as_u64);
+        let size = |arm: &Arm| flatten(&arm.spec).get(size_key).and_then(serde_json::Value::as_u64);
         let (Some(home_size), Some(reference_size)) = (size(home), size(reference)) else {
             let help = "for example \"model.feed_forward.hidden\" or \"model.width\"";
             return Err(self.refuse(at, format!("`{size_key}` is no size of the model"), help));

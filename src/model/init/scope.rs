@@ -1,6 +1,7 @@
 //! Where a parameter stands, and how it is therefore drawn.
 
 use super::{InitConfig, draw};
+use crate::model::Weights;
 use burn::{
     module::{Param, ParamId},
     tensor::{Device, Tensor, TensorData},
@@ -52,6 +53,7 @@ pub struct Scope {
     shrink: f64,
     device: Device,
     sketch: Option<Sketch>,
+    given: Option<Arc<Mutex<Weights>>>,
     marks: Arc<Mutex<Marks>>,
 }
 
@@ -62,7 +64,7 @@ impl Scope {
     pub fn new(seed: u64, scheme: &InitConfig, layers: usize, width: usize, shrink: f64, device: &Device) -> Self {
         let path = String::new();
         let (scheme, device, marks) = (scheme.clone(), device.clone(), Arc::default());
-        Self { seed, path, scheme, width, multiple: 1.0, layers, layer: None, shrink, device, sketch: None, marks }
+        Self { seed, path, scheme, width, multiple: 1.0, layers, layer: None, shrink, device, sketch: None, given: None, marks }
     }
 
     /// The same place in a model of so many times µP's base width.
@@ -74,6 +76,11 @@ impl Scope {
     /// uninitialised (zeros if somebody reads it), and [`Scope::sketched`] lists them.
     pub fn sketch(layers: usize, width: usize) -> Self {
         Self { sketch: Some(Sketch::default()), ..Self::new(0, &InitConfig::default(), layers, width, 1.0, &Device::flex()) }
+    }
+
+    /// The same place where parameters are given instead of drawn.
+    pub fn given(self, weights: Weights) -> Self {
+        Self { given: Some(Arc::new(Mutex::new(weights))), ..self }
     }
 
     /// Paths and shapes of the parameters asked for so far, in that order; empty unless this comes from
@@ -118,7 +125,7 @@ impl Scope {
     /// See [`InitConfig`] for the scales.
     pub fn matrix(&self, name: &str, inputs: usize, outputs: usize, role: Role) -> Param<Tensor<2>> {
         let shape = [inputs, outputs];
-        if let Some(param) = self.note(name, shape) {
+        if let Some(param) = self.note(name, shape).or_else(|| self.take(name, shape)) {
             return param;
         }
         let place =
@@ -131,11 +138,22 @@ impl Scope {
 
     /// A parameter filled with one value.
     pub fn constant<const D: usize>(&self, name: &str, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
-        self.note(name, shape).unwrap_or_else(|| Param::from_tensor(Tensor::full(shape, value, &self.device)))
+        self.note(name, shape)
+            .or_else(|| self.take(name, shape))
+            .unwrap_or_else(|| Param::from_tensor(Tensor::full(shape, value, &self.device)))
     }
 
     fn path_of(&self, name: impl Display) -> String {
         if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Where parameters are given: this one.
+    fn take<const D: usize>(&self, name: &str, shape: [usize; D]) -> Option<Param<Tensor<D>>> {
+        let path = self.path_of(name);
+        let values = self.given.as_ref()?.lock().expect("no panic while held").remove(&path);
+        let values = values.unwrap_or_else(|| panic!("{path} is not among the given parameters"));
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "{path} has the shape {shape:?}");
+        Some(Param::from_data(TensorData::new(values, shape), &self.device))
     }
 
     /// In a sketch: notes the parameter and returns a stand-in that allocates when read.

@@ -1,0 +1,202 @@
+//! What several families share: activations by their names, projections, patterns of layers.
+
+use super::super::{keys::Keys, layout::Layout};
+use crate::model::{
+    ModelConfig, ModelSpec,
+    attention::{AttentionBias, AttentionConfig, BiasConfig, Span},
+    feed_forward::{FeedForwardConfig, FeedForwardKind, Hidden},
+    norm::{LayerNormConfig, NormConfig, RmsNormConfig},
+    position::{PositionConfig, RopeConfig, Use},
+};
+use serde_json::{Map, Value, json};
+
+/// Names of activations in `transformers`, each with the ungated and the gated kind, as far as there are both.
+const ACTIVATIONS: [(&str, Option<FeedForwardKind>, Option<FeedForwardKind>); 11] = [
+    ("relu", Some(FeedForwardKind::Relu), Some(FeedForwardKind::Reglu)),
+    ("gelu", Some(FeedForwardKind::Gelu), Some(FeedForwardKind::Geglu)),
+    ("gelu_new", Some(FeedForwardKind::GeluTanh), Some(FeedForwardKind::GegluTanh)),
+    ("gelu_pytorch_tanh", Some(FeedForwardKind::GeluTanh), Some(FeedForwardKind::GegluTanh)),
+    ("gelu_fast", Some(FeedForwardKind::GeluTanh), Some(FeedForwardKind::GegluTanh)),
+    ("silu", Some(FeedForwardKind::Silu), Some(FeedForwardKind::Swiglu)),
+    ("swish", Some(FeedForwardKind::Silu), Some(FeedForwardKind::Swiglu)),
+    ("relu2", Some(FeedForwardKind::Relu2), None),
+    ("relu_squared", Some(FeedForwardKind::Relu2), None),
+    ("sigmoid", None, Some(FeedForwardKind::Glu)),
+    ("linear", None, Some(FeedForwardKind::Bilinear)),
+];
+
+/// The kind that an activation makes of the feed-forward branch.
+pub fn activation(keys: &Keys, key: &str, otherwise: &str, gated: bool) -> FeedForwardKind {
+    let name = keys.word(key, otherwise);
+    let known = || ACTIVATIONS.iter().filter(|row| if gated { row.2.is_some() } else { row.1.is_some() });
+    let found = known().find(|row| row.0 == name).and_then(|row| if gated { row.2 } else { row.1 });
+    found.unwrap_or_else(|| {
+        let names: Vec<&str> = known().map(|row| row.0).collect();
+        keys.refuse(key, format!("the activation {name:?} is not known"), format!("known are {}", names.join(", ")));
+        FeedForwardKind::Swiglu
+    })
+}
+
+/// The name of a kind's activation.
+pub fn activation_name(kind: FeedForwardKind) -> &'static str {
+    let row = ACTIVATIONS.iter().find(|row| row.1 == Some(kind) || row.2 == Some(kind));
+    row.map_or("silu", |row| row.0)
+}
+
+/// A model of so many layers, width, vocabulary, context.
+pub fn model(layers: usize, width: usize, vocab: usize, context: usize) -> ModelConfig {
+    ModelConfig { layers, width, vocab: Some(vocab), context, ..ModelConfig::default() }
+}
+
+/// RMSNorm with LLaMA's gain.
+pub fn rms(eps: f64) -> NormConfig {
+    NormConfig::Rms(RmsNormConfig { eps, ..RmsNormConfig::default() })
+}
+
+/// LayerNorm with gain and bias.
+pub fn layer_norm(eps: f64) -> NormConfig {
+    NormConfig::Layer(LayerNormConfig { eps, ..LayerNormConfig::default() })
+}
+
+/// The number that a norm adds.
+pub fn eps(norm: &NormConfig) -> f64 {
+    match norm {
+        NormConfig::Rms(config) => config.eps,
+        NormConfig::Layer(config) => config.eps,
+        NormConfig::Dyt(_) | NormConfig::None(_) => 1e-5,
+    }
+}
+
+/// Biases on queries, keys and values, and on the output.
+pub fn biases(qkv: bool, output: bool) -> BiasConfig {
+    BiasConfig::Each(AttentionBias { query: qkv, key: qkv, value: qkv, output })
+}
+
+/// A feed-forward branch with a hidden size as written.
+pub fn feed_forward(kind: FeedForwardKind, hidden: usize, bias: bool) -> FeedForwardConfig {
+    FeedForwardConfig { kind, hidden: Hidden::Size(hidden), bias }
+}
+
+/// Windows as `sliding_window` says, for the layers that `windowed` names. One that no sequence reaches is none.
+pub fn windows(attention: &mut AttentionConfig, window: Option<usize>, context: usize, layers: usize, windowed: impl Fn(usize) -> bool) {
+    let spans: Vec<Span> = (0..layers).map(|layer| if windowed(layer) { Span::Window } else { Span::Full }).collect();
+    if let Some(window) = window.filter(|window| *window < context)
+        && spans.contains(&Span::Window)
+    {
+        attention.window = Some(window);
+        attention.pattern = spans;
+    }
+}
+
+/// Which layers have a window by `layer_types`, if it is there.
+pub fn layer_types(keys: &Keys, layers: usize) -> Option<Vec<bool>> {
+    let words = keys.words("layer_types")?;
+    let known = |word: &String| matches!(word.as_str(), "full_attention" | "sliding_attention");
+    if words.len() != layers || !words.iter().all(known) {
+        keys.refuse("layer_types", "is not one of full_attention and sliding_attention for each layer", "no other can be imported");
+        return None;
+    }
+    Some(words.iter().map(|word| word == "sliding_attention").collect())
+}
+
+/// `layer_types` of a model.
+pub fn layer_types_of(spec: &ModelSpec) -> Value {
+    let word = |layer| if spec.attention.window_at(layer).is_some() { "sliding_attention" } else { "full_attention" };
+    (0..spec.layers).map(word).collect::<Vec<_>>().into()
+}
+
+/// The window of a model; null if it has none.
+pub fn window_of(spec: &ModelSpec) -> Value {
+    spec.attention.window.map_or(Value::Null, Value::from)
+}
+
+/// The rotary positions of a model; those of others are not what comes out when it is read back.
+pub fn rope_of(spec: &ModelSpec) -> RopeConfig {
+    match &spec.position {
+        PositionConfig::Rope(rope) => rope.clone(),
+        _ => RopeConfig { fraction: 1.0, pattern: vec![Use::On], ..RopeConfig::default() },
+    }
+}
+
+/// The options that most families name alike.
+pub fn sizes(spec: &ModelSpec) -> Map<String, Value> {
+    let Value::Object(map) = json!({
+        "vocab_size": spec.vocab,
+        "hidden_size": spec.width,
+        "intermediate_size": spec.feed_forward.hidden,
+        "num_hidden_layers": spec.layers,
+        "num_attention_heads": spec.attention.heads,
+        "num_key_value_heads": spec.attention.kv_heads,
+        "hidden_act": activation_name(spec.feed_forward.kind),
+        "max_position_embeddings": spec.context,
+        "tie_word_embeddings": spec.embedding.tied,
+    }) else {
+        unreachable!("an object was written")
+    };
+    map
+}
+
+/// Adds options to others.
+pub fn with(mut map: Map<String, Value>, more: Value) -> Map<String, Value> {
+    if let Value::Object(more) = more {
+        map.extend(more);
+    }
+    map
+}
+
+/// The projections of the feed-forward branch as LLaMA names them.
+pub const GATED: [(&str, &str); 3] = [("gate_proj", "gate"), ("up_proj", "up"), ("down_proj", "down")];
+
+/// Blocks as LLaMA names them in `transformers`: separate projections; norms and feed-forward by names of theirs and ours.
+pub fn llama_blocks(layout: &mut Layout, spec: &ModelSpec, feed_forward: &[(&str, &str)], norms: &[(&str, &str)]) {
+    for layer in 0..spec.layers {
+        let (theirs, ours) = (format!("model.layers.{layer}"), format!("layers.{layer}"));
+        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("o_proj", "output")] {
+            layout.linear(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
+        }
+        for (name, own) in [("q_norm", "query_norm"), ("k_norm", "key_norm")] {
+            layout.norm(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
+        }
+        for (name, own) in feed_forward {
+            layout.linear(&format!("{theirs}.mlp.{name}"), &format!("{ours}.feed_forward.{own}"));
+        }
+        for (name, own) in norms {
+            layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
+        }
+    }
+}
+
+/// Embedding, final norm and head as LLaMA names them.
+pub fn llama_ends(layout: &mut Layout) {
+    layout.table("model.embed_tokens.weight", "embedding.weight", 0);
+    layout.norm("model.norm", "final_norm");
+    layout.rows("lm_head.weight", "head.weight");
+    layout.rows("lm_head.bias", "head.bias");
+}
+
+/// The norms before attention and feed-forward as LLaMA names them.
+pub const PRE_NORMS: [(&str, &str); 2] = [("input_layernorm", "attention_norm"), ("post_attention_layernorm", "feed_forward_norm")];
+
+/// A decoder with sizes as most families name them, and a gated feed-forward branch without biases.
+pub fn llama(keys: &Keys, tied: bool) -> ModelConfig {
+    let mut model = decoder(keys, tied);
+    model.feed_forward = feed_forward(activation(keys, "hidden_act", "silu", true), keys.size("intermediate_size"), false);
+    model
+}
+
+/// The same without its feed-forward branch.
+pub fn decoder(keys: &Keys, tied: bool) -> ModelConfig {
+    let layers = keys.size("num_hidden_layers");
+    let width = keys.size("hidden_size");
+    let context = keys.size_or("max_position_embeddings", 2048);
+    let heads = keys.size("num_attention_heads");
+    let mut model = model(layers, width, keys.size("vocab_size"), context);
+    model.attention = AttentionConfig {
+        heads,
+        kv_heads: Some(keys.size_or("num_key_value_heads", heads)),
+        head_dim: keys.maybe_size("head_dim"),
+        ..AttentionConfig::default()
+    };
+    model.embedding.tied = keys.flag("tie_word_embeddings", tied);
+    model
+}

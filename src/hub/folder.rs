@@ -1,0 +1,33 @@
+//! The files beside the weights of a model.
+
+use std::path::{Path, PathBuf};
+
+/// The options of a model.
+pub const CONFIG: &str = "config.json";
+/// The tokenizer in the format of the `tokenizers` library.
+pub const TOKENIZER: &str = "tokenizer.json";
+/// Files that say how a model is used, and that go along with it unread.
+pub const COMPANIONS: [&str; 5] =
+    ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja", "added_tokens.json"];
+
+/// The files of a folder that belong to its model, weights aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// `tokenizer.json`, if it is there.
+    pub tokenizer: Option<PathBuf>,
+    /// Those of the names in the docs of this module that are there.
+    pub companions: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Those of a folder.
+    pub fn of(folder: &Path) -> Self {
+        let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        Self { tokenizer: there(TOKENIZER), companions: COMPANIONS.iter().filter_map(|name| there(name)).collect() }
+    }
+}
+
+/// Whether a folder looks like one that `save_pretrained` wrote.
+pub fn is_model_folder(folder: &Path) -> bool {
+    folder.join(CONFIG).is_file()
+}

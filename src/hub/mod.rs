@@ -1,0 +1,28 @@
+//! Models in the layout of Hugging Face: `config.json`, safetensors, tokenizer files; in and out.
+//!
+//! ```text
+//! config.json ─ Keys ─► Family::read ─► ModelConfig ─ resolve ─► ModelSpec ┐
+//! *.safetensors ─ Shards ─► Family::layout(spec) ─ rows of theirs to columns of ours ─► weights by path ─► Transformer
+//! ```
+//!
+//! A family is a file under `families/`: how its options are read, how they are written, and where its tensors lie. What it
+//! cannot express is found by reading back what it has written, so no family lists what it lacks.
+
+mod export;
+mod families;
+mod folder;
+mod gather;
+mod import;
+mod keys;
+mod layout;
+mod pairing;
+mod rope;
+mod shards;
+
+pub use export::{Exported, Obstacle, export};
+pub use families::{Family, families, family};
+pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder};
+pub use import::{Imported, import};
+pub use layout::{Entry, Form, Layout, Part};
+pub use pairing::repaired;
+pub use shards::{Dtype, Shards, Written, write_safetensors};

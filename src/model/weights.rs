@@ -1,0 +1,76 @@
+//! Numbers by path: parameters and their gradients.
+
+use super::{Transformer, transformer::is_variant};
+use burn::{
+    module::{Module, ModuleVisitor, Param},
+    optim::GradientsParams,
+    tensor::Tensor,
+};
+use std::collections::BTreeMap;
+
+/// Values of every parameter, row-major, by its path without the segments of enum variants.
+pub type Weights = BTreeMap<String, Vec<f32>>;
+
+impl Transformer {
+    /// The parameters.
+    pub fn weights(&self) -> Weights {
+        let mut read = Read { path: vec![], gradients: None, found: Weights::new() };
+        self.visit(&mut read);
+        read.found
+    }
+
+    /// The gradients of the parameters; zeros where there is none.
+    pub fn gradients(&self, gradients: &GradientsParams) -> Weights {
+        let mut read = Read { path: vec![], gradients: Some(gradients), found: Weights::new() };
+        self.visit(&mut read);
+        read.found
+    }
+}
+
+struct Read<'a> {
+    path: Vec<String>,
+    gradients: Option<&'a GradientsParams>,
+    found: Weights,
+}
+
+impl ModuleVisitor for Read<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let values = match self.gradients {
+            None => param.val().into_data().iter::<f32>().collect(),
+            Some(gradients) => match gradients.get::<D>(param.id) {
+                Some(gradient) => gradient.into_data().iter::<f32>().collect(),
+                None => vec![0.0; param.lazy_shape().num_elements()],
+            },
+        };
+        self.found.insert(self.path.join("."), values);
+    }
+
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        if !is_variant(container_type) {
+            self.path.push(name.to_string());
+        }
+    }
+
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        if !is_variant(container_type) {
+            self.path.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::ModelConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn a_model_is_built_from_its_own_parameters() {
+        let spec = ModelConfig { width: 16, vocab: Some(11), ..ModelConfig::default() }.resolve(None).unwrap();
+        let device = Device::flex();
+        let weights = spec.build(3, &device).weights();
+        let shapes = spec.parameter_shapes();
+        assert_eq!(weights.len(), shapes.len());
+        assert!(shapes.iter().all(|(path, shape)| weights[path].len() == shape.iter().product::<usize>()));
+        assert_eq!(spec.build_from(weights.clone(), &device).weights(), weights);
+    }
+}

@@ -1,0 +1,55 @@
+//! A run's folder from a model that something else has made.
+
+use super::{
+    Outcome, RunResult, RunSpec,
+    checkpoint::{self, Contents, State},
+    run::{RESULT, SPEC, version},
+};
+use crate::{
+    data::Tokenizer,
+    device::DeviceName,
+    files,
+    model::Weights,
+    settings::{Error, Result},
+};
+use burn::{module::Module, tensor::Device};
+use std::{fs, path::Path};
+
+/// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it.
+///
+/// # Errors
+///
+/// A folder that holds a run already, or cannot be written.
+pub fn adopt(spec: &RunSpec, weights: Weights, tokenizer: &Tokenizer, note: String, out: &Path) -> Result<()> {
+    if out.join(SPEC).exists() {
+        return Err(Error::input(out.display(), "holds a run already", "choose another --out, or delete the folder"));
+    }
+    fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    let state = State { notes: vec![note], ..State::new(&spec.id()) };
+    let model = spec.model.build_from(weights, &Device::flex()).into_record();
+    checkpoint::save(out, Contents { model, optimizer: None, tokenizer, state: &state }, 1)?;
+    let device = DeviceName::Flex;
+    let result = RunResult {
+        id: state.id,
+        outcome: Outcome::Finished,
+        reason: None,
+        steps: 0,
+        tokens: 0,
+        metrics: state.metrics,
+        tokens_per_second: None,
+        seconds: 0.0,
+        device: device.to_string(),
+        path: spec.path(&device),
+        operators: spec.operators(&device),
+        threads: rayon::current_num_threads(),
+        version: version(),
+        data_hash: state.data_hash,
+        data_marks: state.data_marks,
+        noise: Default::default(),
+        peak_memory_bytes: None,
+        notes: state.notes,
+    };
+    files::write(&out.join(RESULT), &serde_json::to_vec_pretty(&result).expect("a result is plain data"))?;
+    // Last: without it the folder is no run.
+    files::write(&out.join(SPEC), toml::to_string_pretty(spec).expect("a specification is plain data").as_bytes())
+}

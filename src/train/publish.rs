@@ -1,0 +1,136 @@
+//! A model as a folder that `transformers` and what builds on it load: weights, tokenizer, card.
+
+use super::{Opened, Origin, RunResult, RunSpec, run::RESULT};
+use crate::{
+    data::Tokenizer,
+    files,
+    hub::{self, Dtype, Exported},
+    settings::{Error, Result},
+};
+use serde_json::{Value, json};
+use std::{fmt::Write, fs, path::Path};
+
+/// Where an imported run keeps the files that came with the weights.
+pub const COMPANIONS: &str = "hub";
+
+/// How to publish a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Publishing<'a> {
+    /// Folder that the model was read from.
+    pub source: &'a Path,
+    /// Folder to write.
+    pub out: &'a Path,
+    /// Type of the weights.
+    pub dtype: Dtype,
+    /// The family; by default the first that covers the model.
+    pub family: Option<&'a str>,
+}
+
+/// Writes `config.json`, weights, `tokenizer.json` with its companions, and a model card.
+///
+/// # Errors
+///
+/// A model that the family, or no family, can express: the options in the way are named.
+pub fn publish(model: Opened, tokenizer: Option<&Tokenizer>, how: Publishing) -> Result<&'static str> {
+    let Opened { spec, weights, origin } = model;
+    let asked = match &origin {
+        Origin::Hub { family, .. } => how.family.or(Some(family.model_type)),
+        Origin::Run(_) => how.family,
+    };
+    let mut exported = hub::export(&spec, weights, asked)?;
+    let companions = match &origin {
+        Origin::Hub { files, .. } => files.clone(),
+        Origin::Run(_) => hub::Files::of(&how.source.join(COMPANIONS)),
+    };
+    if let Some(tokenizer) = tokenizer {
+        // Our models open every document with one token, and so end one by opening the next.
+        exported.config.insert("bos_token_id".into(), json!(tokenizer.bos()));
+        exported.config.insert("eos_token_id".into(), json!(tokenizer.bos()));
+    }
+    fs::create_dir_all(how.out).map_err(Error::io("create the folder", how.out))?;
+    let copied = |path: &Path| {
+        let target = how.out.join(path.file_name().unwrap_or_default());
+        fs::read(path).map_err(Error::io("read", path)).and_then(|bytes| files::write(&target, &bytes))
+    };
+    match (&companions.tokenizer, tokenizer) {
+        (Some(path), _) => copied(path)?,
+        (None, Some(tokenizer)) => own_tokenizer(tokenizer, spec.context, how.out)?,
+        (None, None) => {}
+    }
+    companions.companions.iter().try_for_each(|path| copied(path))?;
+    if let Origin::Run(run) = &origin {
+        let result = fs::read(how.source.join(RESULT)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        files::write(&how.out.join("README.md"), card(run, result.as_ref(), &exported).as_bytes())?;
+    }
+    // The weights come last: a folder without them is taken for no model.
+    exported.write(how.out, how.dtype)?;
+    Ok(exported.family.model_type)
+}
+
+/// A tokenizer of our own layout with what `transformers` wants to know about it.
+fn own_tokenizer(tokenizer: &Tokenizer, context: usize, out: &Path) -> Result<()> {
+    let mut value: Value = serde_json::from_str(&tokenizer.to_json()).expect("a tokenizer is JSON");
+    let opening = "<s>";
+    // What stands before every document while training.
+    value["post_processor"] = json!({
+        "type": "TemplateProcessing",
+        "single": [{ "SpecialToken": { "id": opening, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+        "pair": [
+            { "SpecialToken": { "id": opening, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } },
+            { "SpecialToken": { "id": opening, "type_id": 1 } }, { "Sequence": { "id": "B", "type_id": 1 } }
+        ],
+        "special_tokens": { opening: { "id": opening, "ids": [tokenizer.bos()], "tokens": [opening] } },
+    });
+    let config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": opening, "eos_token": opening, "unk_token": "<unk>",
+        "model_max_length": context, "clean_up_tokenization_spaces": false,
+    });
+    let special = json!({ "bos_token": opening, "eos_token": opening, "unk_token": "<unk>" });
+    let generation = json!({ "bos_token_id": tokenizer.bos(), "eos_token_id": tokenizer.bos() });
+    for (name, value) in [
+        (hub::TOKENIZER, value),
+        ("tokenizer_config.json", config),
+        ("special_tokens_map.json", special),
+        ("generation_config.json", generation),
+    ] {
+        let text = serde_json::to_string_pretty(&value).expect("plain data") + "\n";
+        files::write(&out.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The model card: what the model is, and where it comes from.
+fn card(spec: &RunSpec, result: Option<&RunResult>, exported: &Exported) -> String {
+    let model = &spec.model;
+    let mut text = String::from(
+        "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- ablate\n---\n\n# A model trained with ablate\n\n",
+    );
+    let parameters = model.account(model.context).parameters;
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "| {name} | {value} |");
+    };
+    row("", String::new());
+    row("---", "---".into());
+    row("architecture here", format!("`{}`", exported.family.architecture));
+    row("parameters", parameters.to_string());
+    row("layers, width, context", format!("{}, {}, {}", model.layers, model.width, model.context));
+    row("vocabulary", model.vocab.to_string());
+    row("corpus", format!("`{}`", toml::Value::try_from(&spec.data.corpus).map(|value| value.to_string()).unwrap_or_default()));
+    row("fingerprint of corpus and tokenizer", format!("`{}`", spec.data.fingerprint));
+    row("run", format!("`{}`, seed {}", spec.id(), spec.train.seed));
+    if let Some(result) = result {
+        row("trained", format!("{} steps, {} tokens, on {}, by ablate {}", result.steps, result.tokens, result.device, result.version));
+        for (name, value) in &result.metrics {
+            row(name, value.to_string());
+        }
+        for note in &result.notes {
+            row("note", note.clone());
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\nEvery document of the training text was opened by the token `bos_token_id`: put it before a text. The whole specification:\n\n```toml\n{}```",
+        toml::to_string(spec).unwrap_or_default()
+    );
+    text
+}
