@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod data;
 mod experiment;
+mod hub;
 mod launch;
 mod model;
 mod ops;

@@ -3,15 +3,18 @@
 use ablate::{
     Result,
     data::Tokenizer,
-    hub::Dtype,
+    hub::{Dtype, Quantisation, write_gguf},
     settings::Error,
     train::{
         Origin, Publishing,
         checkpoint::{self, Which},
-        open_model, publish,
+        hand_on, open_model, publish,
     },
 };
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Write a model for other programs.
 #[derive(clap::Args, Debug)]
@@ -21,34 +24,74 @@ pub struct Args {
     /// Which checkpoint of a run: newest, best, or the step of one that was kept.
     #[arg(long, default_value_t, value_name = "WHICH")]
     checkpoint: Which,
-    /// Folder to write; MODEL-hf by default.
-    #[arg(long, value_name = "DIR")]
+    /// Layout: hf, a folder that transformers loads; gguf, a file of llama.cpp's; ablate, a run without its history.
+    #[arg(long, value_enum, default_value_t = Format::Hf)]
+    format: Format,
+    /// Folder to write, or file for gguf; the name of the model with the layout behind it by default.
+    #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Type of the weights: f32, f16 or bf16; that of the files for a model in the layout of Hugging Face, else f32.
+    /// Type of the weights: f32, f16, bf16, and q8_0 for gguf; that of the files for a model in the layout of Hugging Face,
+    /// else f32.
     #[arg(long, value_name = "TYPE")]
-    dtype: Option<Dtype>,
+    dtype: Option<String>,
     /// Architecture of transformers, by its model_type; by default the first that covers the model.
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
 }
 
+/// Layouts of models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Hugging Face.
+    Hf,
+    /// llama.cpp.
+    Gguf,
+    /// A run.
+    Ablate,
+}
+
+impl Format {
+    /// What stands behind the name of the model.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Hf => "-hf",
+            Self::Gguf => ".gguf",
+            Self::Ablate => "-model",
+        }
+    }
+}
+
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
+    let out = args.out.clone().unwrap_or_else(|| {
+        let mut name = args.model.components().collect::<PathBuf>().into_os_string();
+        name.push(args.format.ending());
+        name.into()
+    });
+    let filled = |folder: &Path| folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    if out.is_file() || filled(&out) {
+        return Err(Error::input(out.display(), "is there already", "choose another --out, or delete it"));
+    }
+    let what = match args.format {
+        Format::Ablate => hand_on(&args.model, args.checkpoint, &out).map(|()| "ablate"),
+        Format::Hf | Format::Gguf => convert(&args, &out),
+    }?;
+    super::print(&format!("{what}: {}\n", out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn convert(args: &Args, out: &Path) -> Result<&'static str> {
     let model = open_model(&args.model, args.checkpoint)?;
     let (tokenizer, stored) = match &model.origin {
         Origin::Run(_) => (Some(checkpoint::tokenizer(&args.model, args.checkpoint)?), Dtype::F32),
         Origin::Hub { files, dtype, .. } => (files.tokenizer.as_deref().map(Tokenizer::read).transpose()?, *dtype),
     };
-    let out = args.out.unwrap_or_else(|| {
-        let mut name = args.model.clone().into_os_string();
-        name.push("-hf");
-        name.into()
-    });
-    if out.exists() && out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::input(out.display(), "is there and not empty", "choose another --out, or delete the folder"));
+    let wrong = |message: String| Error::input("--dtype", message, "see `ablate export --help`");
+    let name = args.dtype.as_deref();
+    if args.format == Format::Gguf {
+        let quantisation = name.map_or(Ok(Quantisation::F32), |name| name.parse().map_err(wrong))?;
+        return write_gguf(&model.spec, model.weights, tokenizer.as_ref(), quantisation, out);
     }
-    let how = Publishing { source: &args.model, out: &out, dtype: args.dtype.unwrap_or(stored), family: args.family.as_deref() };
-    let family = publish(model, tokenizer.as_ref(), how)?;
-    super::print(&format!("{family}: {}\n", out.display()))?;
-    Ok(ExitCode::SUCCESS)
+    let dtype = name.map_or(Ok(stored), |name| name.parse().map_err(wrong))?;
+    publish(model, tokenizer.as_ref(), Publishing { source: &args.model, out, dtype, family: args.family.as_deref() })
 }

@@ -1,5 +1,8 @@
 //! The files beside the weights of a model.
 
+use super::shards::json;
+use crate::settings::Result;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// The options of a model.
@@ -25,6 +28,21 @@ impl Files {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         Self { tokenizer: there(TOKENIZER), companions: COMPANIONS.iter().filter_map(|name| there(name)).collect() }
     }
+}
+
+/// Special tokens, in a `config.json`.
+const SPECIAL: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
+
+/// The special tokens that a folder's `config.json` names; null for those that it does not name, and without such a file,
+/// so that no default of `transformers` lies beyond a small vocabulary.
+///
+/// # Errors
+///
+/// A file that is no JSON.
+pub fn special_tokens(folder: &Path) -> Result<Map<String, Value>> {
+    let path = folder.join(CONFIG);
+    let value = if path.is_file() { json(&path)? } else { Value::Null };
+    Ok(SPECIAL.iter().map(|key| (key.to_string(), value.get(key).cloned().unwrap_or_default())).collect())
 }
 
 /// Whether a folder looks like one that `save_pretrained` wrote.

@@ -41,7 +41,7 @@ fn source(form: Form, input: usize, output: usize, inputs: usize, outputs: usize
 }
 
 /// The values of a tensor of theirs.
-fn gathered(layout: &Layout, entry: &Entry, numbers: &Weights) -> Vec<f32> {
+pub(super) fn gathered(layout: &Layout, entry: &Entry, numbers: &Weights) -> Vec<f32> {
     let mut values = vec![0.0; layout.shape(entry).iter().product()];
     let outputs: usize = entry.parts.iter().map(|part| part.columns.len()).sum();
     let mut before = 0;

@@ -276,13 +276,44 @@ mod tests {
     #[test]
     fn absurd_values_are_refused() {
         for value in [json!(0), json!(-1), json!(1.5), json!(1e300), json!(u64::MAX), json!("4"), json!([])] {
-            assert_eq!(mistakes(json!({ "layers": value }), |keys| drop(keys.size("layers"))), ["layers"], "{value}");
+            assert_eq!(
+                mistakes(json!({ "layers": value }), |keys| {
+                    keys.size("layers");
+                }),
+                ["layers"],
+                "{value}"
+            );
         }
-        assert_eq!(mistakes(json!({}), |keys| drop(keys.size("layers"))), ["layers"]);
-        assert_eq!(mistakes(json!({ "eps": "small" }), |keys| drop(keys.number("eps", 1.0))), ["eps"]);
-        assert_eq!(mistakes(json!({ "act": 1 }), |keys| drop(keys.word("act", ""))), ["act"]);
-        assert_eq!(mistakes(json!({ "on": "yes" }), |keys| drop(keys.flag("on", false))), ["on"]);
-        assert_eq!(mistakes(json!({ "kinds": [1] }), |keys| drop(keys.words("kinds"))), ["kinds"]);
+        assert_eq!(
+            mistakes(json!({}), |keys| {
+                keys.size("layers");
+            }),
+            ["layers"]
+        );
+        assert_eq!(
+            mistakes(json!({ "eps": "small" }), |keys| {
+                keys.number("eps", 1.0);
+            }),
+            ["eps"]
+        );
+        assert_eq!(
+            mistakes(json!({ "act": 1 }), |keys| {
+                keys.word("act", "");
+            }),
+            ["act"]
+        );
+        assert_eq!(
+            mistakes(json!({ "on": "yes" }), |keys| {
+                keys.flag("on", false);
+            }),
+            ["on"]
+        );
+        assert_eq!(
+            mistakes(json!({ "kinds": [1] }), |keys| {
+                keys.words("kinds");
+            }),
+            ["kinds"]
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod export;
 mod families;
 mod folder;
 mod gather;
+mod gguf;
 mod import;
 mod keys;
 mod layout;
@@ -21,7 +22,8 @@ mod shards;
 
 pub use export::{Exported, Obstacle, export};
 pub use families::{Family, families, family};
-pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder};
+pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder, special_tokens};
+pub use gguf::{Quantisation, write_gguf};
 pub use import::{Imported, import};
 pub use layout::{Entry, Form, Layout, Part};
 pub use pairing::repaired;

@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn options_outside_their_range_are_problems() {
         let keys = |config: HeadConfig| config.problems().into_iter().map(|problem| problem.key).collect::<Vec<_>>();
-        assert!(keys(HeadConfig { soft_cap: Some(30.0), z_loss: 1e-4, label_smoothing: 0.1, bias: true }).is_empty());
+        assert!(keys(HeadConfig { scale: Some(0.5), soft_cap: Some(30.0), z_loss: 1e-4, label_smoothing: 0.1, bias: true }).is_empty());
         assert_eq!(
-            keys(HeadConfig { soft_cap: Some(0.0), z_loss: -1.0, label_smoothing: 1.0, bias: false }),
-            ["model.head.soft_cap", "model.head.z_loss", "model.head.label_smoothing"]
+            keys(HeadConfig { scale: Some(0.0), soft_cap: Some(0.0), z_loss: -1.0, label_smoothing: 1.0, bias: false }),
+            ["model.head.soft_cap", "model.head.scale", "model.head.z_loss", "model.head.label_smoothing"]
         );
         assert_eq!(keys(HeadConfig { z_loss: f64::NAN, ..Default::default() }), ["model.head.z_loss"]);
     }

@@ -2,8 +2,8 @@
 
 use super::{
     Outcome, RunResult, RunSpec,
-    checkpoint::{self, Contents, State},
-    run::{RESULT, SPEC, version},
+    checkpoint::{self, Contents, State, Which},
+    run::{RESULT, SPEC, load_model, version},
 };
 use crate::{
     data::Tokenizer,
@@ -14,6 +14,17 @@ use crate::{
 };
 use burn::{module::Module, tensor::Device};
 use std::{fs, path::Path};
+
+/// Writes one checkpoint of a run as a run that is over: without metrics, logs, other checkpoints and the optimizer's state.
+///
+/// # Errors
+///
+/// No run, no such checkpoint, a folder that holds a run already.
+pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
+    let (spec, model) = load_model(from, which, &DeviceName::Flex)?;
+    let tokenizer = checkpoint::tokenizer(from, which)?;
+    adopt(&spec, model.weights(), &tokenizer, format!("checkpoint `{which}` of {}", from.display()), out)
+}
 
 /// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it.
 ///

@@ -42,7 +42,10 @@ pub fn publish(model: Opened, tokenizer: Option<&Tokenizer>, how: Publishing) ->
         Origin::Hub { files, .. } => files.clone(),
         Origin::Run(_) => hub::Files::of(&how.source.join(COMPANIONS)),
     };
-    if let Some(tokenizer) = tokenizer {
+    let kept = how.source.join(COMPANIONS);
+    let origin_folder = if matches!(origin, Origin::Hub { .. }) { how.source } else { &kept };
+    exported.config.extend(hub::special_tokens(origin_folder)?);
+    if let (Some(tokenizer), None) = (tokenizer, &companions.tokenizer) {
         // Our models open every document with one token, and so end one by opening the next.
         exported.config.insert("bos_token_id".into(), json!(tokenizer.bos()));
         exported.config.insert("eos_token_id".into(), json!(tokenizer.bos()));

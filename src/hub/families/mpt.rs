@@ -24,8 +24,8 @@ fn read(keys: &Keys) -> ModelConfig {
     let eps = keys.number("layer_norm_epsilon", 1e-5);
     model.norm = NormConfig::Layer(LayerNormConfig { eps, bias: false, ..LayerNormConfig::default() });
     model.attention = AttentionConfig { heads: keys.size("n_heads"), ..AttentionConfig::default() };
-    let ratio = keys.size_or("expansion_ratio", 4);
-    model.feed_forward = feed_forward(FeedForwardKind::Gelu, ratio * width, false);
+    // transformers reads an `expansion_ratio`, and takes four times the width whatever it is.
+    model.feed_forward = feed_forward(FeedForwardKind::Gelu, 4 * width, false);
     model.embedding.tied = keys.flag("tie_word_embeddings", true);
     let mut alibi = AlibiConfig::default();
     match keys.object("attn_config") {
@@ -47,7 +47,7 @@ fn read(keys: &Keys) -> ModelConfig {
     keys.only("no_bias", true);
     keys.only("norm_type", "low_precision_layernorm");
     // What transformers reads and does not use.
-    keys.ignore(&["learned_pos_emb", "logit_scale", "embedding_fraction", "verbose", "init_config", "init_device"]);
+    keys.ignore(&["learned_pos_emb", "logit_scale", "expansion_ratio", "embedding_fraction", "verbose", "init_config", "init_device"]);
     model
 }
 
@@ -66,7 +66,6 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "d_model": spec.width,
         "n_layers": spec.layers,
         "n_heads": spec.attention.heads,
-        "expansion_ratio": (spec.feed_forward.hidden / spec.width).max(1),
         "layer_norm_epsilon": eps(&spec.norm),
         "attn_config": { "alibi": true, "alibi_bias_max": max, "softmax_scale": scale },
         "tie_word_embeddings": spec.embedding.tied,

@@ -1,0 +1,227 @@
+//! What llama.cpp calls the families, their options and their tensors.
+
+use super::{
+    super::{
+        layout::{Form, Layout},
+        pairing::repaired,
+    },
+    Quantisation,
+    file::{Tensor, Value},
+};
+use crate::model::{
+    ModelSpec, Weights,
+    feed_forward::FeedForwardKind,
+    norm::NormConfig,
+    position::{Pairing, PositionConfig, RopeScaling, Use},
+    residual::ResidualKind,
+};
+
+/// An architecture of llama.cpp.
+pub struct Architecture {
+    /// `general.architecture`.
+    pub name: &'static str,
+    /// Queries, keys and values are one tensor.
+    fused: bool,
+    /// Gate and up are one tensor, named up.
+    gated: bool,
+    /// Neighbours rotate together.
+    neighbours: bool,
+    /// It has windows.
+    windows: bool,
+    /// Activation that it takes for granted.
+    activation: FeedForwardKind,
+}
+
+/// A model with the names that llama.cpp has for its tensors.
+pub struct Names {
+    pub layout: Layout,
+    pub spec: ModelSpec,
+    pub weights: Weights,
+}
+
+const PLAIN: Architecture =
+    Architecture { name: "llama", fused: false, gated: false, neighbours: false, windows: false, activation: FeedForwardKind::Swiglu };
+
+impl Architecture {
+    /// The architecture of a family, if there is one.
+    pub fn of(model_type: &str) -> Option<Self> {
+        let gelu = FeedForwardKind::GeluTanh;
+        Some(match model_type {
+            // llama.cpp has one for both, without windows.
+            "llama" | "mistral" => Self { neighbours: true, ..PLAIN },
+            "qwen2" => Self { name: "qwen2", ..PLAIN },
+            "qwen3" => Self { name: "qwen3", ..PLAIN },
+            "smollm3" => Self { name: "smollm3", neighbours: true, ..PLAIN },
+            "gemma" => Self { name: "gemma", activation: FeedForwardKind::GegluTanh, ..PLAIN },
+            "gemma2" => Self { name: "gemma2", windows: true, activation: FeedForwardKind::GegluTanh, ..PLAIN },
+            "olmo" => Self { name: "olmo", neighbours: true, ..PLAIN },
+            "olmo2" => Self { name: "olmo2", ..PLAIN },
+            "phi3" => Self { name: "phi3", fused: true, gated: true, windows: true, ..PLAIN },
+            "starcoder2" => Self { name: "starcoder2", activation: gelu, ..PLAIN },
+            "arcee" => Self { name: "arcee", neighbours: true, activation: FeedForwardKind::Relu2, ..PLAIN },
+            "stablelm" => Self { name: "stablelm", ..PLAIN },
+            "cohere" => Self { name: "command-r", neighbours: true, ..PLAIN },
+            "gpt2" => Self { name: "gpt2", fused: true, activation: gelu, ..PLAIN },
+            "gpt_neox" => Self { name: "gptneox", fused: true, activation: gelu, ..PLAIN },
+            "phi" => Self { name: "phi2", activation: gelu, ..PLAIN },
+            "bloom" => Self { name: "bloom", fused: true, activation: gelu, ..PLAIN },
+            "mpt" => Self { name: "mpt", fused: true, activation: gelu, ..PLAIN },
+            "falcon" => Self { name: "falcon", fused: true, activation: gelu, ..PLAIN },
+            _ => return None,
+        })
+    }
+
+    /// An option of the model that the architecture has not.
+    pub fn lacks(&self, spec: &ModelSpec) -> Option<String> {
+        if spec.attention.window.is_some() && !self.windows {
+            return Some("windows".into());
+        }
+        if self.name == "gemma2" && (0..spec.layers).any(|layer| spec.attention.window_at(layer).is_some() != layer.is_multiple_of(2)) {
+            return Some("windows but on every other layer".into());
+        }
+        // It does not tell GELU from its approximation by tanh.
+        let same = |kind: FeedForwardKind| match kind {
+            FeedForwardKind::Gelu => FeedForwardKind::GeluTanh,
+            FeedForwardKind::Geglu => FeedForwardKind::GegluTanh,
+            other => other,
+        };
+        if same(spec.feed_forward.kind) != self.activation {
+            return Some(format!("{:?}", spec.feed_forward.kind));
+        }
+        if let PositionConfig::Rope(rope) = &spec.position {
+            let fourth = |layer: usize| (rope.pattern[layer % rope.pattern.len()] == Use::Off) == (layer + 1).is_multiple_of(4);
+            if self.name == "smollm3" && !(0..spec.layers).all(fourth) {
+                return Some("layers without rotation but every fourth".into());
+            }
+        }
+        None
+    }
+
+    /// The model with its tensors under the names of llama.cpp.
+    pub fn named(&self, spec: ModelSpec, weights: Weights) -> Names {
+        let pairing = if self.neighbours { Pairing::Interleaved } else { Pairing::Half };
+        let (spec, mut weights) = repaired(&spec, weights, pairing);
+        // Gains count from 0 there.
+        if let NormConfig::Rms(norm) = &spec.norm
+            && norm.unit_offset
+        {
+            let gains = weights.iter_mut().filter(|(path, _)| path.ends_with(".gain"));
+            gains.for_each(|(_, values)| values.iter_mut().for_each(|value| *value += 1.0));
+        }
+        let mut layout = Layout::new(&spec);
+        layout.table("token_embd.weight", "embedding.weight", 0);
+        layout.table("position_embd.weight", "position.weight", 0);
+        layout.norm("token_embd_norm", "embedding.norm");
+        for layer in 0..spec.layers {
+            self.block(&mut layout, &spec, layer);
+        }
+        layout.norm("output_norm", "final_norm");
+        layout.rows("output.weight", "head.weight");
+        layout.rows("output.bias", "head.bias");
+        Names { layout, spec, weights }
+    }
+
+    fn block(&self, layout: &mut Layout, spec: &ModelSpec, layer: usize) {
+        let (theirs, ours) = (format!("blk.{layer}"), format!("layers.{layer}"));
+        let all = ["query", "key", "value"].map(|name| format!("{ours}.attention.{name}"));
+        if self.fused {
+            layout.stacked(&format!("{theirs}.attn_qkv"), Form::Rows, &all.each_ref().map(String::as_str));
+        } else {
+            ["q", "k", "v"].iter().zip(&all).for_each(|(name, own)| layout.linear(&format!("{theirs}.attn_{name}"), own));
+        }
+        layout.linear(&format!("{theirs}.attn_output"), &format!("{ours}.attention.output"));
+        layout.norm(&format!("{theirs}.attn_q_norm"), &format!("{ours}.attention.query_norm"));
+        layout.norm(&format!("{theirs}.attn_k_norm"), &format!("{ours}.attention.key_norm"));
+        if self.gated {
+            let both = ["gate", "up"].map(|name| format!("{ours}.feed_forward.{name}"));
+            layout.stacked(&format!("{theirs}.ffn_up"), Form::Rows, &both.each_ref().map(String::as_str));
+        } else {
+            layout.linear(&format!("{theirs}.ffn_gate"), &format!("{ours}.feed_forward.gate"));
+            layout.linear(&format!("{theirs}.ffn_up"), &format!("{ours}.feed_forward.up"));
+        }
+        layout.linear(&format!("{theirs}.ffn_down"), &format!("{ours}.feed_forward.down"));
+        let norms: &[(&str, &str)] = match spec.residual.kind {
+            ResidualKind::Sandwich => &[
+                ("attn_norm", "attention_norm"),
+                ("post_attention_norm", "attention_output_norm"),
+                ("ffn_norm", "feed_forward_norm"),
+                ("post_ffw_norm", "feed_forward_output_norm"),
+            ],
+            ResidualKind::Output => &[("post_attention_norm", "attention_norm"), ("post_ffw_norm", "feed_forward_norm")],
+            // Falcon's norm of the attention came second, and is called so.
+            ResidualKind::Parallel if self.name == "falcon" => &[("attn_norm_2", "attention_norm"), ("attn_norm", "feed_forward_norm")],
+            _ => &[("attn_norm", "attention_norm"), ("ffn_norm", "feed_forward_norm")],
+        };
+        for (name, own) in norms {
+            layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
+        }
+    }
+
+    /// The options.
+    pub fn values(&self, spec: &ModelSpec) -> Vec<(String, Value)> {
+        let size = |number: usize| Value::U32(number as u32);
+        let float = |number: f64| Value::F32(number as f32);
+        let attention = &spec.attention;
+        let (eps, name) = match &spec.norm {
+            NormConfig::Rms(norm) => (norm.eps, "attention.layer_norm_rms_epsilon"),
+            NormConfig::Layer(norm) => (norm.eps, "attention.layer_norm_epsilon"),
+            NormConfig::Dyt(_) | NormConfig::None(_) => unreachable!("no family has this norm"),
+        };
+        let mut own: Vec<(&str, Value)> = vec![
+            ("vocab_size", size(spec.vocab)),
+            ("context_length", size(spec.context)),
+            ("embedding_length", size(spec.width)),
+            ("block_count", size(spec.layers)),
+            ("feed_forward_length", size(spec.feed_forward.hidden)),
+            ("attention.head_count", size(attention.heads)),
+            ("attention.head_count_kv", size(attention.kv_heads)),
+            ("attention.key_length", size(attention.head_dim)),
+            ("attention.value_length", size(attention.head_dim)),
+            (name, float(eps)),
+        ];
+        own.extend(attention.window.map(|window| ("attention.sliding_window", size(window))));
+        own.extend(attention.soft_cap.map(|cap| ("attn_logit_softcapping", float(cap))));
+        own.extend(spec.head.soft_cap.map(|cap| ("final_logit_softcapping", float(cap))));
+        own.extend(spec.head.scale.map(|scale| ("logit_scale", float(scale))));
+        if matches!(self.name, "gptneox" | "stablelm") {
+            own.push(("use_parallel_residual", Value::Bool(spec.residual.kind != ResidualKind::Pre)));
+        }
+        match &spec.position {
+            PositionConfig::Rope(rope) => {
+                own.push(("rope.dimension_count", size(rope.rotated(attention.head_dim))));
+                own.push(("rope.freq_base", float(rope.theta)));
+                match rope.scaling {
+                    RopeScaling::Linear { factor } => {
+                        own.push(("rope.scaling.type", Value::Text("linear".into())));
+                        own.push(("rope.scaling.factor", float(factor)));
+                    }
+                    RopeScaling::Yarn { factor, original_context, .. } => {
+                        own.push(("rope.scaling.type", Value::Text("yarn".into())));
+                        own.push(("rope.scaling.factor", float(factor)));
+                        own.push(("rope.scaling.original_context_length", size(original_context)));
+                    }
+                    RopeScaling::None {} | RopeScaling::Ntk { .. } | RopeScaling::Llama3 { .. } => {}
+                }
+            }
+            PositionConfig::Alibi(alibi) => own.push(("attention.max_alibi_bias", float(alibi.max_exponent))),
+            _ => {}
+        }
+        let general = [
+            ("general.architecture".to_string(), Value::Text(self.name.into())),
+            ("general.type".to_string(), Value::Text("model".into())),
+            ("general.alignment".to_string(), Value::U32(32)),
+            ("general.quantization_version".to_string(), Value::U32(2)),
+        ];
+        general.into_iter().chain(own.into_iter().map(|(key, value)| (format!("{}.{key}", self.name), value))).collect()
+    }
+
+    /// Llama 3's scaling, as what each frequency is divided by.
+    pub fn frequencies(&self, spec: &ModelSpec) -> Option<Tensor<'static>> {
+        let PositionConfig::Rope(rope) = &spec.position else { return None };
+        let RopeScaling::Llama3 { .. } = rope.scaling else { return None };
+        let rotated = rope.rotated(spec.attention.head_dim);
+        let (plain, scaled) = (RopeScaling::None {}.frequencies(rope.theta, rotated), rope.scaling.frequencies(rope.theta, rotated));
+        let divisors: Vec<f32> = plain.iter().zip(&scaled).map(|(plain, scaled)| (plain / scaled) as f32).collect();
+        Some(Tensor::new("rope_freqs.weight".into(), vec![divisors.len()], Quantisation::F32, move || divisors.clone()))
+    }
+}
