@@ -78,30 +78,23 @@ const MODELS: [(&str, &str); 24] = [
     (
         "bloom",
         "position = { kind = \"alibi\" }\nnorm.kind = \"layer\"\nattention.bias = true\nembedding.norm = { kind = \"layer\" }\n\
-         feed_forward = { kind = \"gelu_tanh\", hidden = 96, bias = true }",
+         feed_forward = { kind = \"gelu_tanh\", hidden = 128, bias = true }",
     ),
-    ("mpt", "position = { kind = \"alibi\" }\nnorm = { kind = \"layer\", bias = false }\nfeed_forward = { kind = \"gelu\", hidden = 96 }"),
+    ("mpt", "position = { kind = \"alibi\" }\nnorm = { kind = \"layer\", bias = false }\nfeed_forward = { kind = \"gelu\", hidden = 128 }"),
     (
         "falcon",
         "norm.kind = \"layer\"\nresidual.kind = \"parallel\"\nattention.kv_heads = 2\nfeed_forward = { kind = \"gelu\", hidden = 40 }",
     ),
 ];
 
-/// A model of 4 layers, width 24 and 31 tokens, with some keys set.
+/// A model of 4 layers, width 32 and 31 tokens, with some keys set.
 fn spec(keys: &str) -> ModelSpec {
     let mut document = Document::new("a test");
-    let base = [
-        "layers = 4",
-        "width = 24",
-        "context = 16",
-        "vocab = 31",
-        "attention.heads = 4",
-        "feed_forward.hidden = 40",
-        "position.pairing = \"half\"",
-    ];
-    for line in base.into_iter().chain(keys.lines()) {
+    let base = ["layers = 4", "width = 32", "context = 16", "vocab = 31", "attention.heads = 4", "feed_forward.hidden = 40"];
+    // As most families rotate, where there is a rotation and nothing else is said.
+    let half = (!keys.contains("position = ") && !keys.contains("pairing")).then_some("position.pairing = \"half\"");
+    for line in base.into_iter().chain(half).chain(keys.lines()) {
         let (key, value) = line.split_once(" = ").unwrap();
-        // A kind that is set takes the options of the other with it.
         document.set(&format!("model.{}={value}", key.trim()), "a test").unwrap();
     }
     let config: ablate::train::RunConfig = document.parse().unwrap();

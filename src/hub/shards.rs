@@ -176,7 +176,7 @@ impl Shards {
         for (tensor, file) in map {
             let there = shards.places.get(tensor).map(|place| &shards.files[place.file]);
             if there.and_then(|path| path.file_name()).and_then(|name| name.to_str()) != file.as_str() {
-                return Err(wrong(format!("says that {tensor} is in {file}, but it is not")));
+                return Err(wrong(format!("says that {tensor} is in {}, but it is not", file.as_str().unwrap_or_default())));
             }
         }
         Ok(shards)

@@ -37,10 +37,10 @@ pub fn activation(keys: &Keys, key: &str, otherwise: &str, gated: bool) -> FeedF
     })
 }
 
-/// The name of a kind's activation.
-pub fn activation_name(kind: FeedForwardKind) -> &'static str {
-    let row = ACTIVATIONS.iter().find(|row| row.1 == Some(kind) || row.2 == Some(kind));
-    row.map_or("silu", |row| row.0)
+/// The name of a kind's activation: of several the one that the family usually has, whose code rounds as its weights expect.
+pub fn activation_name(kind: FeedForwardKind, usual: &'static str) -> &'static str {
+    let fits = || ACTIVATIONS.iter().filter(|row| row.1 == Some(kind) || row.2 == Some(kind)).map(|row| row.0);
+    fits().find(|name| *name == usual).or_else(|| fits().next()).unwrap_or(usual)
 }
 
 /// A model of so many layers, width, vocabulary, context.
@@ -118,8 +118,8 @@ pub fn rope_of(spec: &ModelSpec) -> RopeConfig {
     }
 }
 
-/// The options that most families name alike.
-pub fn sizes(spec: &ModelSpec) -> Map<String, Value> {
+/// The options that most families name alike, with the activation that this family usually has.
+pub fn sizes(spec: &ModelSpec, usual: &'static str) -> Map<String, Value> {
     let Value::Object(map) = json!({
         "vocab_size": spec.vocab,
         "hidden_size": spec.width,
@@ -127,7 +127,7 @@ pub fn sizes(spec: &ModelSpec) -> Map<String, Value> {
         "num_hidden_layers": spec.layers,
         "num_attention_heads": spec.attention.heads,
         "num_key_value_heads": spec.attention.kv_heads,
-        "hidden_act": activation_name(spec.feed_forward.kind),
+        "hidden_act": activation_name(spec.feed_forward.kind, usual),
         "max_position_embeddings": spec.context,
         "tie_word_embeddings": spec.embedding.tied,
     }) else {

@@ -33,7 +33,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "attention_bias": spec.attention.bias.query,
         "logit_scale": spec.head.scale.unwrap_or(1.0),
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

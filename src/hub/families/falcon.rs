@@ -63,7 +63,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "num_attention_heads": heads,
         "num_kv_heads": kv_heads,
         "ffn_hidden_size": spec.feed_forward.hidden,
-        "activation": activation_name(spec.feed_forward.kind),
+        "activation": activation_name(spec.feed_forward.kind, "gelu"),
         "layer_norm_epsilon": eps(&spec.norm),
         "new_decoder_architecture": groups,
         "multi_query": kv_heads == 1,

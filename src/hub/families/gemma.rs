@@ -43,17 +43,14 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
 
 /// The options that [`base`] reads.
 pub fn base_of(spec: &ModelSpec) -> Map<String, Value> {
-    let name = match activation_name(spec.feed_forward.kind) {
-        "gelu_new" => "gelu_pytorch_tanh",
-        other => other,
-    };
+    let name = activation_name(spec.feed_forward.kind, "gelu_pytorch_tanh");
     let more = json!({
         "head_dim": spec.attention.head_dim,
         "rms_norm_eps": eps(&spec.norm),
         "hidden_act": name,
         "hidden_activation": name,
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "gelu_pytorch_tanh"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

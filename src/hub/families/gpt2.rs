@@ -42,7 +42,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "n_layer": spec.layers,
         "n_head": spec.attention.heads,
         "n_inner": spec.feed_forward.hidden,
-        "activation_function": activation_name(spec.feed_forward.kind),
+        "activation_function": activation_name(spec.feed_forward.kind, "gelu_new"),
         "layer_norm_epsilon": eps(&spec.norm),
         "tie_word_embeddings": spec.embedding.tied,
     });

@@ -70,7 +70,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "intermediate_size": spec.feed_forward.hidden,
         "attention_types": [[words, 1]],
         "window_size": spec.attention.window.unwrap_or(spec.context),
-        "activation_function": activation_name(spec.feed_forward.kind),
+        "activation_function": activation_name(spec.feed_forward.kind, "gelu_new"),
         "layer_norm_epsilon": eps(&spec.norm),
         "tie_word_embeddings": spec.embedding.tied,
     });

@@ -43,7 +43,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "num_hidden_layers": spec.layers,
         "num_attention_heads": spec.attention.heads,
         "intermediate_size": spec.feed_forward.hidden,
-        "hidden_act": activation_name(spec.feed_forward.kind),
+        "hidden_act": activation_name(spec.feed_forward.kind, "gelu"),
         "layer_norm_eps": eps(&spec.norm),
         "attention_bias": spec.attention.bias.query,
         "use_parallel_residual": spec.residual.kind == ResidualKind::Parallel,

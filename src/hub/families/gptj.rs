@@ -44,7 +44,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "n_head": spec.attention.heads,
         "n_inner": spec.feed_forward.hidden,
         "rotary_dim": rope_of(spec).rotated(spec.attention.head_dim),
-        "activation_function": activation_name(spec.feed_forward.kind),
+        "activation_function": activation_name(spec.feed_forward.kind, "gelu_new"),
         "layer_norm_epsilon": eps(&spec.norm),
         "tie_word_embeddings": spec.embedding.tied,
     });

@@ -26,7 +26,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "attention_bias": spec.attention.bias.query,
         "mlp_bias": spec.feed_forward.bias,
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

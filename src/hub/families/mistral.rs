@@ -24,7 +24,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "rms_norm_eps": eps(&spec.norm),
         "sliding_window": window_of(spec),
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -27,12 +27,12 @@ fn read(keys: &Keys) -> ModelConfig {
     // transformers reads an `expansion_ratio`, and takes four times the width whatever it is.
     model.feed_forward = feed_forward(FeedForwardKind::Gelu, 4 * width, false);
     model.embedding.tied = keys.flag("tie_word_embeddings", true);
-    let mut alibi = AlibiConfig::default();
     match keys.object("attn_config") {
         None => keys.refuse("attn_config", "is missing", "transformers takes a model with learned positions then, and has none"),
         Some(attention) => {
             attention.only("alibi", true);
-            alibi.max_exponent = attention.number("alibi_bias_max", 8.0);
+            // transformers reads another, and takes 8.
+            attention.only("alibi_bias_max", 8);
             model.attention.scale = attention.maybe_number("softmax_scale");
             attention.only("clip_qkv", Value::Null);
             for key in ["qk_ln", "prefix_lm", "attn_uses_sequence_id"] {
@@ -43,7 +43,7 @@ fn read(keys: &Keys) -> ModelConfig {
             keys.absorb(attention);
         }
     }
-    model.position = PositionConfig::Alibi(alibi);
+    model.position = PositionConfig::Alibi(AlibiConfig::default());
     keys.only("no_bias", true);
     keys.only("norm_type", "low_precision_layernorm");
     // What transformers reads and does not use.
@@ -52,14 +52,8 @@ fn read(keys: &Keys) -> ModelConfig {
 }
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
-    let max = match &spec.position {
-        PositionConfig::Alibi(alibi) => alibi.max_exponent,
-        _ => 8.0,
-    };
     let usual = 1.0 / (spec.attention.head_dim as f64).sqrt();
     let scale = Some(spec.attention.scale).filter(|scale| *scale != usual);
-    // transformers counts in whole exponents.
-    let max = if max.fract() == 0.0 { json!(max as u64) } else { json!(max) };
     let config = json!({
         "vocab_size": spec.vocab,
         "max_seq_len": spec.context,
@@ -67,7 +61,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "n_layers": spec.layers,
         "n_heads": spec.attention.heads,
         "layer_norm_epsilon": eps(&spec.norm),
-        "attn_config": { "alibi": true, "alibi_bias_max": max, "softmax_scale": scale },
+        "attn_config": { "alibi": true, "softmax_scale": scale },
         "tie_word_embeddings": spec.embedding.tied,
     });
     with(Map::new(), config)

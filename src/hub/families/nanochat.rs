@@ -46,7 +46,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "attention_bias": spec.attention.bias.query,
         "final_logit_softcapping": spec.head.soft_cap,
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "relu2"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -24,7 +24,7 @@ fn read(keys: &Keys) -> ModelConfig {
 }
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
-    let mut config = with(sizes(spec), json!({ "attention_bias": spec.attention.bias.query }));
+    let mut config = with(sizes(spec, "silu"), json!({ "attention_bias": spec.attention.bias.query }));
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -22,7 +22,7 @@ fn read(keys: &Keys) -> ModelConfig {
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
     let more = json!({ "rms_norm_eps": eps(&spec.norm), "attention_bias": spec.attention.bias.query });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -48,7 +48,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "num_hidden_layers": spec.layers,
         "num_attention_heads": spec.attention.heads,
         "ffn_dim": spec.feed_forward.hidden,
-        "activation_function": activation_name(spec.feed_forward.kind),
+        "activation_function": activation_name(spec.feed_forward.kind, "relu"),
         "do_layer_norm_before": spec.residual.kind != ResidualKind::Post,
         "layer_norm_elementwise_affine": learned,
         "enable_bias": spec.feed_forward.bias,

@@ -37,7 +37,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "qk_layernorm": !matches!(spec.attention.qk_norm, QkNormConfig::None {}),
         "partial_rotary_factor": rope.fraction,
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "gelu_new"), more);
     rope::write(&mut config, &rope);
     config
 }

@@ -32,7 +32,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "original_max_position_embeddings": spec.context,
         "sliding_window": window_of(spec),
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope);
     config
 }

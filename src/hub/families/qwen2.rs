@@ -40,7 +40,7 @@ pub fn upper_windows_of(spec: &ModelSpec) -> Value {
 }
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
-    let mut config = with(sizes(spec), json!({ "rms_norm_eps": eps(&spec.norm) }));
+    let mut config = with(sizes(spec, "silu"), json!({ "rms_norm_eps": eps(&spec.norm) }));
     config = with(config, upper_windows_of(spec));
     rope::write(&mut config, &rope_of(spec));
     config

@@ -31,7 +31,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "rms_norm_eps": eps(&spec.norm),
         "attention_bias": spec.attention.bias.query,
     });
-    let mut config = with(with(sizes(spec), more), upper_windows_of(spec));
+    let mut config = with(with(sizes(spec, "silu"), more), upper_windows_of(spec));
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -57,7 +57,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "sliding_window": window_of(spec),
         "layer_types": layer_types_of(spec),
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope);
     config
 }

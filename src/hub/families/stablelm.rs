@@ -30,7 +30,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "use_parallel_residual": spec.residual.kind == ResidualKind::ParallelShared,
         "partial_rotary_factor": rope.fraction,
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "silu"), more);
     rope::write(&mut config, &rope);
     config
 }

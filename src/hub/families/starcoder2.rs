@@ -29,7 +29,7 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
         "use_bias": spec.feed_forward.bias,
         "sliding_window": window_of(spec),
     });
-    let mut config = with(sizes(spec), more);
+    let mut config = with(sizes(spec, "gelu_pytorch_tanh"), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }
