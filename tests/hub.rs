@@ -2,8 +2,10 @@
 //!
 //! `ABLATE_TRANSFORMERS_PYTHON`, a Python that has torch, transformers and safetensors, asks it.
 
+mod fetching;
 mod hostile;
 mod parity;
+mod trained;
 
 use ablate::{
     hub::{self, Dtype, Imported},

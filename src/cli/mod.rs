@@ -11,6 +11,7 @@ mod emit_cuda;
 mod errors;
 mod explain;
 mod export;
+mod fetch;
 mod gc;
 mod generate;
 mod import;
@@ -71,6 +72,8 @@ enum Verb {
     Gc(gc::Args),
     /// Sample text from a checkpoint.
     Generate(generate::Args),
+    /// Fetch a model from a hub.
+    Fetch(fetch::Args),
     /// Make a run of a model in the layout of Hugging Face.
     Import(import::Args),
     /// Write a model for other programs.
@@ -144,6 +147,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Rm(args) => rm::run(args),
         Verb::Gc(args) => gc::run(args),
         Verb::Generate(args) => generate::run(args),
+        Verb::Fetch(args) => fetch::run(args),
         Verb::Import(args) => import::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Logits(args) => logits::run(args),

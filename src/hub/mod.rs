@@ -10,6 +10,7 @@
 
 mod export;
 mod families;
+mod fetch;
 mod folder;
 mod gather;
 mod gguf;
@@ -22,6 +23,7 @@ mod shards;
 
 pub use export::{Exported, Obstacle, export};
 pub use families::{Family, families, family};
+pub use fetch::{Downloading, Place, fetch};
 pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder, special_tokens};
 pub use gguf::{Quantisation, write_gguf};
 pub use import::{Imported, import};

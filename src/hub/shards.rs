@@ -310,26 +310,31 @@ pub struct Written<'a> {
     pub name: String,
     /// Shape.
     pub shape: Vec<usize>,
-    /// Element type.
-    pub dtype: Dtype,
+    stored: Stored,
     bytes: Box<dyn Fn() -> Vec<u8> + 'a>,
 }
 
 impl<'a> Written<'a> {
     /// A tensor of f32 values, row-major, rounded to an element type.
     pub fn new(name: impl Into<String>, shape: Vec<usize>, dtype: Dtype, values: impl Fn() -> Vec<f32> + 'a) -> Self {
-        Self { name: name.into(), shape, dtype, bytes: Box::new(move || dtype.encode(&values())) }
+        Self { name: name.into(), shape, stored: dtype.stored(), bytes: Box::new(move || dtype.encode(&values())) }
     }
 
     /// A tensor of f64 values, row-major, as they are.
     pub fn exact(name: impl Into<String>, shape: Vec<usize>, values: &'a [f64]) -> Self {
         let bytes = Box::new(move || values.iter().flat_map(|value| value.to_le_bytes()).collect());
-        Self { name: name.into(), shape, dtype: Dtype::F64, bytes }
+        Self { name: name.into(), shape, stored: Stored::F64, bytes }
+    }
+
+    /// A tensor of integers, row-major.
+    pub fn integers(name: impl Into<String>, shape: Vec<usize>, values: &'a [i64]) -> Self {
+        let bytes = Box::new(move || values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        Self { name: name.into(), shape, stored: Stored::I64, bytes }
     }
 
     /// Bytes of its values.
     pub fn length(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.dtype.bytes()
+        self.shape.iter().product::<usize>() * self.stored.bitsize() / 8
     }
 }
 
@@ -343,7 +348,7 @@ pub fn write_safetensors(path: &Path, tensors: &[Written]) -> Result<()> {
     let infos = tensors.iter().map(|tensor| {
         let start = end;
         end += tensor.length();
-        (tensor.name.clone(), TensorInfo { dtype: tensor.dtype.stored(), shape: tensor.shape.clone(), data_offsets: (start, end) })
+        (tensor.name.clone(), TensorInfo { dtype: tensor.stored, shape: tensor.shape.clone(), data_offsets: (start, end) })
     });
     // What transformers asks for.
     let format = HashMap::from([("format".to_string(), "pt".to_string())]);

@@ -21,7 +21,7 @@ const GRADIENT: f64 = 1e-4;
 /// A gradient this small beside the largest of the model is zero but for rounding.
 const ZERO: f64 = 1e-6;
 
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let python = std::env::var_os("ABLATE_TRANSFORMERS_PYTHON").filter(|path| !path.is_empty());
     if python.is_none() {
         eprintln!("skipped: set ABLATE_TRANSFORMERS_PYTHON to a Python that has torch, transformers and safetensors");
@@ -29,7 +29,7 @@ fn python() -> Option<PathBuf> {
     python.map(PathBuf::from)
 }
 
-fn script(python: &Path, name: &str, arguments: &[&Path]) -> String {
+pub fn script(python: &Path, name: &str, arguments: &[&Path]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hub").join(name);
     let output = Command::new(python).arg(script).args(arguments).output().unwrap();
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));

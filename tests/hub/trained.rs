@@ -1,0 +1,181 @@
+//! A model that was trained here and goes on elsewhere: to `transformers`, to GGUF, and back.
+
+use super::parity::{python, script};
+use ablate::{
+    data::Tokenizer,
+    eval::{Arithmetic, logits},
+    hub::{Dtype, Shards, Written, write_safetensors},
+    model::{ModelSpec, Transformer},
+    train::{
+        checkpoint::{self, Which},
+        open_model,
+    },
+};
+use assert_cmd::Command;
+use burn::tensor::Device;
+use std::{fs, path::PathBuf};
+
+const CONFIG: &str = r#"
+[model]
+layers = 2
+width = 32
+context = 128
+attention = { heads = 4, kv_heads = 2 }
+feed_forward = { kind = "swiglu", hidden = 64 }
+
+[data]
+corpus = { kind = "text", paths = ["corpus.txt"] }
+tokenizer = { kind = "bpe", vocab = 320 }
+validation_bytes = 2000
+
+[optimizer]
+kind = "adamw"
+lr = 1e-2
+
+[train]
+steps = 20
+batch = 4
+"#;
+
+/// A folder with a run of 20 steps.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(set: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text: String = (0..700).map(|i| format!("Line {i} of a text, {} words long, é {}.\n", i * i % 97, i % 7)).collect();
+        fs::write(folder.path().join("corpus.txt"), text).unwrap();
+        fs::write(folder.path().join("config.toml"), CONFIG).unwrap();
+        let bench = Self { folder };
+        let set = set.iter().flat_map(|set| ["--set", *set]);
+        bench.ablate(&["train", "config.toml", "--out", "run"].into_iter().chain(set).collect::<Vec<_>>());
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the program prints.
+    fn ablate(&self, arguments: &[&str]) -> String {
+        let mut command = Command::cargo_bin("ablate").unwrap();
+        let output = command.current_dir(&self.folder).env("ABLATE_CACHE", self.path("cache")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = Command::cargo_bin("ablate").unwrap();
+        let output = command.current_dir(&self.folder).env("ABLATE_CACHE", self.path("cache")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn model(&self) -> (ModelSpec, Transformer, Tokenizer) {
+        let opened = open_model(&self.path("run"), Which::Newest).unwrap();
+        let model = opened.spec.build_from(opened.weights, &Device::flex());
+        (opened.spec, model, checkpoint::tokenizer(&self.path("run"), Which::Newest).unwrap())
+    }
+
+    /// Tokens of the validation's kind, the first of a document in front.
+    fn tokens(&self, tokenizer: &Tokenizer, text: &str) -> Vec<i64> {
+        std::iter::once(tokenizer.bos()).chain(tokenizer.encode(text)).map(i64::from).collect()
+    }
+}
+
+/// The tokens with as many more as are asked for, each the most likely one, without a cache.
+fn greedy(model: &Transformer, mut tokens: Vec<i64>, more: usize) -> Vec<i64> {
+    for _ in 0..more {
+        let found = logits(model, &tokens, None, tokens.len(), false, Arithmetic::F32).logits;
+        let last = &found[found.len() / tokens.len() * (tokens.len() - 1)..];
+        let best = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap();
+        tokens.push(best as i64);
+    }
+    tokens
+}
+
+#[test]
+fn transformers_goes_on_with_what_was_trained() {
+    let Some(python) = python() else { return };
+    for set in [&[][..], &["model.attention.bias=true", "model.embedding.tied=true"], &["data.tokenizer.kind=bytes"]] {
+        let bench = Bench::new(set);
+        let said = bench.ablate(&["export", "run", "--out", "hf"]);
+        assert!(said.starts_with("llama: "), "{said}");
+        let (spec, model, tokenizer) = bench.model();
+        let rows: Vec<i64> = bench.tokens(&tokenizer, &fs::read_to_string(bench.path("corpus.txt")).unwrap()[..900])[..240].to_vec();
+        let prompt = bench.tokens(&tokenizer, "Line 17 of a");
+        let tensors = [Written::integers("input_ids", vec![2, 120], &rows), Written::integers("prompt", vec![prompt.len()], &prompt)];
+        write_safetensors(&bench.path("tokens.safetensors"), &tensors).unwrap();
+        let paths = ["hf", "tokens.safetensors", "result.safetensors"].map(|name| bench.path(name));
+        script(&python, "trained.py", &paths.each_ref().map(PathBuf::as_path));
+
+        let result = Shards::file(&paths[2]).unwrap();
+        let loss = logits(&model, &rows, Some(&rows), 120, false, Arithmetic::F32).loss.unwrap();
+        assert_eq!(result.dtype("loss"), Some(Dtype::F64));
+        assert!((loss - f64::from(result.read("loss").unwrap()[0])).abs() < 1e-5, "{set:?}: {loss}");
+        assert_eq!(result.integers("greedy").unwrap(), greedy(&model, prompt, 64), "{set:?}");
+        assert!(fs::read_to_string(bench.path("hf/README.md")).unwrap().contains(&spec.account(128).parameters.to_string()));
+    }
+}
+
+#[test]
+fn a_folder_of_hugging_face_becomes_a_run_and_the_same_folder_again() {
+    let bench = Bench::new(&[]);
+    bench.ablate(&["export", "run", "--out", "hf"]);
+    let said = bench.ablate(&["import", "hf", "--out", "again", "--config", "config.toml"]);
+    assert!(said.contains("LlamaForCausalLM"), "{said}");
+    bench.ablate(&["export", "again", "--out", "hf2"]);
+    for file in ["model.safetensors", "config.json", "tokenizer.json", "generation_config.json"] {
+        let [first, second] = ["hf", "hf2"].map(|folder| fs::read(bench.path(folder).join(file)).unwrap());
+        assert!(first == second, "{file}");
+    }
+    // The order of channels is a matter of the run; what comes out is the same.
+    bench.ablate(&["import", "hf", "--out", "turned", "--pairing", "interleaved", "--config", "config.toml"]);
+    bench.ablate(&["export", "turned", "--out", "hf3"]);
+    assert!(fs::read(bench.path("hf/model.safetensors")).unwrap() == fs::read(bench.path("hf3/model.safetensors")).unwrap());
+    let text = |run: &str| bench.ablate(&["generate", run, "--prompt", "Line 4", "--tokens", "12", "--temperature", "0"]);
+    assert_eq!(text("run"), text("again"));
+    assert_eq!(text("run"), text("turned"));
+
+    bench.ablate(&["export", "run", "--format", "ablate", "--out", "bare"]);
+    assert_eq!(text("run"), text("bare"));
+    assert!(bench.refused(&["export", "run", "--out", "hf"]).contains("is there already"));
+    assert!(bench.refused(&["import", "hf", "--out", "again"]).contains("holds a run already"));
+    assert!(bench.refused(&["export", "run", "--out", "x", "--family", "gpt2"]).contains("model.position.kind = rope"));
+    assert!(bench.refused(&["export", "run", "--out", "x", "--dtype", "f8"]).contains("expected f32, f16 or bf16"));
+    fs::remove_file(bench.path("hf/tokenizer.json")).unwrap();
+    assert!(bench.refused(&["import", "hf", "--out", "y"]).contains("no tokenizer.json"));
+}
+
+/// The `gguf` package reads what is written for llama.cpp.
+#[test]
+fn gguf_is_read_back() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new(&["model.width=64"]);
+    for dtype in ["f32", "f16", "bf16", "q8_0"] {
+        bench.ablate(&["export", "run", "--format", "gguf", "--out", dtype, "--dtype", dtype]);
+    }
+    bench.ablate(&["export", "run", "--out", "hf"]);
+    let paths = ["hf", "f32", "f16", "bf16", "q8_0"].map(|name| bench.path(name));
+    let said = script(&python, "read_gguf.py", &paths.each_ref().map(PathBuf::as_path));
+    assert!(said.contains("all equal"), "{said}");
+}
+
+#[test]
+fn wrong_input_for_logits_is_named() {
+    let bench = Bench::new(&[]);
+    let refused = |tensors: &[Written], more: &[&str], reason: &str| {
+        write_safetensors(&bench.path("in.safetensors"), tensors).unwrap();
+        let arguments = [&["logits", "run", "--input", "in.safetensors", "--output", "out.safetensors"][..], more].concat();
+        let error = bench.refused(&arguments);
+        assert!(error.contains(reason) && !bench.path("out.safetensors").exists(), "{reason}: {error}");
+    };
+    refused(&[], &[], "holds no tensor input_ids");
+    refused(&[Written::new("input_ids", vec![2], Dtype::F32, || vec![1.0, 2.0])], &[], "not integers");
+    refused(&[Written::integers("input_ids", vec![2], &[1, 2])], &[], "[batch, seq]");
+    refused(&[Written::integers("input_ids", vec![1, 2], &[1, 9999])], &[], "token 9999");
+    refused(&[Written::integers("input_ids", vec![1, 2], &[1, 2])], &["--grads", "g.safetensors"], "holds no labels");
+    assert!(bench.refused(&["logits", "nowhere", "--input", "in.safetensors", "--output", "o"]).contains("nowhere"));
+}
