@@ -115,7 +115,7 @@ fn transformers_goes_on_with_what_was_trained() {
         let loss = logits(&model, &rows, Some(&rows), 120, false, Arithmetic::F32).loss.unwrap();
         assert_eq!(result.dtype("loss"), Some(Dtype::F64));
         assert!((loss - f64::from(result.read("loss").unwrap()[0])).abs() < 1e-5, "{set:?}: {loss}");
-        assert_eq!(result.integers("greedy").unwrap(), greedy(&model, prompt, 64), "{set:?}");
+        assert_eq!(result.integers("greedy").unwrap(), greedy(&model, prompt.clone(), 64), "{set:?}");
         assert!(fs::read_to_string(bench.path("hf/README.md")).unwrap().contains(&spec.account(128).parameters.to_string()));
     }
 }
