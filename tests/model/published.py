@@ -19,10 +19,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 FILE = Path(__file__).with_name("published.json")
 
 
-def sized(keys, *values):
-    return dict(zip(keys.split(), values))
-
-
 def gpt2(width, layers, heads):
     return "gpt2", dict(
         vocab_size=50257, n_positions=1024, n_embd=width, n_layer=layers, n_head=heads, activation_function="gelu_new",
@@ -52,7 +48,9 @@ def neox(width, layers, heads, vocab, context=2048):
     )  # fmt: skip
 
 
-def llama(width, layers, heads, kv, hidden, vocab=32000, context=4096, eps=1e-5, theta=10000.0, tied=False, scaling=None, kind="llama", **more):
+def llama(
+    width, layers, heads, kv, hidden, vocab=32000, context=4096, eps=1e-5, theta=10000.0, tied=False, scaling=None, kind="llama", **more
+):  # fmt: skip
     return kind, dict(
         vocab_size=vocab, max_position_embeddings=context, hidden_size=width, intermediate_size=hidden, num_hidden_layers=layers,
         num_attention_heads=heads, num_key_value_heads=kv, hidden_act="silu", rms_norm_eps=eps, rope_theta=theta,
@@ -99,7 +97,9 @@ def olmo(width, layers, heads, hidden, tied):
 
 
 def bloom(width, layers, heads):
-    return "bloom", dict(vocab_size=250880, hidden_size=width, n_layer=layers, n_head=heads, layer_norm_epsilon=1e-5, tie_word_embeddings=True)
+    return "bloom", dict(
+        vocab_size=250880, hidden_size=width, n_layer=layers, n_head=heads, layer_norm_epsilon=1e-5, tie_word_embeddings=True
+    )  # fmt: skip
 
 
 def phi(width, layers, fraction):
