@@ -6,6 +6,8 @@ mod axes;
 mod covering;
 #[path = "model/policies.rs"]
 mod policies;
+#[path = "model/presets.rs"]
+mod presets;
 
 use ablate::{
     model::{

@@ -97,7 +97,7 @@ impl Family {
     /// # Errors
     ///
     /// Options that are not known, by their names.
-    pub(super) fn config(&self, path: &Path, values: &Map<String, Value>) -> Result<ModelConfig> {
+    pub fn config(&self, path: &Path, values: &Map<String, Value>) -> Result<ModelConfig> {
         let keys = Keys::new(path, values);
         let config = (self.read)(&keys);
         keys.finish()?;
