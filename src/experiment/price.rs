@@ -23,9 +23,7 @@ impl Price {
     fn run(arm: &PlannedArm, tokens: u64) -> Self {
         let flops = arm.flops_per_token * tokens as f64;
         let share = tokens as f64 / arm.tokens.max(1) as f64;
-        // Parameters in f32; the optimizer's state goes when a run is over.
-        let disk_bytes = 4 * arm.parameters;
-        Self { runs: 1, tokens, flops, seconds: arm.seconds_per_run.map(|seconds| seconds * share), disk_bytes }
+        Self { runs: 1, tokens, flops, seconds: arm.seconds_per_run.map(|seconds| seconds * share), disk_bytes: arm.checkpoint_bytes }
     }
 
     fn add(&mut self, other: Self, times: usize) {

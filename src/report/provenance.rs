@@ -1,31 +1,27 @@
-//! Where the numbers come from: devices, versions, threads and time, out of `records.jsonl`.
+//! Where the numbers come from: devices, versions, threads and time.
 
 use super::number;
 use crate::{
-    experiment::{Record, Summary},
+    experiment::{Record, Store, Summary},
     train::{Outcome, RunResult},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
 /// The last record of every run of the experiment's arms that is compared, by arm and seed.
-///
-/// Lines that cannot be read are passed over: what they mean for the verdicts is decided where the summary is made.
 pub struct Provenance {
     records: BTreeMap<(String, u64), Record>,
 }
 
 impl Provenance {
-    /// Reads `records.jsonl`; without one there is nothing to tell.
+    /// Reads what is on record; without that there is nothing to tell.
     pub fn read(folder: &Path, summary: &Summary) -> Self {
-        let text = fs::read_to_string(folder.join("records.jsonl")).unwrap_or_default();
+        let records = Store::open(folder).and_then(|store| store.records()).unwrap_or_default();
         let arms: BTreeSet<&str> = summary.arms.iter().map(|arm| arm.name.as_str()).collect();
-        let records = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Record>(line).ok())
+        let records = records
+            .into_iter()
             .filter(|record| record.stage.is_compare() && arms.contains(record.arm.as_str()))
             .map(|record| ((record.arm.clone(), record.seed), record))
             .collect();

@@ -254,6 +254,25 @@ fn time_is_matched_by_a_measured_run_of_each_arm() {
     assert_eq!(plan["current"]["arms"][1]["match"][0]["quantity"], "time");
 }
 
+/// What the plan says of the disk, against what runs leave on it.
+#[test]
+fn checkpoints_take_what_was_planned() {
+    let keep = "[set]\n\"train.keep_last\" = 3\n\"train.keep_best\" = true\n\"train.checkpoint_every\" = 2\n\"evaluation.every\" = 3\n\
+                \"model.width\" = 128\n";
+    let bench = Bench::new(&format!("seeds = 1\n{keep}[[arm]]\nname = \"sgd\"\nset = {{ \"optimizer.kind\" = \"sgd\" }}\n"));
+    let planned = plan(&bench.load());
+    bench.run(&[]);
+    for arm in &planned.arms {
+        let run = bench.out().join(&arm.name).join("seed-0");
+        let folders = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap());
+        let checkpoints = folders.filter(|folder| folder.file_name().to_string_lossy().starts_with("checkpoint"));
+        let files = checkpoints.flat_map(|folder| ["model.bpk", "optimizer.bpk"].map(|file| folder.path().join(file)));
+        let bytes: u64 = files.filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+        let ratio = bytes as f64 / arm.checkpoint_bytes as f64;
+        assert!((1.0..1.1).contains(&ratio), "{}: {bytes} bytes, planned {}", arm.name, arm.checkpoint_bytes);
+    }
+}
+
 #[test]
 fn budgets_and_prices() {
     let bench = Bench::new("seeds = 3\n[[arm]]\nname = \"rms\"\nset = { \"model.norm.kind\" = \"rms\" }\n");

@@ -72,6 +72,10 @@ fn removed_runs_are_trained_again_and_cleaned_ones_are_not() {
     let status = json(&bench, &["status", "out", "--json"]);
     let states: Vec<&str> = status["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
     assert_eq!(states.iter().filter(|state| **state == "waiting").count(), 1, "{states:?}");
+    text(&bench, &["report", "out"]);
+    let page = fs::read_to_string(bench.path("out/report.html")).unwrap();
+    let runs = page.split("Runs</dt>").nth(1).unwrap_or(&page);
+    assert!(runs.trim_start().starts_with("<dd>7</dd>"), "a removed run is told of: {}", &runs[..200.min(runs.len())]);
     bench.run("out", &[], 0);
     let lines = fs::read_to_string(bench.path("out/records.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 10, "eight runs, a removal, and one of them again");

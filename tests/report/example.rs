@@ -300,4 +300,6 @@ pub fn write_records(folder: &Path, summary: &Summary, steps: usize, id: impl Fn
         }
     }
     fs::write(folder.join("records.jsonl"), records).unwrap();
+    // What tells the folder of an experiment; no report reads it.
+    fs::write(folder.join("plan.json"), "{}").unwrap();
 }

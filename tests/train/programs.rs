@@ -134,7 +134,8 @@ fn resident_memory_does_not_grow_with_steps() {
     };
     let mut sizes = vec![];
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let tick: ablate::train::Tick = serde_json::from_str(&line.unwrap()).unwrap();
+        // Between steps that take long there are mere signs of life.
+        let Ok(tick) = serde_json::from_str::<ablate::train::Tick>(&line.unwrap()) else { continue };
         if tick.step == 200 || tick.step == 690 {
             sizes.push(resident(child.id()));
         }

@@ -94,6 +94,7 @@ fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &Devi
         flops_per_token: cost.flops_per_token,
         activations,
         kept_bytes: (kept.bytes_per_token + kept.passing_bytes_per_token) * spec.tokens_per_step() as f64 / spec.train.accumulation as f64,
+        checkpoint_bytes: spec.checkpoint_bytes(),
         recomputed_flops_per_token: kept.recomputed_flops_per_token,
         tokens,
         steps: spec.train.steps,

@@ -102,6 +102,9 @@ pub struct PlannedArm {
     /// Training FLOPs per token on top of `flops_per_token`, for products that the backward pass repeats.
     #[serde(default)]
     pub recomputed_flops_per_token: f64,
+    /// Bytes of the checkpoints that one run leaves.
+    #[serde(default)]
+    pub checkpoint_bytes: u64,
     /// Training tokens of one run.
     pub tokens: u64,
     /// Optimizer steps of one run.
@@ -235,6 +238,7 @@ pub(super) mod tests {
             flops_per_token: 6000.0,
             activations: Activations::All,
             kept_bytes: 1e6,
+            checkpoint_bytes: 4000,
             recomputed_flops_per_token: 0.0,
             tokens: 50_000,
             steps: 10,

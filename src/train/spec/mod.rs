@@ -130,6 +130,14 @@ impl RunSpec {
     pub fn tokens_per_step(&self) -> u64 {
         (self.train.batch * self.model.context) as u64
     }
+
+    /// Bytes of the checkpoints that a run leaves when it is over, by its parameters: the last, the best if it is kept, and
+    /// at most as many older ones as are kept, with the optimizer's state. All are float32.
+    pub fn checkpoint_bytes(&self) -> u64 {
+        let model = 4 * self.model.account(self.model.context).parameters;
+        let older = self.train.keep_last.saturating_sub(1) as u64 * (1 + self.optimizer.state_per_parameter());
+        model * (1 + u64::from(self.train.keep_best) + older)
+    }
 }
 
 /// Adds a problem of `key` unless `holds`.

@@ -171,6 +171,17 @@ settings! {
 }
 
 impl OptimizerConfig {
+    /// Numbers of state that it keeps for each parameter, at most.
+    pub fn state_per_parameter(&self) -> u64 {
+        match self {
+            Self::Adamw(_) | Self::Adam(_) | Self::Muon(_) => 2,
+            Self::Sgd(sgd) => (sgd.momentum != 0.0).into(),
+            Self::Lion(_) => 1,
+            // Rows and columns of each matrix.
+            Self::Adafactor(_) => 0,
+        }
+    }
+
     /// Peak learning rate.
     pub fn lr(&self) -> f64 {
         match self {
