@@ -2,6 +2,7 @@
 
 mod allocator;
 mod bench;
+mod chat;
 mod completions;
 mod data;
 mod diff;
@@ -12,6 +13,7 @@ mod errors;
 mod explain;
 mod gc;
 mod generate;
+mod manner;
 mod new;
 mod plan;
 mod report;
@@ -68,6 +70,8 @@ enum Verb {
     Gc(gc::Args),
     /// Sample text from a checkpoint.
     Generate(generate::Args),
+    /// Talk with a model.
+    Chat(chat::Args),
     /// Look into a corpus.
     Data(data::Args),
     /// Measure a training step.
@@ -135,6 +139,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Rm(args) => rm::run(args),
         Verb::Gc(args) => gc::run(args),
         Verb::Generate(args) => generate::run(args),
+        Verb::Chat(args) => chat::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),
