@@ -5,12 +5,13 @@ use crate::{
     data::Tokenizer,
     settings::{Error, Result},
 };
-use minijinja::{Environment, ErrorKind, Value, context};
+use minijinja::{Environment, ErrorKind, Value, context, syntax::SyntaxConfig};
 use serde::Serialize;
-use std::path::Path;
+use serde_json::ser::Formatter;
+use std::{io, path::Path};
 
 /// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
@@ -93,21 +94,42 @@ impl ChatTemplate {
     fn render(&self, messages: &[Message]) -> Result<String> {
         let mut environment = Environment::new();
         // As `transformers` renders them.
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.expect("the usual delimiters"));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment.add_filter("tojson", |value: Value| -> Result<String, minijinja::Error> {
-            serde_json::to_string(&value).map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))
+            python_json(&value).map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))
         });
-        let names = context! { messages, bos_token => self.bos, eos_token => self.eos, add_generation_prompt => true };
+        let messages = messages.iter().map(|m| Value::from_pairs([("role", m.role.as_str()), ("content", m.content.as_str())]));
+        let messages: Vec<Value> = messages.collect();
+        let names = context! { messages, bos_token => self.bos.as_str(), eos_token => self.eos.as_str(), add_generation_prompt => true };
         environment.render_str(&self.source, names).map_err(|error| {
             let message = error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned);
             Error::input("the chat template", message, "talk as the model was trained to, or remove the template for plain turns")
         })
     }
+}
+
+/// JSON as Python writes it, with a space behind each comma and colon.
+fn python_json(value: &Value) -> serde_json::Result<String> {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+            if first { Ok(()) } else { out.write_all(b", ") }
+        }
+        fn begin_object_key<W: ?Sized + io::Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+            if first { Ok(()) } else { out.write_all(b", ") }
+        }
+        fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut json = vec![];
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, Spaced))?;
+    Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
 /// Each turn behind the name of who has it, and the name of who answers.
@@ -168,8 +190,8 @@ mod tests {
         assert_eq!(chat(llama).render(&turns()).unwrap(), "<s>[INST] Hello [/INST] Hi. </s><s>[INST] Bye [/INST]");
         let twice = [Message::new("system", ""), Message::new("user", "a"), Message::new("user", "b")];
         assert!(chat(llama).render(&twice).unwrap_err().to_string().contains("Roles must alternate"));
-        let odds = "{% for m in messages %}{% if m.role.startswith('s') %}{% continue %}{% endif %}{{ m | tojson }}{% break %}{% endfor %}";
-        assert_eq!(chat(odds).render(&turns()).unwrap(), r#"{"role":"user","content":" Hello "}"#);
+        let odds = "{% for m in messages %}{% if m.role.startswith('s') %}{% continue %}{% endif %}{{ [m.content, {'a': 1}] | tojson }}{% break %}{% endfor %}";
+        assert_eq!(chat(odds).render(&turns()).unwrap(), r#"[" Hello ", {"a": 1}]"#);
         assert!(chat("{% for %}").render(&turns()).is_err());
     }
 

@@ -194,7 +194,8 @@ impl<'a> Writer<'a> {
             return Some(End::Stop);
         }
         let certain = self.text.len() - how.stops.undecided(&self.text);
-        let shown = std::mem::replace(&mut self.shown, certain.max(self.shown));
+        let shown = self.shown;
+        self.shown = certain.max(shown);
         if watch(self.index, &self.text[shown..self.shown]).is_break() {
             return Some(End::Interrupted);
         }
