@@ -72,7 +72,7 @@ struct Prefer(Vec<f32>);
 
 impl ModuleMapper for Prefer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if param.dims() == [self.0.len()] {
+        if param.dims()[..] == [self.0.len()] {
             let device = param.val().device();
             return Param::from_tensor(Tensor::from_data(TensorData::new(self.0.clone(), param.dims()), &device));
         }

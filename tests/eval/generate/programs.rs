@@ -15,7 +15,8 @@ use std::{
 const CONFIG: &str = r#"
 model = { layers = 2, width = 16, context = 64, attention = { heads = 2 }, feed_forward = { hidden = 24 } }
 data = { corpus = { kind = "text", paths = ["corpus.txt"] }, validation_bytes = 600, tokenizer = TOKENIZER }
-train = { steps = 12, batch = 4 }
+train = { steps = 60, batch = 4 }
+optimizer = { kind = "adamw", lr = 0.01 }
 schedule.warmup = 2
 "#;
 
@@ -85,7 +86,9 @@ impl Desk {
 #[test]
 fn generate_continues_many_texts() {
     let desk = Desk::new("{ kind = \"bytes\" }");
-    let generate = |more: &[&str]| [&["generate", "run", "--tokens", "20"], more].concat();
+    fn generate<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["generate", "run", "--tokens", "20"], more].concat()
+    }
     fs::write(desk.path().join("prompts.txt"), "the model\n\nwhat, a\n").unwrap();
     fs::write(desk.path().join("prompts.jsonl"), "{\"prompt\": \"the model\"}\n{\"prompt\": \"what,\\n a\", \"id\": 3}\n").unwrap();
 
@@ -119,7 +122,7 @@ fn generate_continues_many_texts() {
     for (arguments, said) in [
         (&["--prompt", "x", "--min-p", "1.5"][..], "--min-p"),
         (&["--prompt", "x", "--repetition-penalty", "0"], "--repetition-penalty"),
-        (&["--prompt", "x", "--temperature", "-1"], "--temperature"),
+        (&["--prompt", "x", "--temperature=-1"], "--temperature"),
         (&["--prompt", "x", "--top-k", "0"], "--top-k"),
         (&["--prompt", "x", "--batch", "0"], "--batch"),
         (&["--prompt", "x", "--num", "0"], "--num"),
