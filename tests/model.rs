@@ -1,9 +1,9 @@
 //! The whole model: every combination of its axes, published sizes, pairing.
 
 #[path = "model/axes.rs"]
-mod axes;
+pub mod axes;
 #[path = "model/covering.rs"]
-mod covering;
+pub mod covering;
 #[path = "model/policies.rs"]
 mod policies;
 #[path = "model/presets.rs"]

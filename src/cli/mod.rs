@@ -2,6 +2,7 @@
 
 mod allocator;
 mod bench;
+mod chat;
 mod completions;
 mod data;
 mod diff;
@@ -16,6 +17,7 @@ mod gc;
 mod generate;
 mod import;
 mod logits;
+mod manner;
 mod new;
 mod plan;
 mod report;
@@ -80,6 +82,8 @@ enum Verb {
     Export(export::Args),
     /// Write the logits, loss and gradients of given tokens.
     Logits(logits::Args),
+    /// Talk with a model.
+    Chat(chat::Args),
     /// Look into a corpus.
     Data(data::Args),
     /// Measure a training step.
@@ -151,6 +155,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Import(args) => import::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Logits(args) => logits::run(args),
+        Verb::Chat(args) => chat::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),

@@ -5,5 +5,7 @@ mod generate;
 mod logits;
 
 pub use bits_per_byte::{Evaluation, Scores, Window, evaluate, windows};
-pub use generate::{Sampling, generate};
+pub use generate::{
+    Completion, Conversation, End, Generation, Logits, Message, Prompt, Reader, Sampling, Stops, Template, Words, ends, generate,
+};
 pub use logits::{Arithmetic, Evaluated, IGNORED, logits};

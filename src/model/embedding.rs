@@ -5,7 +5,7 @@ use super::{
     dropout::Dropout,
     init::{Role, Scope},
     norm::{NoNormConfig, Norm, NormConfig},
-    position::Position,
+    position::{Places, Position},
 };
 use crate::{ops, settings::Problem};
 use burn::{
@@ -81,11 +81,26 @@ impl Embedding {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, width]`
     pub fn forward(&self, tokens: Tensor<2, Int>, position: &Position, pass: &Pass) -> Tensor<3> {
+        self.dropout.forward(position.embed(self.embedded(tokens)), pass)
+    }
+
+    /// [`Embedding::forward`] for tokens that continue others, without dropout.
+    ///
+    /// # Shapes
+    ///
+    /// - `tokens`: `[rows, count]`
+    /// - output: `[rows, count, width]`
+    pub fn extend(&self, tokens: Tensor<2, Int>, position: &Position, places: &Places) -> Tensor<3> {
+        position.embed_at(self.embedded(tokens), places)
+    }
+
+    /// Looks up, scales, normalises.
+    fn embedded(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let x = ops::embedding(self.weight.val(), tokens);
         let x = match self.factor {
             Some(factor) => x * factor,
             None => x,
         };
-        self.dropout.forward(position.embed(self.norm.forward(x)), pass)
+        self.norm.forward(x)
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod attention;
+mod cache;
 pub mod dropout;
 pub mod embedding;
 pub mod feed_forward;
@@ -25,6 +26,7 @@ pub mod transformer;
 mod weights;
 
 pub use account::{Account, Kept};
+pub use cache::Cache;
 pub use mup::MupConfig;
 pub use parameters::{paired_share, parameters};
 pub use pass::{Noise, Pass, document_starts};

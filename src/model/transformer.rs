@@ -24,7 +24,7 @@ pub struct Transformer {
     pub(super) position: Position,
     pub(super) layers: Vec<Block>,
     final_norm: Option<Norm>,
-    head: Head,
+    pub(super) head: Head,
 }
 
 /// One layer.
@@ -232,7 +232,7 @@ impl Transformer {
     }
 
     /// The final norm.
-    fn normed(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn normed(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.final_norm {
             Some(norm) => norm.forward(x),
             None => x,

@@ -146,6 +146,23 @@ impl Tokenizer {
         ids
     }
 
+    /// Ids of a text in which special tokens may be written out, as chat templates do. Tokenizers of our own layout take them
+    /// for text.
+    pub fn encode_marked(&self, text: &str) -> Vec<u32> {
+        match &*self.inner {
+            Inner::Imported(imported) => imported.encode_marked(text),
+            _ => self.encode(text),
+        }
+    }
+
+    /// The id of a token by its name in the vocabulary, such as `<|im_end|>`; special tokens only in our own layout.
+    pub fn id_of(&self, name: &str) -> Option<u32> {
+        match &*self.inner {
+            Inner::Imported(imported) => imported.id_of(name),
+            _ => pieces::special(name),
+        }
+    }
+
     /// Ids of many texts, in parallel, in order. Words seen before are looked up: the ids are those of
     /// [`Tokenizer::encode`]. `done` is told the bytes of each finished text.
     pub(super) fn encode_all(&self, documents: &[Document], done: &(dyn Fn(u64) + Sync)) -> Vec<Vec<u32>> {

@@ -9,6 +9,11 @@ const FIRST_BYTE: u32 = 3;
 /// Id of the first piece: behind three special tokens and 256 bytes.
 pub(in crate::data) const FIRST_PIECE: usize = 259;
 
+/// The id of a special token.
+pub(super) fn special(name: &str) -> Option<u32> {
+    ["<unk>", "<s>", "</s>"].iter().position(|other| *other == name).map(|id| id as u32)
+}
+
 /// Texts of the ids from [`FIRST_PIECE`] on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pieces {

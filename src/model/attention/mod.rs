@@ -1,9 +1,13 @@
 //! Causal self-attention with any number of key-value heads.
 
+mod cache;
+mod extend;
 mod module;
 mod probe;
 mod resolve;
 
+pub use cache::KeyValue;
+pub use extend::Extension;
 pub use module::Attention;
 pub use probe::Spread;
 

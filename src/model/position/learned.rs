@@ -1,9 +1,10 @@
 //! Learned absolute positions.
 
+use super::Places;
 use crate::model::init::{Role, Scope};
 use burn::{
     module::{Module, Param},
-    tensor::{FloatDType, Tensor},
+    tensor::{FloatDType, Int, Tensor, TensorData},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,5 +46,25 @@ impl LearnedPosition {
         let table = if seq == context { table } else { table.slice(0..seq) };
         let dtype = FloatDType::from(x.dtype());
         x + table.cast(dtype).unsqueeze()
+    }
+
+    /// x + the rows of the table at `places`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, output: `[rows, count, width]`
+    ///
+    /// # Panics
+    ///
+    /// Beyond the training context.
+    pub fn embed_at(&self, x: Tensor<3>, places: &Places) -> Tensor<3> {
+        let [rows, count, width] = x.dims();
+        let table = self.weight.val();
+        let [context, _] = table.dims();
+        assert!(places.end() <= context, "learned positions: {} tokens, trained on {context}", places.end());
+        let ids: Vec<i32> = places.positions().map(|position| position as i32).collect();
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows * count]), &x.device());
+        let dtype = FloatDType::from(x.dtype());
+        x + table.select(0, ids).cast(dtype).reshape([rows, count, width])
     }
 }

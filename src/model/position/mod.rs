@@ -3,6 +3,7 @@
 mod alibi;
 mod learned;
 mod none;
+mod places;
 mod rope;
 mod scaling;
 mod sinusoidal;
@@ -11,6 +12,7 @@ mod t5;
 pub use alibi::{Alibi, AlibiConfig};
 pub use learned::{LearnedConfig, LearnedPosition};
 pub use none::{NoPosition, NoPositionConfig};
+pub use places::Places;
 pub use rope::{Pairing, Rope, RopeConfig};
 pub use scaling::RopeScaling;
 pub use sinusoidal::{Sinusoidal, SinusoidalConfig};
@@ -144,6 +146,40 @@ impl Position {
             Self::Sinusoidal(position) => position.embed(x),
             Self::Rope(_) | Self::Alibi(_) | Self::T5(_) | Self::None(_) => x,
         }
+    }
+
+    /// [`Position::embed`] for tokens that continue others.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`, output: `[rows, count, width]`
+    ///
+    /// # Panics
+    ///
+    /// Learned positions, beyond the training context: see [`PositionConfig::context_limit`].
+    pub fn embed_at(&self, x: Tensor<3>, places: &Places) -> Tensor<3> {
+        match self {
+            Self::Learned(position) => position.embed_at(x, places),
+            Self::Sinusoidal(position) => position.embed_at(x, places),
+            Self::Rope(_) | Self::Alibi(_) | Self::T5(_) | Self::None(_) => x,
+        }
+    }
+
+    /// The rotation of tokens that continue others, for the layers that [rotate](Position::rotates): of `count` positions if
+    /// all rows [share](Places::shared) them, else of `rows · count`, row by row.
+    pub fn rotation_at(&self, places: &Places) -> Option<Rotation> {
+        match self {
+            Self::Rope(rope) => Some(match places.shared() {
+                Some(range) => rope.rotation(range),
+                None => rope.rotation(places.positions()),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether `layer`, from 0, rotates queries and keys.
+    pub fn rotates(&self, layer: usize) -> bool {
+        matches!(self, Self::Rope(rope) if rope.rotates(layer))
     }
 
     /// Rotates queries and keys of `layer`, from 0; the identity for other kinds. Keys stand at positions from 0 on,

@@ -8,7 +8,7 @@ use crate::{
 use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// Options of rotary embedding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,7 +72,7 @@ impl RopeConfig {
     pub fn build(&self, head_dim: usize, context: usize) -> Rope {
         let frequencies = self.scaling.frequencies(self.theta, self.rotated(head_dim));
         let magnitude = self.scaling.magnitude();
-        let table = Arc::new(table(&frequencies, magnitude, context));
+        let table = Arc::new(table(&frequencies, magnitude, 0..context));
         Rope { frequencies, magnitude, head_dim, pairing: self.pairing, pattern: self.pattern.clone(), table }
     }
 
@@ -106,8 +106,8 @@ pub(super) fn theta_problem(theta: f64) -> Option<Problem> {
     wrong.then(|| Problem::new("model.position.theta", format!("{theta} is not a number above 1")).help("10000 is usual"))
 }
 
-fn table(frequencies: &[f64], magnitude: f64, positions: usize) -> Table {
-    let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
+fn table(frequencies: &[f64], magnitude: f64, positions: Range<usize>) -> Table {
+    let angles = || positions.clone().flat_map(|p| frequencies.iter().map(move |f| p as f64 * f));
     Table { cos: angles().map(|a| (magnitude * a.cos()) as f32).collect(), sin: angles().map(|a| (magnitude * a.sin()) as f32).collect() }
 }
 
@@ -122,27 +122,35 @@ impl Rope {
     pub fn rotate(&self, q: Tensor<4>, k: Tensor<4>, layer: usize) -> (Tensor<4>, Tensor<4>) {
         let ([_, _, queries, _], [_, _, keys, _]) = (q.dims(), k.dims());
         let Some(all) = self.rotation_of(layer, keys) else { return (q, k) };
-        let q = if queries == keys { ops::rotary(q, &all) } else { ops::rotary(q, &self.rotation(keys - queries, keys)) };
+        let q = if queries == keys { ops::rotary(q, &all) } else { ops::rotary(q, &self.rotation(keys - queries..keys)) };
         (q, ops::rotary(k, &all))
+    }
+
+    /// Whether the pattern says that `layer` rotates.
+    pub fn rotates(&self, layer: usize) -> bool {
+        Use::at(&self.pattern, layer)
     }
 
     /// The rotation of `layer` at positions from 0 to `seq`, if its pattern says so.
     pub fn rotation_of(&self, layer: usize, seq: usize) -> Option<Rotation> {
-        Use::at(&self.pattern, layer).then(|| self.rotation(0, seq))
+        self.rotates(layer).then(|| self.rotation(0..seq))
     }
 
-    /// Positions `start` to `end`, without the last.
-    fn rotation(&self, start: usize, end: usize) -> Rotation {
+    /// The rotation of these positions.
+    pub fn rotation(&self, positions: impl Iterator<Item = usize>) -> Rotation {
         let pairs = self.frequencies.len();
-        let rows = start * pairs..end * pairs;
-        let longer;
-        let table = if rows.end <= self.table.cos.len() {
-            &*self.table
-        } else {
-            longer = table(&self.frequencies, self.magnitude, end);
-            &longer
-        };
-        let interleaved = self.pairing == Pairing::Interleaved;
-        Rotation::new(&table.cos[rows.clone()], &table.sin[rows], pairs, self.head_dim, interleaved)
+        let (mut cos, mut sin) = (vec![], vec![]);
+        for p in positions {
+            let row = p * pairs..(p + 1) * pairs;
+            if row.end <= self.table.cos.len() {
+                cos.extend_from_slice(&self.table.cos[row.clone()]);
+                sin.extend_from_slice(&self.table.sin[row]);
+            } else {
+                let Table { cos: more_cos, sin: more_sin } = table(&self.frequencies, self.magnitude, p..p + 1);
+                cos.extend(more_cos);
+                sin.extend(more_sin);
+            }
+        }
+        Rotation::new(&cos, &sin, pairs, self.head_dim, self.pairing == Pairing::Interleaved)
     }
 }

@@ -193,8 +193,17 @@ pub fn set_aside(out: &Path) -> Result<()> {
 ///
 /// No checkpoint, or a broken tokenizer.
 pub fn tokenizer(out: &Path, which: Which) -> Result<Tokenizer> {
+    Tokenizer::load(&tokenizer_folder(out, which)?)
+}
+
+/// Where the tokenizer of a checkpoint in `out` lies, with what else belongs to it, such as a chat template.
+///
+/// # Errors
+///
+/// No checkpoint.
+pub fn tokenizer_folder(out: &Path, which: Which) -> Result<PathBuf> {
     let folder = which.find(out).ok_or_else(|| missing(out, which))?;
-    Tokenizer::load(&folder.join(folder::TOKENIZER))
+    Ok(folder.join(folder::TOKENIZER))
 }
 
 /// The error of a run without that checkpoint.

@@ -8,7 +8,7 @@
 mod folder;
 mod kept;
 
-pub use kept::{Recovered, Which, load, missing, recover, save, save_best, set_aside, tokenizer};
+pub use kept::{Recovered, Which, load, missing, recover, save, save_best, set_aside, tokenizer, tokenizer_folder};
 
 use super::probe::History;
 use crate::data::{Tokenizer, hex};

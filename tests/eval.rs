@@ -1,0 +1,3 @@
+//! Tests of `eval` from outside.
+
+mod generate;
