@@ -11,5 +11,6 @@ mod reference;
 mod report;
 mod settings;
 mod stats;
+mod synthetic;
 mod track;
 mod train;

@@ -1,7 +1,10 @@
-//! Bits per byte, generation.
+//! Bits per byte, accuracy on synthetic tasks, generation.
 
 mod bits_per_byte;
+mod evaluation;
 mod generate;
+mod synthetic;
 
-pub use bits_per_byte::{Evaluation, Scores, Window, evaluate, windows};
+pub use bits_per_byte::{Window, windows};
+pub use evaluation::{Evaluation, Scores, evaluate};
 pub use generate::{Sampling, generate};

@@ -17,15 +17,15 @@ mod spec;
 mod step;
 mod strategy;
 
-pub use batch::{Batch, Batches};
+pub use batch::{Batch, Batches, Scored};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
 pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use run::{load_model, run, run_until, version};
 pub use spec::{
-    AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig,
-    NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig,
-    TrainConfig, TrainSpec, is_numerical,
+    ACCURACY, AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LOSS, LionConfig,
+    MuonConfig, NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, SEQUENCE_ACCURACY,
+    ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
 };
 pub use step::{Examination, Measurement};
 

@@ -191,10 +191,14 @@ pub fn set_aside(out: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// No checkpoint, or a broken tokenizer.
+/// No checkpoint, a broken tokenizer, or none at all: that of a run on a synthetic corpus.
 pub fn tokenizer(out: &Path, which: Which) -> Result<Tokenizer> {
-    let folder = which.find(out).ok_or_else(|| missing(out, which))?;
-    Tokenizer::load(&folder.join(folder::TOKENIZER))
+    let folder = which.find(out).ok_or_else(|| missing(out, which))?.join(folder::TOKENIZER);
+    if !folder.exists() {
+        let message = "the run was trained on a synthetic corpus, which has no text";
+        return Err(Error::input(out.display(), message, "name a run that was trained on text"));
+    }
+    Tokenizer::load(&folder)
 }
 
 /// The error of a run without that checkpoint.
