@@ -16,11 +16,14 @@ fn train(spec: &RunSpec, folder: &std::path::Path) -> RunResult {
 }
 
 /// Associative recall small enough for seconds: 4 pairs of 15 keys and 16 values, asked for at any distance.
-const RECALL: [&str; 9] = [
+const RECALL: [&str; 12] = [
     "data.corpus.task={kind=\"mqar\", vocab=32, pairs=4, power=1.0, random_non_queries=false}",
     "data.corpus.instances=0",
     "data.corpus.validation=256",
     "model.context=24",
+    "model.position.kind=learned",
+    "model.init.kind=xavier",
+    "model.embedding.scale=true",
     "optimizer={kind=\"adamw\", lr=0.005}",
     "schedule={kind=\"cosine\", warmup=20}",
     "train.steps=500",
@@ -39,9 +42,9 @@ fn attention_recalls_and_a_window_shorter_than_the_gap_does_not() {
     let full = learn(&[]);
     let window = learn(&["model.attention.window=2", "model.attention.pattern=[\"window\"]"]);
     assert!(full[0] > 0.95 && full[1] > 0.85, "{full:?} {window:?}");
-    // Two layers of windows of two see two tokens back: the last pair asked for at once, one query in 32. The values of other
-    // queries are one of 16, or of the 4 that a guess from what is near leaves.
-    assert!(window[0] < 0.35 && window[1] < 0.05, "{full:?} {window:?}");
+    // Two layers of windows of two see two tokens back: the last key, where it is asked for at once, of one query in 32. The
+    // values of the others are one of 16.
+    assert!(window[0] < 0.2 && window[1] < 0.05, "{full:?} {window:?}");
 }
 
 #[test]
