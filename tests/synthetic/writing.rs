@@ -2,6 +2,8 @@
 
 use ablate::{
     data::{Dataset, TokenizerConfig},
+    device::DeviceName,
+    experiment::{Experiment, Overrides, Plan},
     settings::Document,
     train::{RunConfig, RunSpec},
 };
@@ -117,4 +119,39 @@ fn instances_are_shown_in_words() {
         assert_eq!(targets, format!("{sum}end"), "{tokens}");
     }
     assert_eq!(json["samples"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn tasks_are_arms_as_anything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = "model = { layers = 1, width = 16, context = 32, attention = { heads = 2 }, feed_forward = { hidden = 24 } }\n\
+                data.corpus = { kind = \"synthetic\", task = { kind = \"mqar\", vocab = 64, pairs = 2 } }\n\
+                train = { steps = 4, batch = 2 }\n";
+    std::fs::write(folder.path().join("base.toml"), base).unwrap();
+    let load = |metric: &str| {
+        let path = folder.path().join("e.toml");
+        let arms = "[[arm]]\nname = \"pairs\"\nset = { \"data.corpus.task.pairs\" = 3 }\n\
+                    [[arm]]\nname = \"induction\"\nset = { \"data.corpus.task.kind\" = \"induction\" }\n";
+        std::fs::write(&path, format!("name = \"e\"\nquestion = \"?\"\nbase = \"base.toml\"\n{metric}{arms}")).unwrap();
+        Experiment::load(&path, &Overrides::default())
+    };
+    let experiment = load("metric = \"valid/accuracy\"\n").unwrap();
+    let plan = Plan::new(&experiment, &DeviceName::Flex, None, &[]);
+    assert!(!plan.lower_is_better);
+    let origins = |arm: usize| -> Vec<String> {
+        plan.arms[arm].differences.iter().map(|difference| format!("{}: {}", difference.key, difference.origin)).collect()
+    };
+    let of_pairs = origins(1);
+    assert_eq!(of_pairs.len(), 2, "{of_pairs:?}");
+    for origin in ["data.corpus.task.pairs: named", "data.fingerprint: derived from data.corpus.task.pairs"] {
+        assert!(of_pairs.contains(&origin.to_string()), "{origin}: {of_pairs:?}");
+    }
+    // Another task has another vocabulary, and its source another number of instances.
+    let derived = origins(2);
+    for key in ["data.vocab", "model.vocab", "data.corpus.instances", "data.corpus.validation", "data.fingerprint"] {
+        assert!(derived.contains(&format!("{key}: derived from data.corpus.task.kind")), "{key}: {derived:?}");
+    }
+    // Text's metric is none of a task, and the message names those that are.
+    let error = load("").unwrap_err().to_string();
+    assert!(error.contains("valid/bits_per_byte") && error.contains("valid/sequence_accuracy"), "{error}");
 }
