@@ -22,6 +22,8 @@ pub enum Purpose {
     Sampling,
     /// Resampling in statistics; the key is the method.
     Resampling,
+    /// Instances of synthetic tasks; the key is part and number.
+    Synthetic,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::DataOrder => "data-order",
             Self::Sampling => "sampling",
             Self::Resampling => "resampling",
+            Self::Synthetic => "synthetic",
         }
     }
 }

@@ -13,5 +13,6 @@ mod reference;
 mod report;
 mod settings;
 mod stats;
+mod synthetic;
 mod track;
 mod train;

@@ -3,7 +3,8 @@
 use super::text::{self, grouped};
 use ablate::{
     Error, Result,
-    data::{CorpusConfig, DataConfig, DataSpec, Inspection, PATH_KEYS, TokenizerConfig, cache_folder},
+    data::{CorpusConfig, DataConfig, DataSpec, Inspection, PATH_KEYS, TokenizerConfig, cache_folder, synthetic},
+    model::ModelConfig,
     settings::Document,
     train::RunConfig,
 };
@@ -44,7 +45,11 @@ struct Inspect {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
     let Verb::Inspect(args) = args.verb;
-    let spec = resolve(&args)?;
+    let (spec, context) = resolve(&args)?;
+    if let Some(inspection) = synthetic::Inspection::of(&spec, context, args.samples) {
+        super::print(&if args.json { text::json("--json", &inspection)? } else { show_task(&inspection) })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let bar = indicatif::ProgressBar::new(1)
         .with_style(indicatif::ProgressStyle::with_template("{msg} {wide_bar} {percent}%").expect("a fixed template"));
     let progress = |phase: &str, done: u64, all: u64| {
@@ -59,15 +64,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The data of the corpus or configuration that was named.
-fn resolve(args: &Inspect) -> Result<DataSpec> {
+/// The data of the corpus or configuration that was named, and the configuration's training context.
+fn resolve(args: &Inspect) -> Result<(DataSpec, usize)> {
     let mut document = Document::new("the command line");
     let mut config = DataConfig::default();
     let configured = args.corpus.ends_with(".toml");
+    let mut context = ModelConfig::default().context;
     if configured {
         document = Document::load(Path::new(&args.corpus))?;
         document.make_paths_absolute(&PATH_KEYS)?;
-        config = document.parse::<RunConfig>()?.data;
+        let run = document.parse::<RunConfig>()?;
+        (config, context) = (run.data, run.model.context);
     } else if args.corpus != "crates" {
         let paths = vec![args.corpus.clone()];
         let inner = args.corpus.trim_end_matches(".gz").trim_end_matches(".zst");
@@ -77,7 +84,11 @@ fn resolve(args: &Inspect) -> Result<DataSpec> {
     if let Some(tokenizer) = &args.tokenizer {
         config.tokenizer = parse_tokenizer(tokenizer)?;
     }
-    config.resolve().map_err(|problems| match problems.first() {
+    let checked = config.resolve().and_then(|spec| match spec.problems(context, 1) {
+        problems if problems.is_empty() => Ok((spec, context)),
+        problems => Err(problems),
+    });
+    checked.map_err(|problems| match problems.first() {
         Some(problem) if !configured => {
             let help = problem.help.clone().unwrap_or_else(|| "see `ablate data inspect --help`".into());
             Error::input(if problem.key.contains("tokenizer") { "--tokenizer" } else { &args.corpus }, &problem.message, help)
@@ -95,6 +106,23 @@ fn parse_tokenizer(text: &str) -> Result<TokenizerConfig> {
         "characters" => TokenizerConfig::Characters { vocab: vocab()? },
         _ => TokenizerConfig::File { path: text.into() },
     })
+}
+
+fn show_task(it: &synthetic::Inspection) -> String {
+    let mut out = String::new();
+    let train = if it.train == 0 { "a new one each time".into() } else { grouped(it.train) };
+    let _ = writeln!(out, "training instances {train}; validation instances {}", grouped(it.validation));
+    let _ = writeln!(out, "targets per instance {:.1}; vocabulary {}", it.targets_per_instance, grouped(it.vocab as u64));
+    let _ = writeln!(out, "task and generators {}", &it.fingerprint[..16]);
+    for (index, sample) in it.samples.iter().enumerate() {
+        // What is asked of a token stands behind it.
+        let words = sample.tokens.iter().zip(&sample.targets).map(|(token, target)| match target {
+            Some(target) => format!("{token}→{target}"),
+            None => token.clone(),
+        });
+        let _ = writeln!(out, "\n--- validation instance {index}\n{}", words.collect::<Vec<_>>().join(" "));
+    }
+    out
 }
 
 fn show(it: &Inspection) -> String {

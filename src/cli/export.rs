@@ -5,11 +5,7 @@ use ablate::{
     data::Tokenizer,
     hub::{Dtype, Quantisation, write_gguf},
     settings::Error,
-    train::{
-        Origin, Publishing,
-        checkpoint::{self, Which},
-        hand_on, open_model, publish,
-    },
+    train::{Origin, Publishing, checkpoint::Which, hand_on, open_model, publish, tokenizer},
 };
 use std::{
     path::{Path, PathBuf},
@@ -83,7 +79,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 fn convert(args: &Args, out: &Path) -> Result<&'static str> {
     let model = open_model(&args.model, args.checkpoint)?;
     let (tokenizer, stored) = match &model.origin {
-        Origin::Run(_) => (Some(checkpoint::tokenizer(&args.model, args.checkpoint)?), Dtype::F32),
+        Origin::Run(spec) => (tokenizer(spec, &args.model, args.checkpoint)?, Dtype::F32),
         Origin::Hub { files, dtype, .. } => (files.tokenizer.as_deref().map(Tokenizer::read).transpose()?, *dtype),
     };
     let wrong = |message: String| Error::input("--dtype", message, "see `ablate export --help`");

@@ -1,23 +1,25 @@
 //! Tokens by index, in an order that is a pure function.
 
 use super::{
-    DataSpec, Progress, Tokenizer,
+    CorpusConfig, DataSpec, Progress, Tokenizer,
     order::Permutation,
     prepare::{Opened, open_or_make},
+    synthetic::Synthetic,
 };
 use crate::settings::{Error, Result};
 use std::{path::Path, sync::Arc};
 
-/// Tokens of a corpus, ready to be read: training tokens by index, validation tokens with their bytes.
+/// What is trained on, ready to be read: tokens of text by index, validation tokens with their bytes; or the instances of a
+/// synthetic task.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    opened: Opened,
-    validation: Validation,
+enum Inner {
+    Text { opened: Box<Opened>, validation: Validation },
+    Synthetic(Synthetic),
 }
 
 /// Validation tokens: the same text for every tokenizer, every token scored once.
@@ -41,23 +43,54 @@ pub struct Extent {
 }
 
 impl Dataset {
-    /// Reads, splits and tokenises a corpus, or opens the shards that an earlier call left in `cache`.
+    /// Reads, splits and tokenises a corpus, or opens the shards that an earlier call left in `cache`. A synthetic corpus has
+    /// nothing to prepare.
     ///
     /// Processes that prepare the same data at the same time wait for the first of them.
     ///
     /// # Errors
     ///
-    /// A missing, altered, empty, too short or undecodable corpus; an unreadable tokenizer; an unwritable cache.
+    /// A missing, altered, empty, too short or undecodable corpus; an unreadable tokenizer; an unwritable cache; a synthetic
+    /// corpus of another version of its generators.
     pub fn prepare(spec: &DataSpec, cache: &Path, progress: Progress<'_>) -> Result<Self> {
-        let opened = open_or_make(spec, cache, progress)?;
-        let tokens = opened.validation.read(0, opened.validation.tokens());
-        let validation = Validation { tokens, bytes: opened.manifest.validation.bytes };
-        Ok(Self { inner: Arc::new(Inner { opened, validation }) })
+        let inner = match &spec.corpus {
+            CorpusConfig::Synthetic(config) if config.fingerprint() != spec.fingerprint => {
+                let message = "the generators of synthetic tasks have changed since this run was planned";
+                return Err(Error::input("data.corpus", message, "plan again, or use the version that planned it"));
+            }
+            CorpusConfig::Synthetic(config) => Inner::Synthetic(Synthetic::new(config)),
+            _ => {
+                let opened = open_or_make(spec, cache, progress)?;
+                let tokens = opened.validation.read(0, opened.validation.tokens());
+                let validation = Validation { tokens, bytes: opened.manifest.validation.bytes };
+                Inner::Text { opened: Box::new(opened), validation }
+            }
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The instances of a synthetic corpus; none of text, which all other functions are about.
+    pub fn synthetic(&self) -> Option<&Synthetic> {
+        match &*self.inner {
+            Inner::Synthetic(synthetic) => Some(synthetic),
+            Inner::Text { .. } => None,
+        }
+    }
+
+    fn opened(&self) -> &Opened {
+        match &*self.inner {
+            Inner::Text { opened, .. } => opened,
+            Inner::Synthetic(_) => panic!("a synthetic corpus has no text"),
+        }
     }
 
     /// Tokens for training.
+    ///
+    /// # Panics
+    ///
+    /// On a synthetic corpus.
     pub fn train_tokens(&self) -> usize {
-        self.inner.opened.train.tokens()
+        self.opened().train.tokens()
     }
 
     /// Sequence `index` of the endless training order of `seed`: `context + 1` tokens, a pure function of the arguments.
@@ -67,38 +100,57 @@ impl Dataset {
     ///
     /// # Panics
     ///
-    /// If there is no such sequence: see [`Dataset::require_context`].
+    /// If there is no such sequence: see [`Dataset::require_context`]. On a synthetic corpus.
     pub fn sequence(&self, seed: u64, index: u64, context: usize) -> Vec<u32> {
         let windows = (self.train_tokens().saturating_sub(1) / context) as u64;
         assert!(windows > 0, "require_context was not asked");
         let window = Permutation::new(seed, index / windows, windows).at(index % windows);
-        self.inner.opened.train.read(window as usize * context, context + 1)
+        self.opened().train.read(window as usize * context, context + 1)
     }
 
     /// The validation text.
+    ///
+    /// # Panics
+    ///
+    /// On a synthetic corpus.
     pub fn validation(&self) -> &Validation {
-        &self.inner.validation
+        match &*self.inner {
+            Inner::Text { validation, .. } => validation,
+            Inner::Synthetic(_) => panic!("a synthetic corpus has no text"),
+        }
     }
 
     /// The tokenizer of the shards.
+    ///
+    /// # Panics
+    ///
+    /// On a synthetic corpus.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.inner.opened.tokenizer
+        &self.opened().tokenizer
     }
 
     /// How much the training and the validation part hold.
+    ///
+    /// # Panics
+    ///
+    /// On a synthetic corpus.
     pub fn extents(&self) -> (Extent, Extent) {
-        let manifest = &self.inner.opened.manifest;
+        let manifest = &self.opened().manifest;
         let extent = |part: &super::shards::Part| Extent { documents: part.documents, bytes: part.bytes, tokens: part.tokens };
         (extent(&manifest.train), extent(&manifest.validation))
     }
 
-    /// Checks that one sequence of `context` + 1 tokens exists.
+    /// Checks that one sequence of `context` + 1 tokens exists; of a synthetic corpus, that an instance of `context` does.
     ///
     /// # Errors
     ///
     /// A corpus shorter than that, or no context at all.
     pub fn require_context(&self, context: usize) -> Result<()> {
-        let tokens = self.train_tokens();
+        let Inner::Text { opened, .. } = &*self.inner else {
+            // What an instance needs was checked with the specification, where the keys are known.
+            return Ok(());
+        };
+        let tokens = opened.train.tokens();
         if context > 0 && tokens > context {
             return Ok(());
         }

@@ -37,6 +37,7 @@ pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
         CorpusConfig::Crates {} => crates_fingerprint(),
         CorpusConfig::Text { paths } => files(&expand(paths, Kind::Text)?, cache)?,
         CorpusConfig::Jsonl { paths, .. } => files(&expand(paths, Kind::Jsonl)?, cache)?,
+        CorpusConfig::Synthetic(synthetic) => return Ok(synthetic.fingerprint()),
     };
     Ok(cache::hex(&Sha256::digest(format!("{SELECTION} {content}"))))
 }

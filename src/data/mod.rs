@@ -1,7 +1,8 @@
 //! Corpora, tokenizers, shards, order, batches. No tensors: the last step to the device is the training room's.
 //!
 //! [`DataConfig`] (as written) resolves to a [`DataSpec`] without reading archives or running a tokenizer;
-//! [`Dataset::prepare`] turns that into token shards in the cache, once, and opens them.
+//! [`Dataset::prepare`] turns that into token shards in the cache, once, and opens them. The instances of a [`synthetic`] task
+//! are computed when they are read; nothing of them is stored.
 
 mod cache;
 pub mod corpus;
@@ -12,6 +13,7 @@ mod order;
 mod prepare;
 mod shards;
 mod spec;
+pub mod synthetic;
 mod tokenizer;
 
 pub use cache::cache_folder;

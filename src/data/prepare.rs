@@ -59,6 +59,7 @@ fn key(spec: &DataSpec) -> String {
         super::CorpusConfig::Crates {} => ("crates", ""),
         super::CorpusConfig::Text { .. } => ("text", ""),
         super::CorpusConfig::Jsonl { field, .. } => ("jsonl", field.as_str()),
+        super::CorpusConfig::Synthetic(_) => ("synthetic", ""),
     };
     let tokenizer = match &spec.tokenizer {
         super::TokenizerConfig::File { .. } => "file".to_string(),

@@ -1,6 +1,10 @@
 //! Data as written and as resolved.
 
-use super::{cache_folder, fingerprint, tokenizer};
+use super::{
+    cache_folder, fingerprint,
+    synthetic::{SyntheticConfig, TaskConfig},
+    tokenizer,
+};
 use crate::settings::{Error, Problem, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +50,9 @@ pub enum CorpusConfig {
         #[serde(default = "text")]
         field: String,
     },
+    /// No text: instances of a synthetic task, computed when they are read. They take the whole training context each, and are
+    /// scored by `valid/accuracy`, `valid/sequence_accuracy` and `valid/loss`.
+    Synthetic(SyntheticConfig),
 }
 
 fn text() -> String {
@@ -79,6 +86,8 @@ pub enum TokenizerConfig {
         /// Path, relative to the file that names it.
         path: String,
     },
+    /// None: what a synthetic corpus has, whatever is written here. Its vocabulary is the task's.
+    None {},
 }
 
 impl Default for TokenizerConfig {
@@ -95,13 +104,13 @@ pub struct DataSpec {
     pub corpus: CorpusConfig,
     /// Text to ids.
     pub tokenizer: TokenizerConfig,
-    /// Vocabulary of the tokenizer.
+    /// Vocabulary of the tokenizer, or of the synthetic task.
     pub vocab: usize,
     /// Limit on training text.
     pub train_bytes: Option<u64>,
-    /// Validation text.
+    /// Validation text; 0 where there is no text.
     pub validation_bytes: u64,
-    /// SHA-256 of the content of the corpus and of the tokenizer file, if there is one.
+    /// SHA-256 of the content of the corpus and of the tokenizer file, if there is one; of a synthetic corpus, of its task.
     pub fingerprint: String,
 }
 
@@ -123,6 +132,9 @@ impl DataConfig {
     /// As there.
     pub fn resolve_in(&self, cache: &Path) -> Result<DataSpec, Vec<Problem>> {
         let mut problems = Vec::new();
+        if let CorpusConfig::Synthetic(synthetic) = &self.corpus {
+            return Ok(DataSpec::synthetic(synthetic));
+        }
         let corpus = self.corpus.absolute();
         match &self.corpus {
             CorpusConfig::Text { paths } | CorpusConfig::Jsonl { paths, .. } if paths.is_empty() => {
@@ -145,6 +157,10 @@ impl DataConfig {
                 problems.push(problem("data.tokenizer.path", error));
                 0
             }),
+            TokenizerConfig::None {} => {
+                problems.push(Problem::new("data.tokenizer.kind", "text needs a tokenizer").help("only a synthetic corpus has none"));
+                0
+            }
         };
         let validation_bytes = self.validation_bytes.unwrap_or(VALIDATION_BYTES);
         for (key, value) in [("data.train_bytes", self.train_bytes), ("data.validation_bytes", Some(validation_bytes))] {
@@ -164,6 +180,37 @@ impl DataConfig {
 }
 
 impl DataSpec {
+    /// Keys about text are left out: an arm that sets one changes nothing.
+    fn synthetic(config: &SyntheticConfig) -> Self {
+        Self {
+            corpus: CorpusConfig::Synthetic(config.resolve()),
+            tokenizer: TokenizerConfig::None {},
+            vocab: config.vocab(),
+            train_bytes: None,
+            validation_bytes: 0,
+            fingerprint: config.fingerprint(),
+        }
+    }
+
+    /// The broken rules between the data and a model with a training context of `context` tokens that is evaluated at up to
+    /// `longest` of them.
+    pub fn problems(&self, context: usize, longest: usize) -> Vec<Problem> {
+        match &self.corpus {
+            CorpusConfig::Synthetic(synthetic) => synthetic.problems(context, longest),
+            _ => vec![],
+        }
+    }
+
+    /// Whether there is no text.
+    pub fn is_synthetic(&self) -> bool {
+        matches!(self.corpus, CorpusConfig::Synthetic(_))
+    }
+
+    /// Whether a whole sequence is asked of its last position.
+    pub fn is_compression(&self) -> bool {
+        matches!(&self.corpus, CorpusConfig::Synthetic(SyntheticConfig { task: TaskConfig::Compression(_), .. }))
+    }
+
     /// SHA-256 of the corpus and of the tokenizer file as they are on disk.
     pub(super) fn corpus_and_tokenizer_fingerprint(&self, cache: &Path) -> Result<String> {
         let corpus = fingerprint::corpus(&self.corpus, cache)?;
@@ -181,6 +228,7 @@ impl CorpusConfig {
             Self::Crates {} => Self::Crates {},
             Self::Text { paths } => Self::Text { paths: all(paths) },
             Self::Jsonl { paths, field } => Self::Jsonl { paths: all(paths), field: field.clone() },
+            Self::Synthetic(synthetic) => Self::Synthetic(synthetic.clone()),
         }
     }
 }

@@ -1,37 +1,16 @@
 //! Validation loss in bits per byte of text, so that tokenizers can be compared.
 
+use super::{Evaluation, Scores};
 use crate::{
     data::Dataset,
     model::{Pass, Transformer, document_starts},
-    ops::Precision,
     pulse,
 };
 use burn::{
     module::Module,
     tensor::{Int, Tensor, TensorData},
 };
-use std::{collections::BTreeMap, f64::consts::LN_2};
-
-/// Values by the name of the metric.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Scores(pub BTreeMap<String, f64>);
-
-/// How to score the validation text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evaluation {
-    /// Training context in tokens.
-    pub context: usize,
-    /// Sequences of one context per forward pass; as many tokens for longer contexts.
-    pub batch: usize,
-    /// Contexts in multiples of the training context, ascending; empty or starting with 1.
-    pub context_multiples: Vec<usize>,
-    /// The longest context that the model's positions are defined for, if there is one.
-    pub context_limit: Option<usize>,
-    /// Whether the model keeps documents apart.
-    pub document_mask: bool,
-    /// The type of the operands of matrix products.
-    pub precision: Precision,
-}
+use std::f64::consts::LN_2;
 
 /// Inputs `start .. start + length` of a token stream, of whose predictions the last `scored` count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +41,8 @@ pub fn windows(tokens: usize, context: usize, multiple: usize, largest: usize) -
         .collect()
 }
 
-/// Scores the whole validation text: `valid/bits_per_byte`, and for each of the context multiples m the same target
-/// tokens with m training contexts, `valid/bits_per_byte@{m}x`.
-///
-/// Each value is Σ nats / (ln 2 · bytes). Special tokens that open documents are read but not scored. The bytes behind
-/// the targets of the multiples, which leave out the start of the text, are taken in proportion to the targets. A value
-/// is absent where the positions are undefined for its context, or the text is too short for the largest context.
-pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
+/// Bits per byte of the whole validation text, with each context.
+pub(super) fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
     let validation = dataset.validation();
     let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
     let context = evaluation.context;
@@ -82,7 +56,7 @@ pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation)
     scores.0.insert("valid/bits_per_byte".into(), all.nats / (LN_2 * validation.bytes as f64));
     let Some(&largest) = evaluation.context_multiples.last() else { return scores };
     for &multiple in &evaluation.context_multiples {
-        if evaluation.context_limit.is_some_and(|limit| limit < multiple * context) {
+        if !evaluation.reaches(multiple) {
             continue;
         }
         let windows = windows(tokens.len(), context, multiple, largest);

@@ -1,10 +1,13 @@
-//! Bits per byte, generation.
+//! Bits per byte, accuracy on synthetic tasks, generation.
 
 mod bits_per_byte;
+mod evaluation;
 mod generate;
 mod logits;
+mod synthetic;
 
-pub use bits_per_byte::{Evaluation, Scores, Window, evaluate, windows};
+pub use bits_per_byte::{Window, windows};
+pub use evaluation::{Evaluation, Scores, evaluate};
 pub use generate::{
     Completion, Conversation, End, Generation, Logits, Message, Prompt, Reader, Sampling, Stops, Template, Words, ends, generate,
 };

@@ -8,14 +8,19 @@ use serde::Serialize;
 ///
 /// Beside these: where a `kind` is named, the options of that kind, next to it, follow from it.
 const DERIVED: &[(&str, &[&str])] = &[
-    ("model.vocab", &["data.tokenizer", "model.vocab"]),
+    ("model.vocab", &["data.tokenizer", "data.corpus", "model.vocab"]),
     ("model.final_norm", &["model.residual.kind"]),
     ("model.attention.kv_heads", &["model.attention.heads"]),
     ("model.attention.head_dim", &["model.attention.heads", "model.width"]),
     ("model.attention.scale", &["model.attention.head_dim", "model.attention.heads", "model.width", "model.mup"]),
     ("model.attention.spans", &["model.attention.pattern", "model.layers"]),
     ("model.feed_forward.hidden", &["model.width"]),
-    ("data.vocab", &["data.tokenizer"]),
+    ("data.vocab", &["data.tokenizer", "data.corpus"]),
+    ("data.tokenizer", &["data.corpus.kind"]),
+    ("data.train_bytes", &["data.corpus.kind"]),
+    ("data.validation_bytes", &["data.corpus.kind"]),
+    ("data.corpus.instances", &["data.corpus.task"]),
+    ("data.corpus.validation", &["data.corpus.task"]),
     ("data.fingerprint", &["data.corpus", "data.tokenizer"]),
     ("evaluation.every", &["train.steps"]),
     ("train.checkpoint_every", &["train.steps"]),

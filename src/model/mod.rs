@@ -19,6 +19,7 @@ mod parameters;
 mod pass;
 pub mod position;
 mod probe;
+pub mod readout;
 mod recorded;
 pub mod residual;
 mod spec;

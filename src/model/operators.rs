@@ -6,7 +6,7 @@ use super::{
     norm::NormConfig,
     position::{PositionConfig, Use},
 };
-use crate::ops::Op;
+use crate::ops::{Activation, Op};
 
 impl ModelSpec {
     /// The operators of a training step's forward and backward pass, each with its options in words, without repetition, in
@@ -22,6 +22,9 @@ impl ModelSpec {
         found.push((Op::Linear, String::new()));
         let activation = format!("{:?}", self.feed_forward.kind.activation());
         found.push((if self.feed_forward.kind.is_gated() { Op::GatedLinear } else { Op::Activation }, activation));
+        if !self.readout.is_each() {
+            found.push((Op::Activation, format!("{:?}", Activation::Gelu)));
+        }
         let head = &self.head;
         let options = [
             head.soft_cap.map(|cap| format!("soft cap {cap}")),

@@ -11,6 +11,9 @@ pub struct Pass {
     /// `[batch, seq]`: where the document of each token starts, for attention that keeps documents apart. None: one document
     /// per sequence.
     pub starts: Option<Tensor<2, Int>>,
+    /// `[1, scored]`: the positions that have a target, of `batch · seq` in row order, rising. What comes behind the blocks is
+    /// computed at these alone. None: every position has one.
+    pub scored: Option<Tensor<2, Int>>,
     /// What is kept for the backward pass.
     pub activations: Activations,
     /// The type of the operands of matrix products.
@@ -20,7 +23,8 @@ pub struct Pass {
 impl Pass {
     /// The same pass for tensors without gradients.
     pub(super) fn without_gradients(&self) -> Self {
-        Self { starts: self.starts.clone().map(Tensor::inner), ..self.clone() }
+        let inner = |indices: &Option<Tensor<2, Int>>| indices.clone().map(Tensor::inner);
+        Self { starts: inner(&self.starts), scored: inner(&self.scored), ..self.clone() }
     }
 }
 

@@ -33,7 +33,7 @@ impl Transformer {
     ///
     /// # Shapes
     ///
-    /// - `tokens`, `targets`: `[batch, seq]`
+    /// - `tokens`, `targets`: `[batch, seq]`; `targets`: `[1, scored]` with [`Pass::scored`]
     pub fn record(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Recorded {
         if pass.activations != Activations::Recompute {
             return Recorded { loss: self.loss(tokens, targets, pass), blocks: None };
@@ -53,7 +53,7 @@ impl Transformer {
         }
         report_kept(&x);
         let last = Tensor::from_inner(x).require_grad();
-        let loss = self.loss_of(last.clone(), targets);
+        let loss = self.loss_of(last.clone(), targets, pass);
         Recorded { loss, blocks: Some(Blocks { embedded, inputs, last, pass: pass.clone() }) }
     }
 }

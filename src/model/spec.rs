@@ -9,6 +9,7 @@ use super::{
     mup::MupConfig,
     norm::NormConfig,
     position::PositionConfig,
+    readout::ReadoutConfig,
     residual::ResidualConfig,
 };
 use crate::settings::Problem;
@@ -43,6 +44,8 @@ pub struct ModelConfig {
     pub embedding: EmbeddingConfig,
     /// Head and loss.
     pub head: HeadConfig,
+    /// Where answers are read from.
+    pub readout: ReadoutConfig,
     /// Initialisation.
     pub init: InitConfig,
     /// Scaling by which what is tuned at one width holds at others; none by default.
@@ -64,6 +67,7 @@ impl Default for ModelConfig {
             feed_forward: FeedForwardConfig::default(),
             embedding: EmbeddingConfig::default(),
             head: HeadConfig::default(),
+            readout: ReadoutConfig::default(),
             init: InitConfig::default(),
             mup: None,
         }
@@ -98,6 +102,10 @@ pub struct ModelSpec {
     pub embedding: EmbeddingConfig,
     /// Head and loss.
     pub head: HeadConfig,
+    /// Where answers are read from.
+    // Left out for language models, so that runs from before there was a choice keep their identity.
+    #[serde(default, skip_serializing_if = "ReadoutConfig::is_each")]
+    pub readout: ReadoutConfig,
     /// Initialisation.
     pub init: InitConfig,
     /// Scaling by which what is tuned at one width holds at others.
@@ -129,6 +137,9 @@ impl ModelConfig {
         problems.extend(self.embedding.problems());
         problems.extend(self.head.problems());
         problems.extend(self.mup.iter().flat_map(MupConfig::problems));
+        if self.mup.is_some() && !self.readout.is_each() {
+            problems.push(Problem::new("model.readout", "model.mup has no rule for it").help("leave model.mup out"));
+        }
         if !sizes_hold {
             return Err(problems);
         }
@@ -149,6 +160,7 @@ impl ModelConfig {
                 feed_forward,
                 embedding: self.embedding.clone(),
                 head: self.head.clone(),
+                readout: self.readout.clone(),
                 init: self.init.clone(),
                 mup: self.mup.clone(),
             }),

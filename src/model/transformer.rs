@@ -9,9 +9,10 @@ use super::{
     init::{Marks, Scope},
     norm::{Norm, NormConfig},
     position::{Position, PositionConfig},
+    readout::Readout,
     residual::{Residual, ResidualKind},
 };
-use crate::ops::{Activations, MeanCrossEntropy, computing, keeping};
+use crate::ops::{Activations, MeanCrossEntropy, computing, embedding, keeping};
 use burn::{
     module::Module,
     tensor::{Device, Int, Tensor},
@@ -23,6 +24,7 @@ pub struct Transformer {
     pub(super) embedding: Embedding,
     pub(super) position: Position,
     pub(super) layers: Vec<Block>,
+    readout: Option<Readout>,
     final_norm: Option<Norm>,
     pub(super) head: Head,
 }
@@ -71,6 +73,7 @@ impl ModelSpec {
             embedding: self.embedding.build(&scope.child("embedding"), self.vocab, self.width, self.multiple()),
             position: self.position.build(&scope.child("position"), self),
             layers: (0..self.layers).map(|index| self.block(&scope.layer("layers", index))).collect(),
+            readout: self.readout.build(&scope.child("readout"), &self.norm, self.width),
             final_norm: self.final_norm.then(|| self.norm.build(&scope.child("final_norm"), self.width)),
             head: self.head.build(&scope.child("head"), self.width, self.vocab, self.embedding.tied, self.multiple()),
         }
@@ -115,8 +118,11 @@ impl ModelSpec {
                 (format!("layers.{layer}.residual"), self.residual.account(&self.norm, self.width) + input),
             ]);
         }
+        if !self.readout.is_each() {
+            parts.push(("readout".to_string(), self.readout.account(&self.norm, self.width)));
+        }
         if self.final_norm {
-            parts.push(("final_norm".to_string(), self.norm.account(self.width) + read(post)));
+            parts.push(("final_norm".to_string(), self.norm.account(self.width) + read(post && self.readout.is_each())));
         }
         parts.push(("head".to_string(), self.head.account(self.width, self.vocab, self.embedding.tied)));
         parts
@@ -184,51 +190,61 @@ impl Block {
 }
 
 impl Transformer {
-    /// Logits of every position.
+    /// Logits of every position, or of those that are scored.
     ///
     /// # Shapes
     ///
     /// - `tokens`: `[batch, seq]`
-    /// - output: `[batch, seq, vocab]`
+    /// - output: `[batch, seq, vocab]`; `[1, scored, vocab]` with [`Pass::scored`]
     pub fn forward(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
         computing(pass.precision, || self.head.logits(self.hidden(tokens, pass), &self.embedding.weight))
     }
 
-    /// Mean training loss over all tokens of the batch. For gradients by any policy of what is kept, see
-    /// [`Transformer::record`]; blocks are not run again here.
+    /// Mean training loss over all tokens of the batch, or over those that are scored. For gradients by any policy of what is
+    /// kept, see [`Transformer::record`]; blocks are not run again here.
     ///
     /// # Shapes
     ///
-    /// - `tokens`, `targets`: `[batch, seq]`
+    /// - `tokens`, `targets`: `[batch, seq]`; `targets`: `[1, scored]` with [`Pass::scored`]
     pub fn loss(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let loss = || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets);
+        let loss = || self.loss_of(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass), targets, pass);
         computing(pass.precision, || keeping(pass.activations, loss))
     }
 
     /// The mean loss from what the last block gives, `[batch, seq, width]`.
-    pub(super) fn loss_of(&self, x: Tensor<3>, targets: Tensor<2, Int>) -> Loss {
-        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(self.normed(x), targets, &self.embedding.weight);
+    pub(super) fn loss_of(&self, x: Tensor<3>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
+        let x = self.normed(scored(self.read(x), pass));
+        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(x, targets, &self.embedding.weight);
         Loss { objective, nats }
     }
 
-    /// Cross-entropy of every token in nats, without smoothing and z-loss.
+    /// Cross-entropy of every token in nats, without smoothing and z-loss; with [`Pass::scored`], of these.
     ///
     /// # Shapes
     ///
     /// - `tokens`, `targets`: `[batch, seq]`
-    /// - output: `[batch, seq]`
+    /// - output: `[batch, seq]`; both `[1, scored]` with [`Pass::scored`]
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Tensor<2> {
         computing(pass.precision, || self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight))
     }
 
-    /// What the head reads, `[batch, seq, width]`.
+    /// What the head reads, `[batch, seq, width]` or `[1, scored, width]`.
     fn hidden(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
-        self.normed(self.blocks(self.embedding.forward(tokens, &self.position, pass), pass))
+        let x = self.blocks(self.embedding.forward(tokens, &self.position, pass), pass);
+        self.normed(scored(self.read(x), pass))
     }
 
     /// `[batch, seq, width]` through all blocks.
     fn blocks(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
         self.layers.iter().fold(x, |x, block| block.forward(x, &self.position, pass))
+    }
+
+    /// What each position answers from.
+    fn read(&self, x: Tensor<3>) -> Tensor<3> {
+        match &self.readout {
+            Some(readout) => readout.forward(x),
+            None => x,
+        }
     }
 
     /// The final norm.
@@ -237,6 +253,20 @@ impl Transformer {
             Some(norm) => norm.forward(x),
             None => x,
         }
+    }
+}
+
+/// Of `[batch, seq, width]` the positions that are scored, `[1, scored, width]`; all of it where every position is.
+///
+/// What has no target reaches no norm and no head, so that a mask is no factor that kernels would have to know: the mean is
+/// over fewer rows, and the gradients of the others are zero.
+fn scored(x: Tensor<3>, pass: &Pass) -> Tensor<3> {
+    match &pass.scored {
+        Some(positions) => {
+            let [batch, seq, width] = x.dims();
+            embedding(x.reshape([batch * seq, width]), positions.clone())
+        }
+        None => x,
     }
 }
 

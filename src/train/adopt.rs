@@ -6,7 +6,7 @@ use super::{
     run::{RESULT, SPEC, load_model, version},
 };
 use crate::{
-    data::Tokenizer,
+    data::{CorpusConfig, Tokenizer},
     device::DeviceName,
     files,
     model::Weights,
@@ -22,8 +22,20 @@ use std::{fs, path::Path};
 /// No run, no such checkpoint, a folder that holds a run already.
 pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
     let (spec, model) = load_model(from, which, &DeviceName::Flex)?;
-    let tokenizer = checkpoint::tokenizer(from, which)?;
-    adopt(&spec, model.weights(), &tokenizer, format!("checkpoint `{which}` of {}", from.display()), out)
+    let tokenizer = tokenizer(&spec, from, which)?;
+    adopt(&spec, model.weights(), tokenizer.as_ref(), format!("checkpoint `{which}` of {}", from.display()), out)
+}
+
+/// The tokenizer of a run's checkpoint; none of a run without text.
+///
+/// # Errors
+///
+/// No such checkpoint, a broken tokenizer.
+pub fn tokenizer(spec: &RunSpec, run: &Path, which: Which) -> Result<Option<Tokenizer>> {
+    match spec.data.corpus {
+        CorpusConfig::Synthetic(_) => Ok(None),
+        _ => checkpoint::tokenizer(run, which).map(Some),
+    }
 }
 
 /// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it.
@@ -31,7 +43,7 @@ pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
 /// # Errors
 ///
 /// A folder that holds a run already, or cannot be written.
-pub fn adopt(spec: &RunSpec, weights: Weights, tokenizer: &Tokenizer, note: String, out: &Path) -> Result<()> {
+pub fn adopt(spec: &RunSpec, weights: Weights, tokenizer: Option<&Tokenizer>, note: String, out: &Path) -> Result<()> {
     if out.join(SPEC).exists() {
         return Err(Error::input(out.display(), "holds a run already", "choose another --out, or delete the folder"));
     }

@@ -1,8 +1,11 @@
 //! Batches: which sequences a step reads, and their way to the device.
 
 use crate::{
-    data::Dataset,
-    model::{Noise, document_starts},
+    data::{
+        Dataset,
+        synthetic::{Instance, Synthetic},
+    },
+    model::{Noise, Pass, document_starts},
     ops::{Activations, Precision},
 };
 use burn::{
@@ -15,10 +18,12 @@ use std::sync::Arc;
 /// A micro-batch on the host.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Rows of `context + 1` tokens, one after the other.
+    /// Rows of `context + 1` tokens, one after the other; of `context` tokens where `scored` says what the targets are.
     pub tokens: Vec<u32>,
     /// Tokens of a row that are inputs.
     pub context: usize,
+    /// The targets that count, where they are not the token behind each.
+    pub scored: Option<Scored>,
     /// The token that opens documents, where the model keeps documents apart.
     pub opening: Option<u32>,
     /// Address of the micro-batch's random draws.
@@ -31,24 +36,62 @@ pub struct Batch {
     pub precision: Precision,
 }
 
+/// Targets at some positions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scored {
+    /// Of `rows · context` in row order, rising.
+    pub positions: Vec<u32>,
+    /// The target of each.
+    pub targets: Vec<u32>,
+}
+
+impl Scored {
+    /// The targets of instances that are rows of `context` tokens each.
+    pub fn of(instances: &[Instance], context: usize) -> Self {
+        let all = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
+        Self {
+            positions: all().map(|(row, target)| (row * context + target.position) as u32).collect(),
+            targets: all().map(|(_, target)| target.token).collect(),
+        }
+    }
+
+    /// `[1, scored]` on `device`.
+    fn tensor(values: &[u32], device: &Device) -> Tensor<2, Int> {
+        let values: Vec<i32> = values.iter().map(|value| *value as i32).collect();
+        let count = values.len();
+        Tensor::from_data(TensorData::new(values, [1, count]), device)
+    }
+}
+
 impl Batch {
-    /// Inputs and targets on `device`, `[rows, context]` each.
+    /// Inputs and targets on `device`, `[rows, context]` each; the targets that count alone, `[1, scored]`, where not all do.
     pub fn tensors(&self, device: &Device) -> (Tensor<2, Int>, Tensor<2, Int>) {
-        let rows = self.tokens.len() / (self.context + 1);
+        let length = self.context + usize::from(self.scored.is_none());
+        let rows = self.tokens.len() / length;
         let part = |offset: usize| {
             let values: Vec<i32> = self
                 .tokens
-                .chunks_exact(self.context + 1)
+                .chunks_exact(length)
                 .flat_map(|row| row[offset..offset + self.context].iter().map(|&token| token as i32))
                 .collect();
             Tensor::from_data(TensorData::new(values, [rows, self.context]), device)
         };
-        (part(0), part(1))
+        match &self.scored {
+            Some(scored) => (part(0), Scored::tensor(&scored.targets, device)),
+            None => (part(0), part(1)),
+        }
+    }
+
+    /// What a forward pass needs to know of the batch, on `device`, without dropout.
+    pub fn pass(&self, device: &Device) -> Pass {
+        let scored = self.scored.as_ref().map(|scored| Scored::tensor(&scored.positions, device));
+        Pass { noise: None, starts: self.starts(device), scored, activations: self.activations, precision: self.precision }
     }
 
     /// Where the documents of the inputs start, `[rows, context]`, where the model keeps documents apart.
-    pub fn starts(&self, device: &Device) -> Option<Tensor<2, Int>> {
-        let rows = || self.tokens.chunks_exact(self.context + 1).map(|row| &row[..self.context]);
+    fn starts(&self, device: &Device) -> Option<Tensor<2, Int>> {
+        let length = self.context + usize::from(self.scored.is_none());
+        let rows = || self.tokens.chunks_exact(length).map(|row| &row[..self.context]);
         self.opening.map(|opening| document_starts(rows(), opening, device))
     }
 }
@@ -85,15 +128,39 @@ impl Batches {
     pub fn read(&self, step: usize, micro: usize) -> Batch {
         let rows = self.batch / self.accumulation;
         let first = (step * self.batch + micro * rows) as u64;
+        let indices = first..first + rows as u64;
+        let (tokens, scored, share) = match self.dataset.synthetic() {
+            Some(task) => {
+                let instances: Vec<Instance> = indices.map(|index| task.train(self.seed, index, self.context)).collect();
+                let scored = Scored::of(&instances, self.context);
+                let share = self.share(task, step, scored.targets.len());
+                (instances.into_iter().flat_map(|instance| instance.tokens).collect(), Some(scored), share)
+            }
+            None => {
+                let tokens = indices.flat_map(|index| self.dataset.sequence(self.seed, index, self.context)).collect();
+                (tokens, None, 1.0 / self.accumulation as f64)
+            }
+        };
         Batch {
-            tokens: (first..first + rows as u64).flat_map(|index| self.dataset.sequence(self.seed, index, self.context)).collect(),
+            tokens,
             context: self.context,
+            scored,
             opening: self.opening,
             noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
-            share: 1.0 / self.accumulation as f64,
+            share,
             activations: self.activations,
             precision: self.precision,
         }
+    }
+
+    /// The share of a micro-batch with `targets` targets in its step, so that a step's loss is the mean over all its targets
+    /// however it is cut.
+    fn share(&self, task: &Synthetic, step: usize, targets: usize) -> f64 {
+        if self.accumulation == 1 {
+            return 1.0;
+        }
+        let all = (step * self.batch) as u64..((step + 1) * self.batch) as u64;
+        targets as f64 / all.map(|index| task.train(self.seed, index, self.context).targets.len()).sum::<usize>() as f64
     }
 }
 

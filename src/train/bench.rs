@@ -205,6 +205,7 @@ fn random_batch(config: &RunConfig, spec: &ModelSpec, index: usize) -> Batch {
     Batch {
         tokens: (0..count).map(|_| ((u64::from(generator.next_u32()) * spec.vocab as u64) >> 32) as u32).collect(),
         context: spec.context,
+        scored: None,
         opening: spec.attention.document_mask.then_some(0),
         noise: Noise { seed: config.train.seed, step: index as u64, micro: 0 },
         share: 1.0,

@@ -69,6 +69,7 @@ mod tests {
         let batch = Batch {
             tokens: (0..18).map(|i| i * 7 % 32).collect(),
             context: 8,
+            scored: None,
             opening: None,
             noise,
             share: 1.0,

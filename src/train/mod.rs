@@ -20,8 +20,8 @@ mod spec;
 mod step;
 mod strategy;
 
-pub use adopt::{adopt, hand_on};
-pub use batch::{Batch, Batches};
+pub use adopt::{adopt, hand_on, tokenizer};
+pub use batch::{Batch, Batches, Scored};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
 pub use open::{Opened, Origin, open_model};
@@ -29,9 +29,9 @@ pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use publish::{COMPANIONS, Publishing, publish};
 pub use run::{load_model, run, run_until, version};
 pub use spec::{
-    AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LionConfig, MuonConfig,
-    NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, ScheduleConfig, ScheduleSpec, SgdConfig,
-    TrainConfig, TrainSpec, is_numerical,
+    ACCURACY, AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LOSS, LionConfig,
+    MuonConfig, NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, SEQUENCE_ACCURACY,
+    ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
 };
 pub use step::{Examination, Measurement};
 

@@ -155,7 +155,8 @@ fn train(
         dataset: data.clone(),
         seed: spec.train.seed,
         context: spec.model.context,
-        opening: spec.model.attention.document_mask.then(|| data.tokenizer().bos()),
+        // An instance of a synthetic task is one document.
+        opening: (spec.model.attention.document_mask && data.synthetic().is_none()).then(|| data.tokenizer().bos()),
         batch: spec.train.batch,
         accumulation: spec.train.accumulation,
         activations: spec.train.activations,
@@ -192,7 +193,7 @@ fn train(
     for (name, pick) in TRAINING {
         training = training.metric_train_numeric(Reported::new(name, move |m: &Measurement| Some(pick(m))));
     }
-    for name in spec.evaluation.metrics() {
+    for name in spec.evaluated() {
         let key = name.clone();
         training = training.metric_valid_numeric(Reported::new(&name, move |scores: &Scores| scores.0.get(&key).copied()));
     }

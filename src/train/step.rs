@@ -56,9 +56,7 @@ pub struct Examination {
 pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
     let device = &model.devices()[0];
     let (tokens, targets) = batch.tensors(device);
-    let &Batch { noise, activations, precision, .. } = batch;
-    let pass = Pass { noise: Some(noise), starts: batch.starts(device), activations, precision };
-    model.record(tokens, targets, &pass)
+    model.record(tokens, targets, &Pass { noise: Some(batch.noise), ..batch.pass(device) })
 }
 
 /// Reads a number from the device.

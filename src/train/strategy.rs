@@ -4,7 +4,7 @@
 //! place. This one takes the model out of the learner, drops the learner, and holds model, optimizer and clipping itself.
 
 use super::{
-    BITS_PER_BYTE, Outcome, RunSpec,
+    Outcome, RunSpec,
     batch::Batch,
     checkpoint::{self, Contents, State},
     clip::clip,
@@ -206,7 +206,7 @@ impl Attempt<'_> {
                 if step >= first + WARM_UP {
                     status.milliseconds.push(measured.milliseconds);
                 }
-                let score = scores.as_ref().filter(|_| unsound.is_none()).and_then(|scores| scores.0.get(BITS_PER_BYTE).copied());
+                let score = scores.as_ref().filter(|_| unsound.is_none()).and_then(|scores| scores.0.get(spec.best_by()).copied());
                 let best = score.filter(|score| spec.train.keep_best && status.state.best.is_none_or(|best| *score < best));
                 status.state.best = best.or(status.state.best);
                 best.is_some()
@@ -343,7 +343,9 @@ impl Attempt<'_> {
 
     fn contents<'a>(&'a self, state: &'a State, optimizer: Option<OptimizerRecord>) -> Contents<'a> {
         let model = self.model.clone().expect("the model is put back after each step").into_record();
-        Contents { model, optimizer, tokenizer: self.steps.examination.dataset.tokenizer(), state }
+        let dataset = &self.steps.examination.dataset;
+        let tokenizer = dataset.synthetic().is_none().then(|| dataset.tokenizer());
+        Contents { model, optimizer, tokenizer, state }
     }
 }
 
@@ -352,8 +354,9 @@ fn chain(hash: &str, micro: &[Batch]) -> String {
     let mut next = Sha256::new();
     next.update(hash);
     for batch in micro {
-        for token in &batch.tokens {
-            next.update(token.to_le_bytes());
+        let scored = batch.scored.iter().flat_map(|scored| scored.positions.iter().chain(&scored.targets));
+        for word in batch.tokens.iter().chain(scored) {
+            next.update(word.to_le_bytes());
         }
     }
     hex(&next.finalize())
@@ -393,6 +396,7 @@ mod tests {
         let batch = |tokens: &[u32]| Batch {
             tokens: tokens.to_vec(),
             context: 1,
+            scored: None,
             opening: None,
             noise,
             share: 1.0,

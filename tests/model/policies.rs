@@ -47,7 +47,7 @@ fn step(
         let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|i| if i % CONTEXT < 3 { 0 } else { 3 }).collect();
         Tensor::from_data(burn::tensor::TensorData::new(starts, [BATCH, CONTEXT]), device)
     });
-    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations, precision });
+    let recorded = model.record(inputs, targets, &Pass { noise, starts, activations, precision, ..Pass::default() });
     let loss: f32 = recorded.loss.objective.clone().into_scalar();
     let gradients = recorded.backward(model, 0.5);
     let mut bits = Bits(&gradients, vec![], vec![]);

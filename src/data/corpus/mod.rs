@@ -13,7 +13,7 @@ pub(super) use crates::fingerprint as crates_fingerprint;
 pub(super) use files::{Kind, expand};
 
 use super::{CorpusConfig, Progress};
-use crate::settings::Result;
+use crate::settings::{Error, Result};
 
 /// Reads a corpus and splits it. Documents come in a fixed order that depends on their content only.
 ///
@@ -33,5 +33,6 @@ pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
             let documents = text::read_jsonl(&files, field, progress)?;
             split::by_content(documents, &paths.join(", "))
         }
+        CorpusConfig::Synthetic(_) => Err(Error::input("data.corpus", "a synthetic corpus has no text", "name a corpus of another kind")),
     }
 }

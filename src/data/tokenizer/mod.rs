@@ -65,6 +65,9 @@ impl Tokenizer {
             TokenizerConfig::Characters { vocab } => Inner::Characters(train::characters(documents, *vocab)),
             TokenizerConfig::Bpe { vocab } => Inner::Bpe(train::bpe(documents, *vocab)),
             TokenizerConfig::File { path } => Inner::Imported(Box::new(Imported::read(Path::new(path))?)),
+            TokenizerConfig::None {} => {
+                return Err(Error::input("data.tokenizer", "text needs a tokenizer", "only a synthetic corpus has none"));
+            }
         }))
     }
 

@@ -29,6 +29,7 @@ fn spec(position: PositionConfig) -> ModelSpec {
         },
         embedding: config.embedding,
         head: config.head,
+        readout: config.readout,
         init: config.init,
         mup: None,
     }

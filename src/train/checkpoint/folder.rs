@@ -65,9 +65,11 @@ pub(super) fn write(new: &Path, contents: Contents) -> Result<()> {
     }
     let text = serde_json::to_vec_pretty(state).expect("a state is plain data");
     files::write_durably(&new.join(STATE), &text).map_err(Error::io("write", new.join(STATE)))?;
-    let folder = new.join(TOKENIZER);
-    fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
-    tokenizer.save(&folder)?;
+    if let Some(tokenizer) = tokenizer {
+        let folder = new.join(TOKENIZER);
+        fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+        tokenizer.save(&folder)?;
+    }
     let commit = Commit { files: hashes(new)? };
     let text = serde_json::to_vec_pretty(&commit).expect("hashes are plain data");
     files::write_durably(&new.join(COMMIT), &text).map_err(Error::io("write", new.join(COMMIT)))

@@ -191,7 +191,7 @@ pub fn set_aside(out: &Path) -> Result<()> {
 ///
 /// # Errors
 ///
-/// No checkpoint, or a broken tokenizer.
+/// No checkpoint, a broken tokenizer, or none at all: that of a run on a synthetic corpus.
 pub fn tokenizer(out: &Path, which: Which) -> Result<Tokenizer> {
     Tokenizer::load(&tokenizer_folder(out, which)?)
 }
@@ -200,10 +200,14 @@ pub fn tokenizer(out: &Path, which: Which) -> Result<Tokenizer> {
 ///
 /// # Errors
 ///
-/// No checkpoint.
+/// No checkpoint, or none with a tokenizer.
 pub fn tokenizer_folder(out: &Path, which: Which) -> Result<PathBuf> {
-    let folder = which.find(out).ok_or_else(|| missing(out, which))?;
-    Ok(folder.join(folder::TOKENIZER))
+    let folder = which.find(out).ok_or_else(|| missing(out, which))?.join(folder::TOKENIZER);
+    if !folder.exists() {
+        let message = "the run was trained on a synthetic corpus, which has no text";
+        return Err(Error::input(out.display(), message, "name a run that was trained on text"));
+    }
+    Ok(folder)
 }
 
 /// The error of a run without that checkpoint.

@@ -2,7 +2,7 @@
 //!
 //! In a run's folder, `checkpoint/` is the newest, `checkpoint-<step>/` are older ones that are kept, `checkpoint-best/` is
 //! that of the best evaluation. Each holds `model.bpk`, `optimizer.bpk` (unless nothing is to be continued from it),
-//! `state.json`, `tokenizer/`, and, written last, `COMMIT` with the SHA-256 of every other file. A new one is written beside
+//! `state.json`, `tokenizer/` (where there is text), and, written last, `COMMIT` with the SHA-256 of every other file. A new one is written beside
 //! the old one and takes its place by renaming; at any moment at least one committed folder exists.
 
 mod folder;
@@ -77,8 +77,8 @@ pub struct Contents<'a> {
     pub model: ModuleRecord,
     /// State of the optimizer; none where nothing is to be continued.
     pub optimizer: Option<OptimizerRecord>,
-    /// The run's tokenizer.
-    pub tokenizer: &'a Tokenizer,
+    /// The run's tokenizer; none where there is no text.
+    pub tokenizer: Option<&'a Tokenizer>,
     /// Progress.
     pub state: &'a State,
 }

@@ -13,11 +13,11 @@ pub use spikes::Spikes;
 
 pub(super) use report::metric_names;
 
-use super::{Batch, RunSpec, memory, metrics, step::read};
+use super::{Batch, RunSpec, Scored, memory, metrics, step::read};
 use crate::{
-    data::Dataset,
+    data::{Dataset, synthetic::Instance},
     files::if_there,
-    model::{Activity, Noise, Pass, Transformer},
+    model::{Activity, Noise, Transformer},
     settings::{Error, Result},
 };
 use burn::module::Module;
@@ -60,7 +60,15 @@ impl Prober {
         if spec.probe.every == 0 {
             return Ok(None);
         }
-        let (context, tokens) = (spec.model.context, &data.validation().tokens);
+        let context = spec.model.context;
+        if let Some(task) = data.synthetic() {
+            let rows = (spec.probe.batch as u64).min(task.validation_instances());
+            let instances: Vec<Instance> = (0..rows).map(|index| task.validation(index, context, 1)).collect();
+            let scored = Scored::of(&instances, context);
+            let tokens = instances.into_iter().flat_map(|instance| instance.tokens).collect();
+            return Ok(Some(Self { batch: Self::batch(spec, tokens, Some(scored), None), before: None }));
+        }
+        let tokens = &data.validation().tokens;
         let Some(last) = tokens.len().checked_sub(context + 1) else {
             let message = format!("the validation text has {} tokens, fewer than one sequence of {context} + 1", tokens.len());
             return Err(Error::input("probe.every", message, "set a larger data.validation_bytes, or 0 for no probes"));
@@ -68,16 +76,22 @@ impl Prober {
         // Evenly over the whole text, so that the batch is as mixed as the text is.
         let rows = spec.probe.batch;
         let first = |row: usize| (last as u128 * row as u128 / usize::max(rows - 1, 1) as u128) as usize;
-        let batch = Batch {
-            tokens: (0..rows).flat_map(|row| &tokens[first(row)..=first(row) + context]).copied().collect(),
-            context,
-            opening: spec.model.attention.document_mask.then(|| data.tokenizer().bos()),
+        let tokens = (0..rows).flat_map(|row| &tokens[first(row)..=first(row) + context]).copied().collect();
+        let opening = spec.model.attention.document_mask.then(|| data.tokenizer().bos());
+        Ok(Some(Self { batch: Self::batch(spec, tokens, None, opening), before: None }))
+    }
+
+    fn batch(spec: &RunSpec, tokens: Vec<u32>, scored: Option<Scored>, opening: Option<u32>) -> Batch {
+        Batch {
+            tokens,
+            context: spec.model.context,
+            scored,
+            opening,
             noise: Noise { seed: 0, step: 0, micro: 0 },
             share: 1.0,
             activations: spec.train.activations,
             precision: spec.train.precision,
-        };
-        Ok(Some(Self { batch, before: None }))
+        }
     }
 
     /// Keeps a copy of the parameters, for the size of the update that follows.
@@ -89,9 +103,8 @@ impl Prober {
     pub fn look(&mut self, model: &Transformer, step: usize, history: &History) -> Probe {
         let device = &model.devices()[0];
         let (tokens, targets) = self.batch.tensors(device);
-        let Batch { activations, precision, .. } = self.batch;
         // Without noise there is no dropout: two looks at the same model see the same.
-        let pass = Pass { noise: None, starts: self.batch.starts(device), activations, precision };
+        let pass = self.batch.pass(device);
         let activity = model.activity(tokens.clone(), &pass);
         let recorded = model.record(tokens, targets, &pass);
         let loss = read(recorded.loss.nats.clone());

@@ -14,7 +14,8 @@ pub struct EvaluationConfig {
     pub every: Option<usize>,
     /// Sequences per forward pass.
     pub batch: usize,
-    /// Also score the same target tokens with contexts of so many times the training context.
+    /// Also score the same target tokens with contexts of so many times the training context; of a synthetic task, instances
+    /// so many times as long.
     pub context_multiples: Vec<usize>,
 }
 

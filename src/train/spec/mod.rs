@@ -11,7 +11,7 @@ mod training;
 
 pub use evaluation::{EvaluationConfig, EvaluationSpec};
 pub use identity::{NON_NUMERICAL_KEYS, NUMERICS, is_numerical};
-pub use metrics::BITS_PER_BYTE;
+pub use metrics::{ACCURACY, BITS_PER_BYTE, LOSS, SEQUENCE_ACCURACY};
 pub use optimizer::{AdafactorConfig, AdamConfig, AdamWConfig, DecayRule, LionConfig, MuonConfig, OptimizerConfig, SgdConfig};
 pub use probe::{ProbeConfig, ProbeSpec};
 pub use schedule::{ScheduleConfig, ScheduleSpec};
@@ -97,6 +97,11 @@ impl RunConfig {
         // Without a tokenizer the rules of the model are still checked, at a vocabulary that breaks none of them.
         let vocab = data.as_ref().map(|data| data.vocab).or(self.model.vocab).unwrap_or(4096);
         let model = self.model.resolve(Some(vocab)).map_err(|found| problems.extend(found)).ok();
+        if let (Some(model), Some(data)) = (&model, &data) {
+            let longest = self.evaluation.context_multiples.iter().copied().max().unwrap_or(1);
+            problems.extend(data.problems(model.context, longest));
+            problems.extend(readout_problem(model, data));
+        }
         match (model, data) {
             (Some(model), Some(data)) if problems.is_empty() => Ok(RunSpec {
                 model,
@@ -137,6 +142,16 @@ impl RunSpec {
         let model = 4 * self.model.account(self.model.context).parameters;
         let older = self.train.keep_last.saturating_sub(1) as u64 * (1 + self.optimizer.state_per_parameter());
         model * (1 + u64::from(self.train.keep_best) + older)
+    }
+}
+
+/// Compression is read from the last position; everything else from each, which must not see the last.
+fn readout_problem(model: &ModelSpec, data: &DataSpec) -> Option<Problem> {
+    let help = |kind: &str| format!("set model.readout.kind = \"{kind}\"");
+    match (data.is_compression(), model.readout.is_each()) {
+        (true, true) => Some(Problem::new("model.readout.kind", "compression is read from the last position").help(help("last"))),
+        (false, false) => Some(Problem::new("model.readout.kind", "only compression is read from the last position").help(help("each"))),
+        _ => None,
     }
 }
 

@@ -41,7 +41,8 @@ pub struct TrainConfig {
     /// Checkpoints to keep, the newest included. A run whose newest is damaged continues from the one before it, to the same
     /// end.
     pub keep_last: usize,
-    /// Also keep the model of the best evaluation, by `valid/bits_per_byte`, as `checkpoint-best/`.
+    /// Also keep the model of the best evaluation, by `valid/bits_per_byte` (of a synthetic task `valid/loss`), as
+    /// `checkpoint-best/`.
     pub keep_best: bool,
 }
 

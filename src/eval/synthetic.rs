@@ -1,0 +1,93 @@
+//! How many targets of a synthetic task a model gets right.
+
+use super::{Evaluation, Scores};
+use crate::{
+    data::synthetic::{Instance, Synthetic},
+    model::{Pass, Transformer},
+    ops::{CrossEntropyOptions, cross_entropy},
+    pulse,
+};
+use burn::{
+    module::Module,
+    tensor::{Device, Int, Tensor, TensorData},
+};
+
+/// Accuracies and loss on all validation instances, of each length.
+pub(super) fn evaluate(model: &Transformer, task: &Synthetic, evaluation: &Evaluation) -> Scores {
+    let mut scores = Scores::default();
+    let mut add = |count: Count, suffix: &str| {
+        let values = [
+            ("accuracy", count.right / count.targets),
+            ("sequence_accuracy", count.whole / count.instances),
+            ("loss", count.nats / count.targets),
+        ];
+        scores.0.extend(values.map(|(name, value)| (format!("valid/{name}{suffix}"), value)));
+    };
+    let trained = count(model, task, evaluation, 1);
+    add(trained, "");
+    for &multiple in evaluation.context_multiples.iter().filter(|multiple| evaluation.reaches(**multiple)) {
+        // The baseline was just counted.
+        add(if multiple == 1 { trained } else { count(model, task, evaluation, multiple) }, &format!("@{multiple}x"));
+    }
+    scores
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    instances: f64,
+    targets: f64,
+    /// Targets whose most likely token is the right one.
+    right: f64,
+    /// Instances whose targets are all right.
+    whole: f64,
+    nats: f64,
+}
+
+fn count(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize) -> Count {
+    let device = &model.devices()[0];
+    let mut count = Count::default();
+    let indices: Vec<u64> = (0..task.validation_instances()).collect();
+    for group in indices.chunks((how.batch / multiple).max(1)) {
+        pulse::beat();
+        let instances: Vec<Instance> = group.iter().map(|&index| task.validation(index, how.context, multiple)).collect();
+        let (best, nats) = answers(model, &instances, how, device);
+        let mut answers = best.into_iter().zip(nats);
+        for instance in &instances {
+            let mut whole = true;
+            for target in &instance.targets {
+                let (best, nats) = answers.next().expect("an answer to every target");
+                let right = best == i64::from(target.token);
+                whole &= right;
+                count.right += f64::from(right);
+                count.nats += f64::from(nats);
+            }
+            count.targets += instance.targets.len() as f64;
+            count.whole += f64::from(whole);
+            count.instances += 1.0;
+        }
+    }
+    count
+}
+
+/// The most likely token at every target, the first of equals, and the nats of the right one.
+fn answers(model: &Transformer, instances: &[Instance], how: &Evaluation, device: &Device) -> (Vec<i64>, Vec<f32>) {
+    let context = instances[0].tokens.len();
+    let ids = |values: Vec<i32>, rows: usize| -> Tensor<2, Int> {
+        let length = values.len() / rows;
+        Tensor::from_data(TensorData::new(values, [rows, length]), device)
+    };
+    let tokens = instances.iter().flat_map(|instance| instance.tokens.iter().map(|token| *token as i32)).collect();
+    let targets = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
+    let positions: Vec<i32> = targets().map(|(row, target)| (row * context + target.position) as i32).collect();
+    let right: Vec<i32> = targets().map(|(_, target)| target.token as i32).collect();
+    let count = right.len();
+
+    let pass = Pass { scored: Some(ids(positions, 1)), precision: how.precision, ..Pass::default() };
+    let logits = model.forward(ids(tokens, instances.len()), &pass);
+    let vocab = logits.dims()[2];
+    let logits = logits.reshape([count, vocab]);
+    let nats = cross_entropy(logits.clone(), ids(right, 1).reshape([count]), CrossEntropyOptions::default()).nats;
+    let nats = nats.into_data().convert::<f32>();
+    let best = logits.argmax(1).into_data();
+    (best.iter::<i64>().collect(), nats.as_slice::<f32>().expect("losses were converted to f32").to_vec())
+}
