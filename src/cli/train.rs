@@ -2,10 +2,12 @@
 
 use ablate::{
     Result,
-    data::{Dataset, PATH_KEYS, cache_folder},
+    data::{Batches, CorpusConfig, DataConfig, Dataset, PATH_KEYS, cache_folder},
     device::DeviceName,
+    hub::{self, repaired},
+    model::{Weights, position::PositionConfig},
     settings::{Document, Error},
-    train::{self, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration},
+    train::{self, Opened, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -35,6 +37,16 @@ pub struct Args {
     /// Seed of initialisation, data order and dropout.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Start from the parameters of a run, or of a model in the layout of Hugging Face. What the configuration says of the
+    /// model must be that model; if it says nothing, it is.
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// Train on these batches, in their order, instead of text: safetensors with `batches` `[steps, batch, seq + 1]`.
+    #[arg(long, value_name = "FILE")]
+    batches: Option<PathBuf>,
+    /// Write the loss of each step, as lines of JSON.
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
@@ -47,7 +59,21 @@ pub fn run(args: Args) -> Result<ExitCode> {
         config.rescale(steps);
     }
     config.train.seed = args.seed.unwrap_or(config.train.seed);
-    let spec = config.resolve().map_err(|problems| document.locate(problems))?;
+    if args.log.is_some() {
+        config.train.log_every = 1;
+    }
+    let given = args.batches.as_deref().map(|path| given(path, args.steps, &mut config)).transpose()?;
+    let start = args.init.as_deref().map(|model| open_model(model, Which::Newest)).transpose()?;
+    let names_model = document.written_keys().iter().any(|key| key.starts_with("model."));
+    if let (Some(start), false) = (&start, names_model) {
+        config.model.vocab = Some(start.spec.vocab);
+    }
+    let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
+    let start = start.map(|start| settle(start, names_model.then_some(&document), &mut spec)).transpose()?;
+    if let Some(given) = given.filter(|given| given.vocab() > spec.model.vocab) {
+        let message = format!("token {} is beyond the vocabulary of the model ({})", given.vocab() - 1, spec.model.vocab);
+        return Err(Error::input("--batches", message, "take the tokenizer of the model"));
+    }
     args.device.open()?;
     let name = args.config.file_stem().unwrap_or_default();
     let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));
@@ -65,9 +91,15 @@ pub fn run(args: Args) -> Result<ExitCode> {
         bar.set_position(tick.step as u64);
         bar.set_message(format!("loss {:.3}, {:.0} tokens/s", tick.loss, tick.tokens_per_second));
     };
-    let result = train::run(&spec, &dataset, &out, &args.device, &mut tick);
+    let result = match start {
+        Some(weights) => train::run_from(&spec, &dataset, weights, &out, &args.device, &mut tick),
+        None => train::run(&spec, &dataset, &out, &args.device, &mut tick),
+    };
     bar.finish_and_clear();
     let result = result?;
+    if let Some(path) = &args.log {
+        write_losses(&out, path)?;
+    }
     calibrate(&spec, &args.device, &result);
     if args.json {
         println!("{}", serde_json::to_string(&result).expect("a result is plain data"));
@@ -75,6 +107,59 @@ pub fn run(args: Args) -> Result<ExitCode> {
         println!("{}", sentence(&result, &out));
     }
     Ok(exit_code(result.outcome))
+}
+
+/// Takes batches from a file for data: as many rows in a step, and as many steps unless fewer are asked for.
+fn given(path: &Path, steps: Option<usize>, config: &mut RunConfig) -> Result<Batches> {
+    let batches = Batches::read(path)?;
+    let [there, rows, _] = batches.shape();
+    if let Some(steps) = steps.filter(|steps| *steps > there) {
+        return Err(Error::input(path.display(), format!("holds {there} steps, not {steps}"), "ask for fewer --steps"));
+    }
+    if steps.is_none() {
+        config.rescale(there);
+    }
+    config.train.batch = rows;
+    config.data = DataConfig { corpus: CorpusConfig::Batches { path: path.display().to_string() }, ..DataConfig::default() };
+    Ok(batches)
+}
+
+/// Lets a run start from a model: answers with its parameters, in the order of channels that the run has.
+fn settle(start: Opened, written: Option<&Document>, spec: &mut RunSpec) -> Result<Weights> {
+    let Opened { spec: model, weights, .. } = start;
+    let mut weights = weights;
+    match written {
+        None => spec.model = model,
+        Some(_) => {
+            let differences = hub::differences(&spec.model, &model);
+            if !differences.is_empty() {
+                let list: Vec<String> = differences.iter().map(ToString::to_string).collect();
+                let help = "leave [model] out of the configuration, or make it the same";
+                return Err(Error::input("--init", format!("is another model: {}", list.join(", ")), help));
+            }
+            if let PositionConfig::Rope(rope) = &spec.model.position {
+                weights = repaired(&model, weights, rope.pairing).1;
+            }
+        }
+    }
+    spec.start = Some(train::start_of(&weights));
+    Ok(weights)
+}
+
+/// The losses in a run's metrics, as lines of their own.
+fn write_losses(run: &Path, path: &Path) -> Result<()> {
+    let metrics = run.join("metrics.jsonl");
+    let text = std::fs::read_to_string(&metrics).map_err(Error::io("read", &metrics))?;
+    let mut lines = String::new();
+    for line in text.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        if let (Some(step), Some(loss)) = (value["step"].as_u64(), value["loss"].as_f64()) {
+            lines += &format!("{}\n", serde_json::json!({ "step": step, "loss": loss }));
+        }
+    }
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".part");
+    std::fs::write(&name, lines).and_then(|()| std::fs::rename(&name, path)).map_err(Error::io("write", path))
 }
 
 /// Reads a run's configuration with `--set` on top.

@@ -1,7 +1,7 @@
 //! Tokens by index, in an order that is a pure function.
 
 use super::{
-    CorpusConfig, DataSpec, Progress, Tokenizer,
+    Batches, CorpusConfig, DataSpec, Progress, Tokenizer,
     order::Permutation,
     prepare::{Opened, open_or_make},
     synthetic::Synthetic,
@@ -20,6 +20,7 @@ pub struct Dataset {
 enum Inner {
     Text { opened: Box<Opened>, validation: Validation },
     Synthetic(Synthetic),
+    Batches(Batches),
 }
 
 /// Validation tokens: the same text for every tokenizer, every token scored once.
@@ -59,6 +60,7 @@ impl Dataset {
                 return Err(Error::input("data.corpus", message, "plan again, or use the version that planned it"));
             }
             CorpusConfig::Synthetic(config) => Inner::Synthetic(Synthetic::new(config)),
+            CorpusConfig::Batches { path } => Inner::Batches(Batches::read(Path::new(path))?),
             _ => {
                 let opened = open_or_make(spec, cache, progress)?;
                 let tokens = opened.validation.read(0, opened.validation.tokens());
@@ -73,14 +75,27 @@ impl Dataset {
     pub fn synthetic(&self) -> Option<&Synthetic> {
         match &*self.inner {
             Inner::Synthetic(synthetic) => Some(synthetic),
-            Inner::Text { .. } => None,
+            Inner::Text { .. } | Inner::Batches(_) => None,
         }
+    }
+
+    /// Batches that were given; none of all else.
+    pub fn batches(&self) -> Option<&Batches> {
+        match &*self.inner {
+            Inner::Batches(batches) => Some(batches),
+            Inner::Text { .. } | Inner::Synthetic(_) => None,
+        }
+    }
+
+    /// Whether there is text, with a tokenizer and a part for validation.
+    pub fn has_text(&self) -> bool {
+        matches!(&*self.inner, Inner::Text { .. })
     }
 
     fn opened(&self) -> &Opened {
         match &*self.inner {
             Inner::Text { opened, .. } => opened,
-            Inner::Synthetic(_) => panic!("a synthetic corpus has no text"),
+            Inner::Synthetic(_) | Inner::Batches(_) => panic!("there is no text"),
         }
     }
 
@@ -102,6 +117,9 @@ impl Dataset {
     ///
     /// If there is no such sequence: see [`Dataset::require_context`]. On a synthetic corpus.
     pub fn sequence(&self, seed: u64, index: u64, context: usize) -> Vec<u32> {
+        if let Inner::Batches(batches) = &*self.inner {
+            return batches.row(index).to_vec();
+        }
         let windows = (self.train_tokens().saturating_sub(1) / context) as u64;
         assert!(windows > 0, "require_context was not asked");
         let window = Permutation::new(seed, index / windows, windows).at(index % windows);
@@ -116,7 +134,7 @@ impl Dataset {
     pub fn validation(&self) -> &Validation {
         match &*self.inner {
             Inner::Text { validation, .. } => validation,
-            Inner::Synthetic(_) => panic!("a synthetic corpus has no text"),
+            Inner::Synthetic(_) | Inner::Batches(_) => panic!("there is no text"),
         }
     }
 
@@ -146,11 +164,16 @@ impl Dataset {
     ///
     /// A corpus shorter than that, or no context at all.
     pub fn require_context(&self, context: usize) -> Result<()> {
-        let Inner::Text { opened, .. } = &*self.inner else {
+        let tokens = match &*self.inner {
+            Inner::Text { opened, .. } => opened.train.tokens(),
             // What an instance needs was checked with the specification, where the keys are known.
-            return Ok(());
+            Inner::Synthetic(_) => return Ok(()),
+            Inner::Batches(batches) if batches.shape()[2] <= context + 1 => return Ok(()),
+            Inner::Batches(batches) => {
+                let message = format!("rows of {} tokens do not fit into a context of {context} and one more", batches.shape()[2]);
+                return Err(Error::input("--batches", message, "cut the rows, or set a larger model.context"));
+            }
         };
-        let tokens = opened.train.tokens();
         if context > 0 && tokens > context {
             return Ok(());
         }

@@ -38,6 +38,7 @@ pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
         CorpusConfig::Text { paths } => files(&expand(paths, Kind::Text)?, cache)?,
         CorpusConfig::Jsonl { paths, .. } => files(&expand(paths, Kind::Jsonl)?, cache)?,
         CorpusConfig::Synthetic(synthetic) => return Ok(synthetic.fingerprint()),
+        CorpusConfig::Batches { path } => files(&[PathBuf::from(path)], cache)?,
     };
     Ok(cache::hex(&Sha256::digest(format!("{SELECTION} {content}"))))
 }

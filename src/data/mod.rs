@@ -4,6 +4,7 @@
 //! [`Dataset::prepare`] turns that into token shards in the cache, once, and opens them. The instances of a [`synthetic`] task
 //! are computed when they are read; nothing of them is stored.
 
+mod batches;
 mod cache;
 pub mod corpus;
 mod dataset;
@@ -16,6 +17,7 @@ mod spec;
 pub mod synthetic;
 mod tokenizer;
 
+pub use batches::Batches;
 pub use cache::cache_folder;
 pub(crate) use cache::{hex, sha256};
 pub use dataset::{Dataset, Extent, Validation};

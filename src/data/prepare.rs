@@ -60,6 +60,7 @@ fn key(spec: &DataSpec) -> String {
         super::CorpusConfig::Text { .. } => ("text", ""),
         super::CorpusConfig::Jsonl { field, .. } => ("jsonl", field.as_str()),
         super::CorpusConfig::Synthetic(_) => ("synthetic", ""),
+        super::CorpusConfig::Batches { .. } => ("batches", ""),
     };
     let tokenizer = match &spec.tokenizer {
         super::TokenizerConfig::File { .. } => "file".to_string(),

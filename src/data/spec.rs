@@ -1,7 +1,7 @@
 //! Data as written and as resolved.
 
 use super::{
-    cache_folder, fingerprint,
+    Batches, cache_folder, fingerprint,
     synthetic::{SyntheticConfig, TaskConfig},
     tokenizer,
 };
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Keys that hold paths, relative to the file that names them. They say where text lies; what it is, the fingerprint says.
-pub const PATH_KEYS: [&str; 2] = ["data.corpus.paths", "data.tokenizer.path"];
+pub const PATH_KEYS: [&str; 3] = ["data.corpus.paths", "data.corpus.path", "data.tokenizer.path"];
 
 /// Bytes of validation text if none are named.
 const VALIDATION_BYTES: u64 = 262_144;
@@ -53,6 +53,11 @@ pub enum CorpusConfig {
     /// No text: instances of a synthetic task, computed when they are read. They take the whole training context each, and are
     /// scored by `valid/accuracy`, `valid/sequence_accuracy` and `valid/loss`.
     Synthetic(SyntheticConfig),
+    /// No text: batches from a file, trained on in its order. Nothing is evaluated.
+    Batches {
+        /// A safetensors file with `batches` `[steps, batch, seq + 1]`.
+        path: String,
+    },
 }
 
 fn text() -> String {
@@ -135,6 +140,10 @@ impl DataConfig {
         if let CorpusConfig::Synthetic(synthetic) = &self.corpus {
             return Ok(DataSpec::synthetic(synthetic));
         }
+        if let CorpusConfig::Batches { path } = &self.corpus {
+            let absolute = absolute(path);
+            return DataSpec::batches(&absolute, cache).map_err(|error| vec![problem("data.corpus.path", error)]);
+        }
         let corpus = self.corpus.absolute();
         match &self.corpus {
             CorpusConfig::Text { paths } | CorpusConfig::Jsonl { paths, .. } if paths.is_empty() => {
@@ -192,6 +201,19 @@ impl DataSpec {
         }
     }
 
+    /// Batches of a file have no text either.
+    fn batches(path: &str, cache: &Path) -> Result<Self> {
+        let corpus = CorpusConfig::Batches { path: path.to_string() };
+        let fingerprint = fingerprint::corpus(&corpus, cache)?;
+        let vocab = Batches::read(Path::new(path))?.vocab();
+        Ok(Self { corpus, tokenizer: TokenizerConfig::None {}, vocab, train_bytes: None, validation_bytes: 0, fingerprint })
+    }
+
+    /// Whether there is text: something to tokenise, to evaluate, to write.
+    pub fn has_text(&self) -> bool {
+        !matches!(self.corpus, CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. })
+    }
+
     /// The broken rules between the data and a model with a training context of `context` tokens that is evaluated at up to
     /// `longest` of them.
     pub fn problems(&self, context: usize, longest: usize) -> Vec<Problem> {
@@ -229,6 +251,7 @@ impl CorpusConfig {
             Self::Text { paths } => Self::Text { paths: all(paths) },
             Self::Jsonl { paths, field } => Self::Jsonl { paths: all(paths), field: field.clone() },
             Self::Synthetic(synthetic) => Self::Synthetic(synthetic.clone()),
+            Self::Batches { path } => Self::Batches { path: absolute(path) },
         }
     }
 }

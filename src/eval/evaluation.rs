@@ -42,9 +42,12 @@ impl Evaluation {
 /// Synthetic tasks: `valid/accuracy`, the share of targets whose most likely token is right; `valid/sequence_accuracy`, the
 /// share of instances whose targets all are; `valid/loss`, nats per target; and each of them for instances m times as long,
 /// `valid/accuracy@{m}x`, absent where the positions are undefined for them.
+///
+/// Batches that were given keep nothing for validation: there is no score.
 pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
     match dataset.synthetic() {
         Some(task) => synthetic::evaluate(model, task, evaluation),
-        None => bits_per_byte::evaluate(model, dataset, evaluation),
+        None if dataset.has_text() => bits_per_byte::evaluate(model, dataset, evaluation),
+        None => Scores::default(),
     }
 }

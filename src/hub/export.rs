@@ -37,6 +37,27 @@ pub struct Obstacle {
     pub family: Option<String>,
 }
 
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
+        write!(f, "{} = {} (there: {})", self.key, show(&self.model), show(&self.family))
+    }
+}
+
+/// Options that make one model compute something else than the other: not how they start, nor what is dropped in training,
+/// nor the order of rotating channels.
+pub fn differences(model: &ModelSpec, other: &ModelSpec) -> Vec<Obstacle> {
+    compared(&comparable(model), &comparable(other))
+}
+
+fn compared(ours: &ModelSpec, theirs: &ModelSpec) -> Vec<Obstacle> {
+    let (ours, theirs) = (flatten(ours), flatten(theirs));
+    let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).filter(|key| ours.get(*key) != theirs.get(*key)).collect();
+    let text = |values: &BTreeMap<String, Value>, key: &str| values.get(key).map(written);
+    let obstacle = |key: &String| Obstacle { key: format!("model.{key}"), model: text(&ours, key), family: text(&theirs, key) };
+    keys.into_iter().map(obstacle).collect()
+}
+
 /// A model as a family has it.
 #[derive(Debug)]
 pub struct Exported {
@@ -80,8 +101,7 @@ pub fn export(spec: &ModelSpec, weights: Weights, asked: Option<&str>) -> Result
         }
     }
     let (family, obstacles) = nearest.expect("there are families");
-    let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".into());
-    let list: Vec<String> = obstacles.iter().map(|it| format!("{} = {} (there: {})", it.key, show(&it.model), show(&it.family))).collect();
+    let list: Vec<String> = obstacles.iter().map(ToString::to_string).collect();
     let help = "`--format ablate` writes every model; or change these options";
     Err(Error::input(format!("as {}", family.model_type), format!("the model cannot be expressed: {}", list.join(", ")), help))
 }
@@ -113,11 +133,8 @@ impl Family {
         let mut ours = comparable(spec);
         let theirs = comparable(&read);
         widen(&mut ours, &theirs);
-        let (ours, theirs) = (flatten(&ours), flatten(&theirs));
-        let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).filter(|key| ours.get(*key) != theirs.get(*key)).collect();
-        let text = |values: &BTreeMap<String, Value>, key: &str| values.get(key).map(written);
-        let obstacle = |key: &String| Obstacle { key: format!("model.{key}"), model: text(&ours, key), family: text(&theirs, key) };
-        if keys.is_empty() { Ok((config, read)) } else { Err(keys.into_iter().map(obstacle).collect()) }
+        let obstacles = compared(&ours, &theirs);
+        if obstacles.is_empty() { Ok((config, read)) } else { Err(obstacles) }
     }
 }
 

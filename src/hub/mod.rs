@@ -21,7 +21,7 @@ mod pairing;
 mod rope;
 mod shards;
 
-pub use export::{Exported, Obstacle, export};
+pub use export::{Exported, Obstacle, differences, export};
 pub use families::{Family, families, family};
 pub use fetch::{Downloading, Place, fetch};
 pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder, special_tokens};

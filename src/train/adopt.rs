@@ -6,7 +6,7 @@ use super::{
     run::{RESULT, SPEC, load_model, version},
 };
 use crate::{
-    data::{CorpusConfig, Tokenizer},
+    data::Tokenizer,
     device::DeviceName,
     files,
     model::Weights,
@@ -32,10 +32,7 @@ pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
 ///
 /// No such checkpoint, a broken tokenizer.
 pub fn tokenizer(spec: &RunSpec, run: &Path, which: Which) -> Result<Option<Tokenizer>> {
-    match spec.data.corpus {
-        CorpusConfig::Synthetic(_) => Ok(None),
-        _ => checkpoint::tokenizer(run, which).map(Some),
-    }
+    spec.data.has_text().then(|| checkpoint::tokenizer(run, which)).transpose()
 }
 
 /// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it.

@@ -27,7 +27,7 @@ pub use interrupt::{interrupter, stop_when_preempted};
 pub use open::{Opened, Origin, open_model};
 pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use publish::{COMPANIONS, Publishing, publish};
-pub use run::{load_model, run, run_until, version};
+pub use run::{load_model, run, run_from, run_until, start_of, version};
 pub use spec::{
     ACCURACY, AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LOSS, LionConfig,
     MuonConfig, NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, SEQUENCE_ACCURACY,

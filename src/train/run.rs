@@ -13,11 +13,11 @@ use super::{
     strategy::{Shared, Status, Steps, lock},
 };
 use crate::{
-    data::Dataset,
+    data::{Dataset, hex},
     device::DeviceName,
     eval::{Evaluation, Scores},
     files::{self, if_there},
-    model::{Transformer, init::Marks},
+    model::{Transformer, Weights, init::Marks},
     settings::{Error, Result},
 };
 use burn::{
@@ -25,6 +25,7 @@ use burn::{
     tensor::Device,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
+use sha2::{Digest, Sha256};
 use std::{
     any::Any,
     fs::{self, File},
@@ -57,6 +58,48 @@ pub fn run(spec: &RunSpec, data: &Dataset, out: &Path, device: &DeviceName, tick
 pub fn run_until(
     spec: &RunSpec,
     data: &Dataset,
+    out: &Path,
+    device: &DeviceName,
+    tick: &mut (dyn FnMut(Tick) + Send),
+    stop: Arc<AtomicBool>,
+) -> Result<RunResult> {
+    attempt(spec, data, None, out, device, tick, stop)
+}
+
+/// [`run`] from given parameters: those whose hash is `spec.start`, by [`start_of`].
+///
+/// # Errors
+///
+/// As [`run`].
+///
+/// # Panics
+///
+/// If they are not the parameters of `spec.model`.
+pub fn run_from(
+    spec: &RunSpec,
+    data: &Dataset,
+    weights: Weights,
+    out: &Path,
+    device: &DeviceName,
+    tick: &mut (dyn FnMut(Tick) + Send),
+) -> Result<RunResult> {
+    attempt(spec, data, Some(weights), out, device, tick, interrupter())
+}
+
+/// What stands for given parameters in a specification.
+pub fn start_of(weights: &Weights) -> String {
+    let mut hash = Sha256::new();
+    for (path, values) in weights {
+        hash.update(format!("{path} {} ", values.len()));
+        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+    }
+    hex(&hash.finalize())
+}
+
+fn attempt(
+    spec: &RunSpec,
+    data: &Dataset,
+    start: Option<Weights>,
     out: &Path,
     device: &DeviceName,
     tick: &mut (dyn FnMut(Tick) + Send),
@@ -104,7 +147,7 @@ pub fn run_until(
     let caught = std::thread::scope(|scope| {
         // Signs of life come from a thread of burn-train's; the caller hears them while this thread trains.
         scope.spawn(move || receiver.into_iter().for_each(tick));
-        catch_unwind(AssertUnwindSafe(|| train(spec, data, out, opened, saved, &status, stop, sender)))
+        catch_unwind(AssertUnwindSafe(|| train(spec, data, start, out, opened, saved, &status, stop, sender)))
     });
     let mut status = lock(&status);
     match caught {
@@ -126,6 +169,7 @@ pub fn run_until(
 fn train(
     spec: &RunSpec,
     data: &Dataset,
+    start: Option<Weights>,
     out: &Path,
     device: Device,
     saved: Option<Saved>,
@@ -136,7 +180,10 @@ fn train(
     let steps = spec.train.steps;
     let first = lock(status).state.step;
     let (record, moments) = saved.map_or((None, None), |saved| (Some(saved.model), saved.optimizer));
-    let (mut model, noise) = spec.model.build_marked(spec.train.seed, &device);
+    let (mut model, noise) = match start {
+        Some(weights) => (spec.model.build_from(weights, &device), Marks::new()),
+        None => spec.model.build_marked(spec.train.seed, &device),
+    };
     lock(status).noise = noise;
     if let Some(record) = record {
         model = model.try_load_record(record).map_err(|error| unfit(out, &error.to_string()))?;
@@ -154,9 +201,9 @@ fn train(
     let batches = Batches {
         dataset: data.clone(),
         seed: spec.train.seed,
-        context: spec.model.context,
+        context: data.batches().map_or(spec.model.context, |batches| batches.shape()[2] - 1),
         // An instance of a synthetic task is one document.
-        opening: (spec.model.attention.document_mask && data.synthetic().is_none()).then(|| data.tokenizer().bos()),
+        opening: (spec.model.attention.document_mask && data.has_text()).then(|| data.tokenizer().bos()),
         batch: spec.train.batch,
         accumulation: spec.train.accumulation,
         activations: spec.train.activations,

@@ -344,7 +344,7 @@ impl Attempt<'_> {
     fn contents<'a>(&'a self, state: &'a State, optimizer: Option<OptimizerRecord>) -> Contents<'a> {
         let model = self.model.clone().expect("the model is put back after each step").into_record();
         let dataset = &self.steps.examination.dataset;
-        let tokenizer = dataset.synthetic().is_none().then(|| dataset.tokenizer());
+        let tokenizer = dataset.has_text().then(|| dataset.tokenizer());
         Contents { model, optimizer, tokenizer, state }
     }
 }

@@ -13,7 +13,10 @@ use ablate::{
 };
 use assert_cmd::Command;
 use burn::tensor::Device;
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 const CONFIG: &str = r#"
 [model]
@@ -178,4 +181,90 @@ fn wrong_input_for_logits_is_named() {
     refused(&[Written::integers("input_ids", vec![1, 2], &[1, 9999])], &[], "token 9999");
     refused(&[Written::integers("input_ids", vec![1, 2], &[1, 2])], &["--grads", "g.safetensors"], "holds no labels");
     assert!(bench.refused(&["logits", "nowhere", "--input", "in.safetensors", "--output", "o"]).contains("nowhere"));
+}
+
+const RECIPE: &str = r#"
+[optimizer]
+kind = "adamw"
+lr = 3e-3
+beta1 = 0.9
+beta2 = 0.95
+eps = 1e-8
+weight_decay = 0.1
+decay = "matrices"
+
+[schedule]
+kind = "constant"
+warmup = 4
+
+[train]
+gradient_clip = 1.0
+"#;
+
+/// Losses by step.
+fn losses(path: &Path) -> Vec<f64> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().enumerate().all(|(at, line)| line["step"] == at + 1), "{text}");
+    lines.iter().map(|line| line["loss"].as_f64().unwrap()).collect()
+}
+
+/// From weights that `transformers` has made, on batches that are given, step by step.
+#[test]
+fn training_takes_the_same_way_as_pytorch() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    script(&python, "models.py", &[folder.path(), Path::new("llama"), Path::new("gpt2"), Path::new("gemma2")]);
+    let tokens: Vec<i64> = (0..20 * 3 * 17).map(|at: i64| 3 + (at * at * 31 + at / 7) % 90).collect();
+    write_safetensors(&path("batches.safetensors"), &[Written::integers("batches", vec![20, 3, 17], &tokens)]).unwrap();
+    fs::write(path("recipe.toml"), RECIPE).unwrap();
+    for model in ["llama", "gpt2", "gemma2"] {
+        script(&python, "train.py", &[&path(model), &path("batches.safetensors"), &path("theirs.jsonl")]);
+        let mut command = Command::cargo_bin("ablate").unwrap();
+        let arguments = ["train", "recipe.toml", "--init", model, "--batches", "batches.safetensors", "--log", "ours.jsonl", "--out"];
+        let output = command.current_dir(&folder).args(arguments).arg(format!("run-{model}")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (ours, theirs) = (losses(&path("ours.jsonl")), losses(&path("theirs.jsonl")));
+        assert_eq!((ours.len(), theirs.len()), (20, 20));
+        assert!(theirs[19] < theirs[0]);
+        for (step, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+            // AdamW divides by roots of small numbers: differences of rounding grow from step to step.
+            assert!((a - b).abs() <= 1e-4 * b, "{model}, step {}: {a} and {b}", step + 1);
+        }
+    }
+}
+
+/// What must agree between a configuration, a model and batches.
+#[test]
+fn a_start_that_does_not_fit_is_named() {
+    let bench = Bench::new(&[]);
+    bench.ablate(&["export", "run", "--out", "hf"]);
+    let tokens: Vec<i64> = (0..4 * 2 * 9).map(|at| at % 50).collect();
+    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![4, 2, 9], &tokens)]).unwrap();
+    fs::write(bench.path("recipe.toml"), RECIPE).unwrap();
+    fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["train", "recipe.toml", "--batches", "b.safetensors", "--log", "l.jsonl"][..], more].concat()
+    }
+    // From a run and from what was exported of it: the same losses.
+    bench.ablate(&train(&["--init", "run", "--out", "one"]));
+    let first = losses(&bench.path("l.jsonl"));
+    bench.ablate(&train(&["--init", "hf", "--out", "two"]));
+    let second = losses(&bench.path("l.jsonl"));
+    assert_eq!(first.len(), 4);
+    assert!(first.iter().zip(&second).all(|(a, b)| (a - b).abs() < 1e-5 * b), "{first:?} {second:?}");
+    // The configuration may say what the model is, in its own order of channels.
+    bench.ablate(&["train", "config.toml", "--batches", "b.safetensors", "--log", "l.jsonl", "--init", "hf", "--out", "three"]);
+
+    assert!(bench.refused(&train(&["--init", "run", "--steps", "5", "--out", "x"])).contains("holds 4 steps, not 5"));
+    assert!(bench.refused(&train(&["--init", "nowhere", "--out", "x"])).contains("nowhere"));
+    let other = ["--init", "run", "--set", "model.layers=3", "--set", "model.width=32", "--out", "x"];
+    let error = bench.refused(&train(&other));
+    assert!(error.contains("is another model") && error.contains("model.layers = 3 (there: 2)"), "{error}");
+    let high = [1, 2, 9999];
+    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![1, 1, 3], &high)]).unwrap();
+    assert!(bench.refused(&train(&["--init", "run", "--out", "x"])).contains("token 9999"));
+    let long: Vec<i64> = vec![5; 200];
+    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![1, 1, 200], &long)]).unwrap();
+    assert!(bench.refused(&train(&["--init", "run", "--out", "x"])).contains("do not fit into a context of 128"));
 }

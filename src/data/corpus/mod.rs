@@ -33,6 +33,8 @@ pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
             let documents = text::read_jsonl(&files, field, progress)?;
             split::by_content(documents, &paths.join(", "))
         }
-        CorpusConfig::Synthetic(_) => Err(Error::input("data.corpus", "a synthetic corpus has no text", "name a corpus of another kind")),
+        CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => {
+            Err(Error::input("data.corpus", "there is no text in it", "name a corpus of another kind"))
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use ureq::{Agent, http::Response};
+use ureq::{Agent, config::RedirectAuthHeaders, http::Response};
 
 /// Longest answer that lists files.
 const LISTING: u64 = 64 << 20;
@@ -48,6 +48,8 @@ impl Client {
             .timeout_connect(Some(Duration::from_secs(20)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .http_status_as_error(false)
+            // Where large files are stored is somebody else's: who one is, is not told there.
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .user_agent(concat!("ablate/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { agent: config.into(), endpoint: place.endpoint.clone(), token: place.token.clone() }

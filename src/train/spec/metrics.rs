@@ -19,7 +19,11 @@ impl RunSpec {
     /// Names of all metrics that an evaluation can give: those of the training context, and the same for each of the context
     /// multiples.
     pub fn evaluated(&self) -> Vec<String> {
-        let names: &[&str] = if self.data.is_synthetic() { &[ACCURACY, SEQUENCE_ACCURACY, LOSS] } else { &[BITS_PER_BYTE] };
+        let names: &[&str] = match (self.data.is_synthetic(), self.data.has_text()) {
+            (true, _) => &[ACCURACY, SEQUENCE_ACCURACY, LOSS],
+            (_, true) => &[BITS_PER_BYTE],
+            (false, false) => &[],
+        };
         let plain = names.iter().map(|name| name.to_string());
         let multiples = self.evaluation.context_multiples.iter();
         plain.chain(multiples.flat_map(|multiple| names.iter().map(move |name| format!("{name}@{multiple}x")))).collect()

@@ -49,6 +49,10 @@ pub struct RunConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
+    /// SHA-256 of the parameters that it starts from, where these are given and not drawn.
+    // Left out where they are drawn, so that runs from before there was a choice keep their identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// The model.
     pub model: ModelSpec,
     /// The data.
@@ -101,9 +105,15 @@ impl RunConfig {
             let longest = self.evaluation.context_multiples.iter().copied().max().unwrap_or(1);
             problems.extend(data.problems(model.context, longest));
             problems.extend(readout_problem(model, data));
+            if !data.has_text() && !data.is_synthetic() && self.probe.every > 0 {
+                problems.push(
+                    Problem::new("probe.every", "probes look at validation text, and batches of a file have none").help("set it to 0"),
+                );
+            }
         }
         match (model, data) {
             (Some(model), Some(data)) if problems.is_empty() => Ok(RunSpec {
+                start: None,
                 model,
                 data,
                 optimizer: self.optimizer.clone(),
