@@ -9,6 +9,7 @@ mod doctor;
 #[cfg(feature = "cuda")]
 mod emit_cuda;
 mod errors;
+mod eval;
 mod explain;
 mod gc;
 mod generate;
@@ -68,6 +69,8 @@ enum Verb {
     Gc(gc::Args),
     /// Sample text from a checkpoint.
     Generate(generate::Args),
+    /// Ask a model the questions of benchmarks.
+    Eval(eval::Args),
     /// Look into a corpus.
     Data(data::Args),
     /// Measure a training step.
@@ -135,6 +138,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Rm(args) => rm::run(args),
         Verb::Gc(args) => gc::run(args),
         Verb::Generate(args) => generate::run(args),
+        Verb::Eval(args) => eval::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),
