@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod data;
+mod eval;
 mod experiment;
 mod launch;
 mod model;

@@ -126,12 +126,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
 fn tasks(args: &Args) -> Result<Vec<Task>> {
     let mut all: Vec<Task> = vec![];
     for request in &args.tasks {
-        let request = TaskRequest {
-            shots: request.shots.or(args.shots),
-            examples: args.examples.clone(),
-            limit: args.limit,
-            ..request.clone()
-        };
+        let request =
+            TaskRequest { shots: request.shots.or(args.shots), examples: args.examples.clone(), limit: args.limit, ..request.clone() };
         for mut task in load(&request)? {
             // Results are kept by name.
             let name = task.name.clone();
@@ -164,7 +160,11 @@ fn asking(args: &Args) -> Result<Asking> {
         return Err(Error::input("--top-p", format!("{top_p} is no probability"), "use a number from 0 to 1"));
     }
     if samples > 1 && temperature == 0.0 {
-        return Err(Error::input("--samples", "without a temperature all samples are the same", "add --temperature 0.8, or leave --samples out"));
+        return Err(Error::input(
+            "--samples",
+            "without a temperature all samples are the same",
+            "add --temperature 0.8, or leave --samples out",
+        ));
     }
     if !(time_limit > 0.0 && time_limit <= 3600.0) {
         return Err(Error::input("--time-limit", format!("{time_limit} s is not between 0 and an hour"), "use 3"));
@@ -187,7 +187,8 @@ fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Re
         return Err(Error::input("--context", message, format!("use {limit} or less")));
     }
     let precision = spec.train.precision;
-    let mut model = LanguageModel { model: &model, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
+    let mut model =
+        LanguageModel { model: &model, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
     let mut all = vec![];
     for task in tasks {
         let style = ProgressStyle::with_template("{msg} {pos}/{len} {elapsed}").expect("a template of ours");
@@ -285,7 +286,8 @@ fn tables(summaries: &[Summary]) -> Vec<String> {
         }
         lines.push(table.to_string());
     }
-    let centered: Vec<f64> = summaries.iter().filter(|summary| summary.header.layout == "core").filter_map(|summary| summary.centered).collect();
+    let centered: Vec<f64> =
+        summaries.iter().filter(|summary| summary.header.layout == "core").filter_map(|summary| summary.centered).collect();
     if centered.len() > 1 {
         let mean = centered.iter().sum::<f64>() / centered.len() as f64;
         lines.push(format!("CORE over these {} tasks: {mean:.4}", centered.len()));
@@ -304,7 +306,8 @@ fn comparison(all: &[Comparison]) -> Vec<String> {
     // Tests are of headline metrics alone; they are one family.
     let family: Vec<Option<f64>> = p.iter().copied().filter(Option::is_some).collect();
     let mut corrected = stats::holm(&family).into_iter();
-    let mut table = text::table(&["task", "metric", "first", "second", "difference", "95 % interval", "only first : second", "p", "p (Holm)"]);
+    let mut table =
+        text::table(&["task", "metric", "first", "second", "difference", "95 % interval", "only first : second", "p", "p (Holm)"]);
     for (comparison, p) in shown.iter().zip(p) {
         let better = if comparison.less_is_better { " (less is better)" } else { "" };
         let interval = comparison.ci95.map_or("too few".into(), |[low, high]| format!("{low:+.4} to {high:+.4}"));

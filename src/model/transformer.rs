@@ -220,7 +220,14 @@ impl Transformer {
     ///
     /// - `tokens`: `[batch, seq]`
     /// - what `read` is given, with the part of `places` it belongs to: `[places, vocab]`
-    pub fn logits_at(&self, tokens: Tensor<2, Int>, places: &[usize], chunk: usize, pass: &Pass, mut read: impl FnMut(&[usize], Tensor<2>)) {
+    pub fn logits_at(
+        &self,
+        tokens: Tensor<2, Int>,
+        places: &[usize],
+        chunk: usize,
+        pass: &Pass,
+        mut read: impl FnMut(&[usize], Tensor<2>),
+    ) {
         computing(pass.precision, || {
             let hidden = self.hidden(tokens, pass);
             let [batch, seq, width] = hidden.dims();

@@ -13,12 +13,14 @@ import json
 import logging
 import os
 import pathlib
+import random
 import re
 import sys
 import tempfile
 import types
 
 os.environ.update(HF_DATASETS_OFFLINE="1", HF_HUB_OFFLINE="1", HF_DATASETS_CACHE=tempfile.mkdtemp())
+import jinja2
 import lm_eval
 from lm_eval.api.task import ConfigurableTask
 
@@ -62,7 +64,8 @@ def ask(path, test, shots=0, train=None, **changes):
     for split, rows in files.items():
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings |= {"dataset_path": "json", "dataset_name": None, "dataset_kwargs": {"data_files": {split: str(folder / f"{split}.jsonl") for split in files}}}
-    settings |= {"test_split": "test", "num_fewshot": shots, **({"fewshot_split": "train"} if train else {}), **changes}
+    # Named, so that a question is no example of itself.
+    settings |= {"test_split": "test", "num_fewshot": shots, "fewshot_split": "train" if train else "test", **changes}
     task = ConfigurableTask(config=settings)
     task.set_fewshot_seed(1234)
     found = []
@@ -74,7 +77,9 @@ def ask(path, test, shots=0, train=None, **changes):
             found.append({"prompt": requests[0].args[0], "stop": requests[0].args[1]["until"]})
         else:
             gold = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
-            found.append({"pairs": [list(request.args) for request in requests], "gold": gold if isinstance(gold, int) else 0})
+            if isinstance(gold, str):
+                gold = task.doc_to_choice(doc).index(gold) if task.config.doc_to_choice else 0
+            found.append({"pairs": [list(request.args) for request in requests], "gold": gold})
     return found
 
 
@@ -108,12 +113,40 @@ GENERATED = [
 ]
 
 
+def core(name, shots, delimiter):
+    """The prompts of nanochat (`nanochat/core_eval.py`, `scripts/base_eval.py`, commit 92d63d4e8b): templates, order and examples."""
+    (file,) = (ROWS / "core/eval_data").rglob(f"{name}.jsonl")
+    data = [json.loads(line) for line in file.read_text().splitlines()]
+    random.Random(1337).shuffle(data)
+    kind = "query" if "query" in data[0] else "context_options" if "context_options" in data[0] else "context"
+    shown = {
+        "query": "{{ example.query }}{{ delimiter }}{{ example.choices[example.gold] }}",
+        "context_options": "{{ example.context_options[example.gold] }}{{ delimiter }}{{ example.continuation }}",
+        "context": "{{ example.context | trim }}{{ delimiter }}{{ example.continuation }}",
+    }[kind]
+    asked = {
+        "query": "{{ item.query }}{{ delimiter }}{{ choice }}",
+        "context_options": "{{ choice }}{{ delimiter }}{{ item.continuation }}",
+        "context": "{{ item.context | trim }}{{ delimiter }}{% if choice %}{{ item.continuation }}{% endif %}",
+    }[kind]
+    template = jinja2.Template("{%- for example in examples -%}\n" + shown + "\n\n{% endfor -%}\n" + asked)
+    found = []
+    for index, item in enumerate(data):
+        others = [i for i in range(len(data)) if i != index]
+        examples = [data[i] for i in random.Random(1234 + index).sample(others, shots)] if shots else []
+        choices = {"query": item.get("choices"), "context_options": item.get("context_options"), "context": ["", "yes"]}[kind]
+        prompts = [template.render(examples=examples, delimiter=delimiter, item=item, choice=choice) for choice in choices]
+        if kind == "context":
+            prompts[0] = prompts[0].strip()
+        found.append({"prompts": prompts, "gold": item.get("gold", 0)})
+    return found
+
+
 def everything():
     hella, math = lines("hellaswag/val.jsonl"), minerva()
     race, boolq = lines("race/eleuther.jsonl"), [{**row, "label": int(row["label"])} for row in lines("boolq/superglue.jsonl")]
     mbpp = [row for row in lines("mbpp/mbpp.jsonl") if 11 <= row["task_id"] <= 510]
     shown = [row for row in lines("mbpp/mbpp.jsonl") if 2 <= row["task_id"] <= 4]
-    ids = {"process_results": None, "metric_list": [{"metric": "exact_match"}]}
     prompts = {
         "hellaswag/val.jsonl": ask("hellaswag/hellaswag.yaml", hella),
         "hellaswag/val.jsonl@1": ask("hellaswag/hellaswag.yaml", hella, 1),
@@ -150,6 +183,7 @@ def everything():
     prompts["mbpp/mbpp.jsonl"] = [{"prompt": examples + render(row), "stop": ["[DONE]"]} for row in mbpp]
     rows = [json.loads(path.read_text()) for path in sorted((ROWS / "math/test").rglob("*.json"))]
     prompts["math@0"] = [{"prompt": math.doc_to_text(row), "stop": ["Problem:"]} for row in rows]
+    prompts["core"] = {name: core(name, *rest) for name, *rest in [("kites", 0, " "), ("letters", 2, "\nAnswer: "), ("cases", 1, " ")]}
     normal = {answer: math.normalize_final_answer(answer) for answer in ANSWERS}
     found = {text: math.normalize_final_answer(math.get_unnormalized_answer(text)) for text in GENERATED}
     boxes = {row["solution"]: math.remove_boxed(math.last_boxed_only_string(row["solution"])) for row in rows}

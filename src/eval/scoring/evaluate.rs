@@ -37,19 +37,14 @@ pub struct Asking {
 }
 
 /// How many sequences are scored between two words about progress.
-const PART: usize = 256;
+const PART: usize = 1024;
 
 /// Asks all questions; `progress` is told how many of how many requests are done.
 ///
 /// # Errors
 ///
 /// Programs without a sandbox, texts without tokens, what the model refuses.
-pub fn evaluate_task(
-    task: &Task,
-    model: &mut (impl Scorer + Generator),
-    how: &Asking,
-    progress: &dyn Fn(usize, usize),
-) -> Result<Results> {
+pub fn evaluate_task(task: &Task, model: &mut (impl Scorer + Generator), how: &Asking, progress: &dyn Fn(usize, usize)) -> Result<Results> {
     if how.sandbox.is_none() && task.items.iter().any(|item| matches!(item.question, Question::Program(_))) {
         let message = "asks for programs, which are run to be judged";
         return Err(Error::input(&task.name, message, "allow that with --allow-code-execution; docs/evaluation.md says what is limited"));
@@ -123,17 +118,14 @@ fn score_all(task: &Task, scorer: &mut impl Scorer, progress: &dyn Fn(usize, usi
 }
 
 /// What was generated for each question: nothing, or as many texts as samples.
-fn generate_all(
-    task: &Task,
-    generator: &mut impl Generator,
-    how: &Asking,
-    progress: &dyn Fn(usize, usize),
-) -> Result<Vec<Vec<String>>> {
+fn generate_all(task: &Task, generator: &mut impl Generator, how: &Asking, progress: &dyn Fn(usize, usize)) -> Result<Vec<Vec<String>>> {
     let samples = how.samples.max(1);
     let mut all = Vec::with_capacity(task.items.len());
     for item in &task.items {
         let (prompt, stop, tokens) = match &item.question {
-            Question::Answer(Answer { prompt, stop, tokens, .. }) | Question::Program(Program { prompt, stop, tokens, .. }) => (prompt, stop, tokens),
+            Question::Answer(Answer { prompt, stop, tokens, .. }) | Question::Program(Program { prompt, stop, tokens, .. }) => {
+                (prompt, stop, tokens)
+            }
             _ => {
                 all.push(vec![]);
                 continue;

@@ -130,10 +130,8 @@ impl Scorer for LanguageModel<'_> {
     }
 
     fn score(&mut self, sequences: &[Sequence]) -> Result<Vec<Likelihood>> {
-        let mut found: Vec<Likelihood> = sequences
-            .iter()
-            .map(|sequence| Likelihood { log: 0.0, tokens: sequence.tokens.len() - sequence.from, greedy: true })
-            .collect();
+        let mut found: Vec<Likelihood> =
+            sequences.iter().map(|sequence| Likelihood { log: 0.0, tokens: sequence.tokens.len() - sequence.from, greedy: true }).collect();
         // Sequences that differ in their last token alone, like the letters of a choice, are one row.
         let (mut lines, mut places): (Vec<Line<'_>>, HashMap<&[u32], usize>) = Default::default();
         for (index, sequence) in sequences.iter().enumerate() {
@@ -197,7 +195,10 @@ mod tests {
                         // Nothing that would fit is left out, unless the scored tokens alone are too many.
                         assert!(length - from > context || inputs == context.min(length - 1));
                     }
-                    assert!(seen.iter().enumerate().all(|(token, count)| *count == usize::from(token >= from)), "{length} {from} {context}");
+                    assert!(
+                        seen.iter().enumerate().all(|(token, count)| *count == usize::from(token >= from)),
+                        "{length} {from} {context}"
+                    );
                 }
             }
         }

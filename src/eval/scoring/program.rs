@@ -8,7 +8,7 @@
 use crate::settings::{Error, Result};
 use std::{
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -71,10 +71,7 @@ impl Sandbox {
         if cfg!(not(unix)) {
             return Err(Error::input("--allow-code-execution", "this system has no limits on processes", "run it on Linux or macOS"));
         }
-        let python = std::env::var_os("PATH")
-            .and_then(|folders| std::env::split_paths(&folders).map(|folder| folder.join("python3")).find(|path| path.is_file()));
-        let missing = || Error::input("python3", "is not in the PATH, and the programs are Python's", "install Python 3");
-        let mut sandbox = Self { python: python.ok_or_else(missing)?, limits, network: Network::Cut };
+        let mut sandbox = Self { python: python()?, limits, network: Network::Cut };
         // Starting Python once may take longer than a program may.
         let trial = Self { limits: Limits { time: Duration::from_secs(60), ..limits }, ..sandbox.clone() };
         if trial.run("pass").is_ok_and(|outcome| outcome == Outcome::Passed) {
@@ -83,7 +80,11 @@ impl Sandbox {
         sandbox.network = Network::Open;
         match (Self { network: Network::Open, ..trial }).run("pass")? {
             Outcome::Passed => Ok(sandbox),
-            _ => Err(Error::input(sandbox.python.display(), "an empty program does not run within the limits", "raise the limits, or mend the Python")),
+            _ => Err(Error::input(
+                sandbox.python.display(),
+                "an empty program does not run within the limits",
+                "raise the limits, or mend the Python",
+            )),
         }
     }
 
@@ -120,15 +121,27 @@ impl Sandbox {
         };
         // Also what the program started and left behind.
         kill_group(child.id());
-        if status.is_none() {
+        let Some(status) = status else {
             // The group may be gone already; the child is not ours to lose.
             let _ = child.kill();
             child.wait().map_err(Error::io("wait for", &self.python))?;
             return Ok(Outcome::TimedOut);
+        };
+        if killed(status) {
+            return Ok(Outcome::TimedOut);
         }
         let done = std::fs::read(folder.path().join(DONE)).is_ok_and(|content| content == DONE.as_bytes());
-        Ok(if status.is_some_and(|status| status.success()) && done { Outcome::Passed } else { Outcome::Failed })
+        Ok(if status.success() && done { Outcome::Passed } else { Outcome::Failed })
     }
+}
+
+/// Python itself, not a script of a manager of versions that would want an environment.
+fn python() -> Result<PathBuf> {
+    let wrong = |message: String| Error::input("python3", message, "install Python 3; the programs are in it");
+    let asked = Command::new("python3").args(["-I", "-c", "import sys; print(sys.executable)"]).stdin(Stdio::null()).output();
+    let answer = asked.map_err(|error| wrong(format!("cannot be started: {error}")))?;
+    let path = String::from_utf8_lossy(&answer.stdout).trim().to_string();
+    if answer.status.success() && !path.is_empty() { Ok(path.into()) } else { Err(wrong("does not say where it is".into())) }
 }
 
 /// Sets the limits in the child, before Python starts.
@@ -170,6 +183,18 @@ fn limited(command: &mut Command, limits: Limits, network: Network) {
 
 #[cfg(not(unix))]
 fn limited(_: &mut Command, _: Limits, _: Network) {}
+
+/// Whether the kernel ended a process whose processor time was over.
+#[cfg(unix)]
+fn killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    matches!(status.signal(), Some(libc::SIGXCPU | libc::SIGKILL))
+}
+
+#[cfg(not(unix))]
+fn killed(_: ExitStatus) -> bool {
+    false
+}
 
 /// Kills a child's process group.
 #[cfg(unix)]

@@ -138,7 +138,8 @@ impl Results {
         let groups: BTreeMap<String, BTreeMap<String, Estimate>> =
             members.into_iter().map(|(name, records)| (name, estimates(&records))).collect();
         let mean = |name: &String| {
-            let values: Vec<f64> = groups.values().map(|metrics| metrics.get(name).map(|estimate| estimate.value)).collect::<Option<_>>()?;
+            let values: Vec<f64> =
+                groups.values().map(|metrics| metrics.get(name).map(|estimate| estimate.value)).collect::<Option<_>>()?;
             (!values.is_empty()).then(|| (name.clone(), values.iter().sum::<f64>() / values.len() as f64))
         };
         let mean_of_groups = metrics.keys().filter_map(mean).collect();

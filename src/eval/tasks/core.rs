@@ -11,7 +11,7 @@ use super::{
     task::{Alternative, Choice, Pair, Question, Span},
 };
 use crate::settings::{Error, Result};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The layout of one file.
 pub(super) struct Core;
@@ -117,7 +117,9 @@ pub(super) fn listed(folder: &Path) -> Result<Vec<Listed>> {
     let mut inside = false;
     for (number, line) in text(&path)?.lines().enumerate() {
         let place = format!("{}:{}", path.display(), number + 1);
-        let wrong = |message: &str| Error::input(&place, message, "write the list as in the CORE bundle: icl_tasks, then `- label: …` and its keys");
+        let wrong = |message: &str| {
+            Error::input(&place, message, "write the list as in the CORE bundle: icl_tasks, then `- label: …` and its keys")
+        };
         let trimmed = line.trim();
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
@@ -149,10 +151,14 @@ pub(super) fn listed(folder: &Path) -> Result<Vec<Listed>> {
         let wrong = |message: String| Error::input(&place, message, "each entry needs label, dataset_uri, num_fewshot and icl_task_type");
         let needed = |key: &str| optional(key).ok_or_else(|| wrong(format!("the entry has no {key}")));
         let (label, shots) = (needed("label")?, needed("num_fewshot")?);
+        let file = needed("dataset_uri")?;
+        if Path::new(&file).components().any(|part| !matches!(part, Component::Normal(_))) {
+            return Err(wrong(format!("dataset_uri: {file} does not stay below eval_data")));
+        }
         let first = shots.trim_matches(['[', ']']).split(',').next().unwrap_or_default().trim();
         let chance = chances.iter().find(|(name, _)| *name == label).map(|(_, chance)| *chance);
         Ok(Listed {
-            file: needed("dataset_uri")?,
+            file,
             shots: first.parse().map_err(|_| wrong(format!("num_fewshot: {shots} is not [number]")))?,
             kind: needed("icl_task_type")?,
             delimiter: optional("continuation_delimiter").unwrap_or_else(|| " ".into()),
@@ -186,7 +192,8 @@ fn chances(path: &Path) -> Result<Vec<(String, f64)>> {
     let (label, baseline) = (column("Eval Task")?, column("Random baseline")?);
     let row = |(place, record): (String, Vec<String>)| {
         let percent: Option<f64> = record[baseline].trim().parse().ok().filter(|percent| (0.0..100.0).contains(percent));
-        let percent = percent.ok_or_else(|| Error::input(place, format!("{:?} is no random baseline in percent", record[baseline]), "write 0 to 100"))?;
+        let percent = percent
+            .ok_or_else(|| Error::input(place, format!("{:?} is no random baseline in percent", record[baseline]), "write 0 to 100"))?;
         Ok((record[label].clone(), percent / 100.0))
     };
     records.into_iter().map(row).collect()

@@ -72,10 +72,10 @@ impl Glance<'_> {
         self.row.is_some_and(|row| keys.iter().all(|key| row.fields.contains_key(*key)))
     }
 
-    /// Whether the path speaks of this benchmark.
+    /// Whether the end of the path speaks of this benchmark: the file and two folders above it.
     pub(super) fn named(&self, names: &[&str]) -> bool {
-        let path = self.path.display().to_string().to_lowercase();
-        names.iter().any(|name| path.contains(name))
+        let end = self.path.components().rev().take(3).map(|part| part.as_os_str().to_string_lossy().to_lowercase());
+        end.into_iter().any(|part| names.iter().any(|name| part.contains(name)))
     }
 }
 
@@ -103,8 +103,27 @@ pub(super) trait Layout: Sync {
 
 /// Every layout but that of a whole bundle.
 pub(super) const LAYOUTS: &[&dyn Layout] = &[
-    &Arc, &BoolQ, &Copa, &Core, &CrowsPairs, &Domains, &Gsm8k, &HellaSwag, &HumanEval, &Lambada, &Math, &Mbpp, &Mmlu, &NaturalQuestions,
-    &OpenBookQa, &Piqa, &Race, &Siqa, &TriviaQa, &WinoGender, &WinoGrande,
+    &Arc,
+    &BoolQ,
+    &Copa,
+    &Core,
+    &CrowsPairs,
+    &Domains,
+    &Gsm8k,
+    &HellaSwag,
+    &HumanEval,
+    &Lambada,
+    &Math,
+    &Mbpp,
+    &Mmlu,
+    &NaturalQuestions,
+    &OpenBookQa,
+    &Piqa,
+    &Race,
+    &Siqa,
+    &TriviaQa,
+    &WinoGender,
+    &WinoGrande,
 ];
 
 /// Name, and title with source, of every layout.

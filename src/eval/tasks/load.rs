@@ -4,7 +4,7 @@ use super::{
     core,
     layout::{Entry, Glance, LAYOUTS, Layout, Picks, Protocol},
     python_random::PythonRandom,
-    rows::{Row, ending, rows},
+    rows::{ending, first},
     shots::prompted,
     task::{Question, Task},
 };
@@ -92,21 +92,20 @@ fn layout(request: &TaskRequest) -> Result<&'static dyn Layout> {
     let names = || LAYOUTS.iter().map(|layout| layout.name()).collect::<Vec<_>>().join(", ");
     if let Some(name) = &request.layout {
         let found = LAYOUTS.iter().find(|layout| layout.name() == name);
-        return found.copied().ok_or_else(|| Error::input("--tasks", format!("there is no layout {name:?}"), format!("there are: {}", names())));
+        return found
+            .copied()
+            .ok_or_else(|| Error::input("--tasks", format!("there is no layout {name:?}"), format!("there are: {}", names())));
     }
     let path = &request.path;
-    let first: Option<Row> = rows(path).ok().and_then(|rows| rows.into_iter().next());
+    let first = first(path)?;
     let glance = Glance { path, row: first.as_ref() };
     let fitting: Vec<_> = LAYOUTS.iter().filter(|layout| layout.fits(&glance)).collect();
     let help = format!("name one, as in --tasks LAYOUT={}; there are: {}", path.display(), names());
     match fitting[..] {
         [layout] => Ok(*layout),
         [] => {
-            // What is wrong with the first row is more than that no layout knows it.
-            if first.is_none() {
-                rows(path)?;
-            }
-            let fields = first.map(|row| row.fields.keys().take(12).cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
+            let Some(first) = first else { return Err(Error::input(path.display(), "there are no rows", help)) };
+            let fields = first.fields.keys().take(12).cloned().collect::<Vec<_>>().join(", ");
             Err(Error::input(path.display(), format!("no layout has rows with the fields {fields}"), help))
         }
         _ => {

@@ -51,7 +51,11 @@ impl Layout for Mbpp {
             rows.iter().filter(|(number, _)| (2..=4).contains(number)).map(|(number, row)| entry(*number, row)).collect::<Result<_>>()?;
         if shown.is_empty() {
             let help = "name the whole mbpp.jsonl with --examples, or ask for --shots 0";
-            return Err(Error::input(path.display(), "the rows with task_id 2, 3 and 4, which are the benchmark's examples, are not there", help));
+            return Err(Error::input(
+                path.display(),
+                "the rows with task_id 2, 3 and 4, which are the benchmark's examples, are not there",
+                help,
+            ));
         }
         Ok(shown)
     }
@@ -65,8 +69,9 @@ fn entry(number: i64, row: &Row) -> Result<Entry> {
     let text = row.text(if row.has("text") { "text" } else { "prompt" })?;
     let tests = row.texts("test_list", 1)?;
     let shown: String = (0..3).map(|index| tests.get(index).map_or("", String::as_str).to_string() + "\n").collect();
-    let prompt =
-        format!("You are an expert Python programmer, and here is your task: {text} Your code should pass these tests:\n\n{shown}[BEGIN]\n");
+    let prompt = format!(
+        "You are an expert Python programmer, and here is your task: {text} Your code should pass these tests:\n\n{shown}[BEGIN]\n"
+    );
     let example = format!("{prompt}{}\n[DONE]", row.text("code")?);
     let setup = if row.has("test_setup_code") { row.any_text("test_setup_code")? } else { "" };
     let imports = if row.has("test_imports") { row.texts("test_imports", 0)?.join("\n") } else { String::new() };

@@ -24,8 +24,11 @@ impl Layout for Mmlu {
     }
 
     fn fits(&self, glance: &Glance<'_>) -> bool {
-        let release = glance.path.join("test").is_dir() && glance.path.join("dev").is_dir() && glance.named(&["mmlu", "hendrycks"]);
-        release || glance.has(&["question", "subject", "choices", "answer"]) || glance.named(&["mmlu"]) && ending(glance.path) == "csv"
+        let of = |split: &str| files(&glance.path.join(split), &["csv"]).unwrap_or_default();
+        let release = |split: &str| of(split).iter().any(|file| file.display().to_string().ends_with(&format!("_{split}.csv")));
+        release("test") && release("dev")
+            || glance.has(&["question", "subject", "choices", "answer"])
+            || glance.named(&["mmlu"]) && ending(glance.path) == "csv"
     }
 
     fn protocol(&self) -> Protocol {
@@ -80,7 +83,8 @@ fn entry(index: usize, row: &Row) -> Result<Entry> {
     if choices.len() != 4 {
         return Err(row.wrong("choices", format!("has {} entries and needs 4", choices.len())));
     }
-    let letter = row.fields.get("answer").and_then(Value::as_str).and_then(|answer| LETTERS.iter().position(|letter| *letter == answer.trim()));
+    let letter =
+        row.fields.get("answer").and_then(Value::as_str).and_then(|answer| LETTERS.iter().position(|letter| *letter == answer.trim()));
     let gold = match letter {
         Some(gold) => gold,
         None => row.label("answer", 0, 4)?,

@@ -33,8 +33,8 @@ mod trivia_qa;
 mod winogender;
 mod winogrande;
 
-pub(super) use answers::majority;
 pub use answers::Reading;
+pub(super) use answers::majority;
 pub use layout::layouts;
 pub use load::{TaskRequest, load};
 pub use task::{Alternative, Answer, Choice, Item, Pair, Program, Question, Rule, Span, Task};

@@ -55,7 +55,8 @@ impl Layout for Race {
         }
         let rows = rows(path)?;
         // A row a question: those of an article stand together.
-        let articles = rows.chunk_by(|a, b| !a.has("problems") && !a.has("questions") && a.fields.get("article") == b.fields.get("article"));
+        let articles =
+            rows.chunk_by(|a, b| !a.has("problems") && !a.has("questions") && a.fields.get("article") == b.fields.get("article"));
         let entry = |(index, rows): (usize, &[Row])| {
             let row = &rows[0];
             let problems = if row.has("problems") {

@@ -203,19 +203,37 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// The first row of the first such file, to tell the layout by. None where there is no file with rows.
+///
+/// # Errors
+///
+/// An unreadable file, a row that is no object.
+pub(super) fn first(path: &Path) -> Result<Option<Row>> {
+    let Some(file) = files(path, ENDINGS).ok().and_then(|files| files.into_iter().next()) else { return Ok(None) };
+    match ending(&file).as_str() {
+        "jsonl" | "ndjson" => lines(&file)?.into_iter().next().map(line).transpose(),
+        known if ENDINGS.contains(&known) => Ok(rows(&file)?.into_iter().next()),
+        _ => Ok(None),
+    }
+}
+
 fn jsonl(path: &Path) -> Result<Vec<Row>> {
-    let row = |(place, line): (String, String)| match serde_json::from_str(&line) {
+    lines(path)?.into_iter().map(line).collect()
+}
+
+fn line((place, line): (String, String)) -> Result<Row> {
+    match serde_json::from_str(&line) {
         Ok(Value::Object(fields)) => Ok(Row::new(place, fields)),
         Ok(_) => Err(Error::input(place, "this line is no JSON object", HELP)),
         Err(error) => Err(Error::input(place, format!("not JSON: {error}"), HELP)),
-    };
-    lines(path)?.into_iter().map(row).collect()
+    }
 }
 
 /// An array of objects, or one object.
 fn json(path: &Path) -> Result<Vec<Row>> {
-    let value = serde_json::from_str(&text(path)?)
-        .map_err(|error: serde_json::Error| Error::input(format!("{}:{}", path.display(), error.line()), format!("not JSON: {error}"), HELP))?;
+    let value = serde_json::from_str(&text(path)?).map_err(|error: serde_json::Error| {
+        Error::input(format!("{}:{}", path.display(), error.line()), format!("not JSON: {error}"), HELP)
+    })?;
     match value {
         Value::Object(fields) => Ok(vec![Row::new(path.display().to_string(), fields)]),
         Value::Array(values) => {
@@ -237,10 +255,14 @@ fn table(path: &Path, delimiter: u8) -> Result<Vec<Row>> {
     Ok(records.into_iter().map(object).collect())
 }
 
+/// A record of a table with its place.
+pub(super) type Record = (String, Vec<String>);
+
 /// Records of a table with the place of each; all as wide as the first. The header, if there is one, beside them.
-pub(super) fn records(path: &Path, delimiter: u8, header: bool) -> Result<(Vec<(String, Vec<String>)>, Vec<String>)> {
+pub(super) fn records(path: &Path, delimiter: u8, header: bool) -> Result<(Vec<Record>, Vec<String>)> {
     let bytes = text(path)?;
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).quoting(delimiter == b',').has_headers(header).from_reader(bytes.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).quoting(delimiter == b',').has_headers(header).from_reader(bytes.as_bytes());
     let wrong = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
         Error::input(format!("{}:{line}", path.display()), format!("not a table: {error}"), HELP)

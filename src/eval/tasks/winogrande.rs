@@ -48,5 +48,10 @@ fn entry(index: usize, row: &Row) -> Result<Entry> {
     };
     let options = vec![option("option1")?, option("option2")?];
     let example = options[gold].pair.to_string();
-    Ok(Entry { id: row.id(&["qID"], index), group: None, question: Question::Choice(Choice { options, gold, span: Span::Continuation }), example })
+    Ok(Entry {
+        id: row.id(&["qID"], index),
+        group: None,
+        question: Question::Choice(Choice { options, gold, span: Span::Continuation }),
+        example,
+    })
 }
