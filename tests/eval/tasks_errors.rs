@@ -1,7 +1,8 @@
 //! Malformed benchmarks are refused, with the file, the line and the field.
 
-use super::request;
-use ablate::eval::tasks::{TaskRequest, load};
+use super::{fixture, request};
+use ablate::eval::tasks::{TaskRequest, layouts, load};
+use proptest::prelude::*;
 use std::{fs, path::Path};
 
 /// The error of a file with this content.
@@ -121,4 +122,53 @@ fn bundles_that_are_not_what_their_list_says() {
 fn too_few_examples() {
     let request = TaskRequest { shots: Some(9), ..request("arc/test.jsonl") };
     says(&load(&request).unwrap_err().to_string(), &["test.jsonl", "9 examples", "there are 1"]);
+}
+
+/// Files of the layouts that are single files.
+const FILES: [&str; 20] = [
+    "hellaswag/val.jsonl",
+    "piqa/valid.jsonl",
+    "siqa/dev.jsonl",
+    "winogrande/dev.jsonl",
+    "arc/test.jsonl",
+    "openbookqa/hf.jsonl",
+    "boolq/dev.jsonl",
+    "copa/val.jsonl",
+    "copa/copa-test.xml",
+    "lambada/test.jsonl",
+    "mmlu/test/abstract_botany_test.csv",
+    "race/test/high/1.txt",
+    "race/eleuther.jsonl",
+    "nq/dev.jsonl",
+    "triviaqa/unfiltered-web-dev.json",
+    "gsm8k/test.jsonl",
+    "math/test/algebra/1.json",
+    "humaneval/HumanEval.jsonl",
+    "crows_pairs/crows_pairs_anonymized.csv",
+    "winogender/all_sentences.tsv",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever happened to a file, it is read or refused, under its own layout and any other.
+    #[test]
+    fn damaged_files_never_panic(file in 0..FILES.len(), at in 0usize..2000, cut in 0usize..40, put in "[\\PC\\n]{0,6}", layout in 0usize..64) {
+        let source = fixture(FILES[file]);
+        let mut bytes = fs::read(&source).unwrap();
+        let start = at % bytes.len();
+        let end = (start + cut).min(bytes.len());
+        bytes.splice(start..end, put.bytes());
+        let folder = tempfile::tempdir().unwrap();
+        // Layouts look at the folder's name too.
+        let path = folder.path().join(FILES[file]);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let names = layouts();
+        let layout = names.get(layout).map(|layout| layout.0.to_string());
+        let request = TaskRequest { layout, path, shots: Some(at % 3), examples: None, limit: None };
+        if let Err(error) = load(&request) {
+            prop_assert!(error.to_string().contains("help: ") || error.to_string().contains("cannot"), "{}", error);
+        }
+    }
 }

@@ -157,6 +157,16 @@ fn core_scores_behind_the_prefix_and_the_common_end() {
     assert_eq!(asked(&task, &mut fake).records[0].metrics["acc_per_token"], 1.0);
 }
 
+#[test]
+fn models_that_diverged_are_refused() {
+    let mut fake = Fake::default();
+    fake.learn("text");
+    fake.knows("", "text", f64::NAN);
+    let task = of(Question::Text("text".into()), "bits_per_byte");
+    let error = evaluate_task(&task, &mut fake, &Asking::default(), &|_, _| ()).unwrap_err().to_string();
+    assert!(error.contains("no number") && error.contains("--checkpoint"), "{error}");
+}
+
 /// "yes" and "no" behind "Answer:" are the same for all of BoolQ, and are scored once.
 #[test]
 fn what_is_asked_twice_is_scored_once() {

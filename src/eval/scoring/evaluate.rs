@@ -112,6 +112,10 @@ fn score_all(task: &Task, scorer: &mut impl Scorer, progress: &dyn Fn(usize, usi
     let mut found = Vec::with_capacity(unique.len());
     for part in unique.chunks(PART) {
         found.extend(scorer.score(part)?);
+        if found.iter().any(|likelihood| !likelihood.log.is_finite()) {
+            let message = "gives a probability that is no number";
+            return Err(Error::input("the model", message, "its training diverged: take a checkpoint from before, with --checkpoint"));
+        }
         progress(found.len(), unique.len());
     }
     Ok(wanted.into_iter().map(|places| places.into_iter().map(|place| found[place]).collect()).collect())

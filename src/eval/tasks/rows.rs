@@ -212,7 +212,10 @@ pub(super) fn first(path: &Path) -> Result<Option<Row>> {
     let Some(file) = files(path, ENDINGS).ok().and_then(|files| files.into_iter().next()) else { return Ok(None) };
     match ending(&file).as_str() {
         "jsonl" | "ndjson" => lines(&file)?.into_iter().next().map(line).transpose(),
-        known if ENDINGS.contains(&known) => Ok(rows(&file)?.into_iter().next()),
+        "json" => Ok(json(&file)?.into_iter().next()),
+        // Without a header, as in MMLU's release, a table of one row has none here.
+        "csv" => Ok(table(&file, b',')?.into_iter().next()),
+        "tsv" => Ok(table(&file, b'\t')?.into_iter().next()),
         _ => Ok(None),
     }
 }
