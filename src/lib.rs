@@ -11,7 +11,7 @@
 //! | 7 | [`report`] | records to terminal tables, HTML, CSV |
 //! | 6 | [`experiment`] | a question, its arms, the plan, the runs, the verdicts |
 //! | 5 | [`train`] | one run, from a resolved specification to a record |
-//! | 4 | [`eval`] | bits per byte, accuracy on synthetic tasks, generation |
+//! | 4 | [`eval`] | bits per byte, accuracy on synthetic tasks, generation, benchmarks |
 //! | 3 | [`data`], [`hub`] | corpora, tokenizers, shards, order, batches; models in the layout of Hugging Face |
 //! | 2 | [`model`] | the swappable modules and their accounting |
 //! | 2 | [`doctor`] | every operator against its float64 reference, on any device |

@@ -10,6 +10,7 @@ mod doctor;
 #[cfg(feature = "cuda")]
 mod emit_cuda;
 mod errors;
+mod eval;
 mod explain;
 mod export;
 mod fetch;
@@ -84,6 +85,8 @@ enum Verb {
     Logits(logits::Args),
     /// Talk with a model.
     Chat(chat::Args),
+    /// Ask a model the questions of benchmarks.
+    Eval(eval::Args),
     /// Look into a corpus.
     Data(data::Args),
     /// Measure a training step.
@@ -156,6 +159,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Export(args) => export::run(args),
         Verb::Logits(args) => logits::run(args),
         Verb::Chat(args) => chat::run(args),
+        Verb::Eval(args) => eval::run(args),
         Verb::Data(args) => data::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),

@@ -20,6 +20,7 @@ mod tokenizer;
 pub use batches::Batches;
 pub use cache::cache_folder;
 pub(crate) use cache::{hex, sha256};
+pub(crate) use corpus::read_bytes;
 pub use dataset::{Dataset, Extent, Validation};
 pub use inspect::{Held, Inspection, Licence, Named, Sample};
 pub use spec::{CorpusConfig, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};

@@ -1,10 +1,12 @@
-//! Bits per byte, accuracy on synthetic tasks, generation.
+//! Bits per byte, accuracy on synthetic tasks, generation, benchmarks.
 
 mod bits_per_byte;
 mod evaluation;
 mod generate;
 mod logits;
+pub mod scoring;
 mod synthetic;
+pub mod tasks;
 
 pub use bits_per_byte::{Window, windows};
 pub use evaluation::{Evaluation, Scores, evaluate};

@@ -15,7 +15,7 @@ use super::{
 use crate::ops::{Activations, MeanCrossEntropy, computing, embedding, keeping};
 use burn::{
     module::Module,
-    tensor::{Device, Int, Tensor},
+    tensor::{Device, Int, Tensor, TensorData},
 };
 
 /// A decoder-only Transformer.
@@ -226,6 +226,35 @@ impl Transformer {
     /// - output: `[batch, seq]`; both `[1, scored]` with [`Pass::scored`]
     pub fn token_losses(&self, tokens: Tensor<2, Int>, targets: Tensor<2, Int>, pass: &Pass) -> Tensor<2> {
         computing(pass.precision, || self.head.token_losses(self.hidden(tokens, pass), targets, &self.embedding.weight))
+    }
+
+    /// Logits at some places of a batch, `chunk` places at a time, so that those of the whole batch never exist at once.
+    ///
+    /// `places` are indices of tokens, counted through all rows: row · seq + position.
+    ///
+    /// # Shapes
+    ///
+    /// - `tokens`: `[batch, seq]`
+    /// - what `read` is given, with the part of `places` it belongs to: `[places, vocab]`
+    pub fn logits_at(
+        &self,
+        tokens: Tensor<2, Int>,
+        places: &[usize],
+        chunk: usize,
+        pass: &Pass,
+        mut read: impl FnMut(&[usize], Tensor<2>),
+    ) {
+        computing(pass.precision, || {
+            let hidden = self.hidden(tokens, pass);
+            let [batch, seq, width] = hidden.dims();
+            let (hidden, device) = (hidden.reshape([batch * seq, width]), self.embedding.weight.device());
+            for part in places.chunks(chunk.max(1)) {
+                let indices: Vec<i32> = part.iter().map(|place| *place as i32).collect();
+                let indices: Tensor<1, Int> = Tensor::from_data(TensorData::new(indices, [part.len()]), &device);
+                let logits = self.head.logits(hidden.clone().select(0, indices).unsqueeze_dim(0), &self.embedding.weight);
+                read(part, logits.squeeze_dim(0));
+            }
+        });
     }
 
     /// What the head reads, `[batch, seq, width]` or `[1, scored, width]`.

@@ -15,7 +15,7 @@
 //! | Does the difference last as models grow? | [`trend`]; [`scaling`] for each arm's L(N) |
 //! | How much compute is an arm worth? | [`multiplier`], [`multipliers`] |
 //! | Does a published order of arms hold? | [`spearman`], [`kendall`] |
-//! | How well do these documents know two trained models? | [`bootstrap`] |
+//! | How well do these documents know two trained models? | [`bootstrap`]; [`mcnemar`] where each is right or wrong |
 //!
 //! What is never done:
 //!
@@ -39,6 +39,7 @@ mod contrast;
 mod correlation;
 mod equivalence;
 mod holm;
+mod mcnemar;
 mod mean;
 mod multiplier;
 mod normal;
@@ -60,6 +61,7 @@ pub use contrast::contrasts;
 pub use correlation::correlation;
 pub use equivalence::{Equivalence, equivalence, equivalence_power, pairs_for_equivalence};
 pub use holm::holm;
+pub use mcnemar::{McNemar, mcnemar};
 pub use mean::{Mean, mean, median};
 pub use multiplier::{FEWEST_BUDGETS, Multiplier, Multipliers, multiplier, multipliers};
 pub use paired::{Paired, paired};

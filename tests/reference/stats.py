@@ -188,6 +188,12 @@ def bootstraps():
         yield {"amounts": list(amounts), "sizes": list(sizes), "estimate": amounts.sum() / sizes.sum(), "error": found.standard_error, "ci95": list(found.confidence_interval)}
 
 
+def mcnemars():
+    for first, second in [(0, 0), (0, 1), (3, 3), (1, 5), (12, 30), (30, 12), (100, 101), (700, 900), (5000, 5200), (0, 1000), (4000, 6500)]:
+        p = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+        yield {"first": first, "second": second, "p": p}
+
+
 def plain(value):
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
@@ -208,6 +214,7 @@ def everything():
             "laws": list(laws()),
             "multipliers": list(multipliers()),
             "bootstraps": list(bootstraps()),
+            "mcnemars": list(mcnemars()),
         }
     )
 

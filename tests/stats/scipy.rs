@@ -1,8 +1,8 @@
 //! Every function against SciPy: `tests/reference/stats.py` wrote the inputs and the answers.
 
 use ablate::stats::{
-    self, Law, Multiplier, bootstrap, correlation, equivalence, equivalence_power, kendall, multiplier, paired, pairs_needed, power,
-    scaling, sign_flip, spearman, student, welch,
+    self, Law, Multiplier, bootstrap, correlation, equivalence, equivalence_power, kendall, mcnemar, multiplier, paired, pairs_needed,
+    power, scaling, sign_flip, spearman, student, welch,
 };
 use serde_json::Value;
 
@@ -149,5 +149,14 @@ fn means() {
     for case in cases("paired") {
         let m = stats::mean(&numbers(&case, "differences")).unwrap();
         near(m.ci95.unwrap()[1], numbers(&case, "ci95")[1], m.deviation, RELATIVE);
+    }
+}
+
+/// The exact test is a binomial one. Terms of thousands of questions are exponentials of sums near 10⁴, known to 10⁻¹².
+#[test]
+fn mcnemars() {
+    for case in cases("mcnemars") {
+        let count = |key: &str| case[key].as_u64().unwrap();
+        near(mcnemar(count("first"), count("second")).p, number(&case, "p"), 0.0, RELATIVE);
     }
 }

@@ -101,7 +101,7 @@ fn search(folder: &Path, kind: Kind, files: &mut Vec<PathBuf>) -> Result<()> {
 /// # Errors
 ///
 /// Unreadable or broken files.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let raw = std::fs::read(path).map_err(Error::io("read", path))?;
     let mut bytes = Vec::new();
     match path.extension().and_then(|ending| ending.to_str()) {

@@ -10,6 +10,7 @@ pub use crates::{CrateEntry, Manifest};
 pub use split::{Corpus, Document};
 
 pub(super) use crates::fingerprint as crates_fingerprint;
+pub(crate) use files::read_bytes;
 pub(super) use files::{Kind, expand};
 
 use super::{CorpusConfig, Progress};
