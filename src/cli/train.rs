@@ -65,8 +65,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let given = args.batches.as_deref().map(|path| given(path, args.steps, &mut config)).transpose()?;
     let start = args.init.as_deref().map(|model| open_model(model, Which::Newest)).transpose()?;
     let names_model = document.written_keys().iter().any(|key| key.starts_with("model."));
-    if let (Some(start), false) = (&start, names_model) {
-        config.model.vocab = Some(start.spec.vocab);
+    if let Some(start) = &start {
+        config.model.vocab.get_or_insert(start.spec.vocab);
     }
     let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
     let start = start.map(|start| settle(start, names_model.then_some(&document), &mut spec)).transpose()?;

@@ -61,7 +61,7 @@ fn spec(name: &str) -> ModelSpec {
 fn names() -> Vec<String> {
     let entries = fs::read_dir(file("x").parent().unwrap()).unwrap();
     let names = entries.filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".toml")?.to_string()));
-    let mut names: Vec<String> = names.filter(|name| !name.starts_with("bench-") && !name.starts_with("tiny-")).collect();
+    let mut names: Vec<String> = names.filter(|name| !name.starts_with("bench-") && !name.starts_with("tiny-") && name != "mqar").collect();
     names.sort();
     names
 }

@@ -69,7 +69,7 @@ fn what_cannot_be_is_refused_by_key() {
         ("data.corpus.task={kind=\"in_context_recall\", vocab=3}", "data.corpus.task.vocab"),
         ("data.corpus.task={kind=\"noisy_recall\", noise=1.0}", "data.corpus.task.noise"),
         ("data.corpus.task={kind=\"noisy_recall\", vocab=64, noise_vocab=0}", "data.corpus.task.noise_vocab"),
-        ("data.corpus.task={kind=\"fuzzy_recall\", key_length=8}", "data.corpus.task.key_length"),
+        ("data.corpus.task={kind=\"fuzzy_recall\", key_length=99}", "data.corpus.task.key_length"),
         ("data.corpus.task={kind=\"fuzzy_recall\", key_length=7}", "model.context"),
         ("data.corpus.task={kind=\"selective_copying\", tokens=16}", "model.context"),
         ("data.corpus.task={kind=\"memorization\", vocab=4}", "data.corpus.task.vocab"),
@@ -125,7 +125,7 @@ fn instances_are_shown_in_words() {
 fn tasks_are_arms_as_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     let base = "model = { layers = 1, width = 16, context = 32, attention = { heads = 2 }, feed_forward = { hidden = 24 } }\n\
-                data.corpus = { kind = \"synthetic\", task = { kind = \"mqar\", vocab = 64, pairs = 2 } }\n\
+                data.corpus = { kind = \"synthetic\", task = { kind = \"mqar\", pairs = 2 } }\n\
                 train = { steps = 4, batch = 2 }\n";
     std::fs::write(folder.path().join("base.toml"), base).unwrap();
     let load = |metric: &str| {

@@ -79,7 +79,7 @@ mod tests {
     fn texts_are_cleaned_as_in_python() {
         assert_eq!(capitalised("the Red FOX"), "The red fox");
         assert_eq!(capitalised(""), "");
-        assert_eq!(cleaned(" How to [title] Do it  [step] Then [substeps]. Go [on "), "How to. Do it Then . Go [on");
+        assert_eq!(cleaned(" How to [title] Do it  [step] Then [substeps]. Go [on "), "How to. Do it  Then . Go [on");
         assert_eq!(cleaned("a [b\nc] d [e] f"), "a [b\nc] d f");
         // One pass, as Python's `replace`.
         assert_eq!(cleaned("a    b"), "a  b");
