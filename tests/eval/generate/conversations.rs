@@ -117,7 +117,7 @@ fn models_say_which_tokens_open_and_end_a_text() {
     assert_eq!(found().unwrap(), [0, 1, 2]);
     assert_eq!(opening(folder.path(), &tokenizer).unwrap(), [1]);
     write("tokenizer_config.json", r#"{"add_bos_token": false}"#);
-    assert_eq!(opening(folder.path(), &tokenizer).unwrap(), []);
+    assert!(opening(folder.path(), &tokenizer).unwrap().is_empty());
     assert_eq!(found().unwrap(), [0, 1]);
     write("generation_config.json", "[");
     assert!(found().unwrap_err().to_string().contains("generation_config.json"));
