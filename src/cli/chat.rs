@@ -36,7 +36,7 @@ const HELP: &str = "/reset forgets what was said, /quit ends (so does the end of
 
 /// Runs the verb: a line in, an answer out. Piped, only answers are printed.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let Author { model, tokenizer, folder, how } = args.manner.open(&args.run, 1)?;
+    let Author { model, tokenizer, folder, how, .. } = args.manner.open(&args.run, 1)?;
     let template = Template::read(&folder)?;
     let plain = template == Template::Plain;
     let mut conversation = Conversation::new(&model, &tokenizer, template, args.system, how);

@@ -50,8 +50,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if let Some(file) = &args.prompts {
         texts.extend(read_prompts(file)?);
     }
-    let Author { model, tokenizer, how, .. } = args.manner.open(&args.run, args.batch)?;
-    let prompt = |text: &String, draw: u64| Prompt { tokens: [vec![tokenizer.bos()], tokenizer.encode(text)].concat(), draw };
+    let Author { model, tokenizer, opening, how, .. } = args.manner.open(&args.run, args.batch)?;
+    let prompt = |text: &String, draw: u64| {
+        let tokens = [opening.clone(), tokenizer.encode(text)].concat();
+        // A model has to read something before it writes.
+        Prompt { tokens: if tokens.is_empty() { vec![tokenizer.bos()] } else { tokens }, draw }
+    };
     let prompts: Vec<Prompt> =
         texts.iter().flat_map(|text| (0..args.num).map(move |draw| (text, draw))).map(|(t, d)| prompt(t, d)).collect();
     // One text can be read while it is written.

@@ -4,7 +4,7 @@ use ablate::{
     Result,
     data::Tokenizer,
     device::DeviceName,
-    eval::{Generation, Sampling, Stops, ends},
+    eval::{Generation, Sampling, Stops, ends, opening},
     model::Transformer,
     settings::Error,
     train::{
@@ -58,6 +58,8 @@ pub struct Author {
     pub tokenizer: Tokenizer,
     /// Where the tokenizer lies.
     pub folder: PathBuf,
+    /// What texts begin with.
+    pub opening: Vec<u32>,
     pub how: Generation,
 }
 
@@ -78,7 +80,8 @@ impl Manner {
         let folder = checkpoint::tokenizer_folder(run, self.checkpoint)?;
         let stops = Stops::new(self.stop.iter().map(|text| unescaped(text)));
         let how = Generation { tokens: self.tokens, sampling, stops, ends: ends(&folder, &tokenizer)?, context, batch };
-        Ok(Author { model, tokenizer, folder, how })
+        let opening = opening(&folder, &tokenizer)?;
+        Ok(Author { model, tokenizer, folder, opening, how })
     }
 
     fn sampling(&self) -> Result<Sampling> {

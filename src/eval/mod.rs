@@ -11,6 +11,6 @@ pub mod tasks;
 pub use bits_per_byte::{Window, windows};
 pub use evaluation::{Evaluation, Scores, evaluate};
 pub use generate::{
-    Completion, Conversation, End, Generation, Logits, Message, Prompt, Reader, Sampling, Stops, Template, Words, ends, generate,
+    Completion, Conversation, End, Generation, Logits, Message, Prompt, Reader, Sampling, Stops, Template, Words, ends, generate, opening,
 };
 pub use logits::{Arithmetic, Evaluated, IGNORED, logits};

@@ -1,4 +1,4 @@
-//! Tokens that end a text.
+//! Tokens that open and end a text.
 
 use crate::{
     data::Tokenizer,
@@ -29,6 +29,17 @@ pub fn ends(folder: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     ends.sort_unstable();
     ends.dedup();
     Ok(ends)
+}
+
+/// Tokens that a text of the model whose tokenizer lies in `folder` begins with: the one that opens documents, unless
+/// `add_bos_token` of `tokenizer_config.json` says that it was not trained so.
+///
+/// # Errors
+///
+/// A file that cannot be read or is not JSON.
+pub fn opening(folder: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let config = json(&folder.join(TOKENIZER_CONFIG))?;
+    Ok(if config["add_bos_token"] == Value::Bool(false) { vec![] } else { vec![tokenizer.bos()] })
 }
 
 /// A special token as it may be written: a string, or an object with its text.

@@ -10,7 +10,7 @@ mod words;
 mod writing;
 
 pub use conversation::Conversation;
-pub use ending::ends;
+pub use ending::{ends, opening};
 pub use reader::{Logits, Reader};
 pub use sampling::Sampling;
 pub use stopping::Stops;

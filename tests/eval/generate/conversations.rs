@@ -2,7 +2,7 @@
 
 use super::{bytes, numbers, rows, text, writer};
 use ablate::{
-    eval::{Conversation, End, Generation, Message, Prompt, Reader, Sampling, Stops, Template, ends, generate},
+    eval::{Conversation, End, Generation, Message, Prompt, Reader, Sampling, Stops, Template, ends, generate, opening},
     model::{ModelConfig, Pass},
 };
 use std::ops::ControlFlow;
@@ -104,7 +104,7 @@ fn an_answer_that_is_broken_off_stays_as_far_as_it_came() {
 }
 
 #[test]
-fn models_say_which_tokens_end_a_text() {
+fn models_say_which_tokens_open_and_end_a_text() {
     let (tokenizer, folder) = (bytes(), tempfile::tempdir().unwrap());
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let found = || ends(folder.path(), &tokenizer);
@@ -115,6 +115,10 @@ fn models_say_which_tokens_end_a_text() {
     assert_eq!(found().unwrap(), [1, 2, 128_001, 128_009]);
     write("generation_config.json", r#"{"eos_token_id": 0}"#);
     assert_eq!(found().unwrap(), [0, 1, 2]);
+    assert_eq!(opening(folder.path(), &tokenizer).unwrap(), [1]);
+    write("tokenizer_config.json", r#"{"add_bos_token": false}"#);
+    assert!(opening(folder.path(), &tokenizer).unwrap().is_empty());
+    assert_eq!(found().unwrap(), [0, 1]);
     write("generation_config.json", "[");
     assert!(found().unwrap_err().to_string().contains("generation_config.json"));
 }
