@@ -68,12 +68,14 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if let Some(start) = &start {
         config.model.vocab.get_or_insert(start.spec.vocab);
     }
-    let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
-    let start = start.map(|start| settle(start, names_model.then_some(&document), &mut spec)).transpose()?;
-    if let Some(given) = given.filter(|given| given.vocab() > spec.model.vocab) {
-        let message = format!("token {} is beyond the vocabulary of the model ({})", given.vocab() - 1, spec.model.vocab);
+    if let (Some(given), Some(vocab)) = (given.map(|given| given.vocab()), config.model.vocab)
+        && given > vocab
+    {
+        let message = format!("token {} is beyond the vocabulary of the model ({vocab})", given - 1);
         return Err(Error::input("--batches", message, "take the tokenizer of the model"));
     }
+    let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
+    let start = start.map(|start| settle(start, names_model.then_some(&document), &mut spec)).transpose()?;
     args.device.open()?;
     let name = args.config.file_stem().unwrap_or_default();
     let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));

@@ -69,7 +69,7 @@ fn what_cannot_be_is_refused_by_key() {
         ("data.corpus.task={kind=\"in_context_recall\", vocab=3}", "data.corpus.task.vocab"),
         ("data.corpus.task={kind=\"noisy_recall\", noise=1.0}", "data.corpus.task.noise"),
         ("data.corpus.task={kind=\"noisy_recall\", vocab=64, noise_vocab=0}", "data.corpus.task.noise_vocab"),
-        ("data.corpus.task={kind=\"fuzzy_recall\", key_length=99}", "data.corpus.task.key_length"),
+        ("data.corpus.task={kind=\"fuzzy_recall\", vocab=16, key_length=8}", "data.corpus.task.key_length"),
         ("data.corpus.task={kind=\"fuzzy_recall\", key_length=7}", "model.context"),
         ("data.corpus.task={kind=\"selective_copying\", tokens=16}", "model.context"),
         ("data.corpus.task={kind=\"memorization\", vocab=4}", "data.corpus.task.vocab"),
@@ -131,7 +131,7 @@ fn tasks_are_arms_as_anything_else() {
     let load = |metric: &str| {
         let path = folder.path().join("e.toml");
         let arms = "[[arm]]\nname = \"pairs\"\nset = { \"data.corpus.task.pairs\" = 3 }\n\
-                    [[arm]]\nname = \"induction\"\nset = { \"data.corpus.task.kind\" = \"induction\" }\n";
+                    [[arm]]\nname = \"dyck\"\nset = { \"data.corpus.task.kind\" = \"dyck\" }\n";
         std::fs::write(&path, format!("name = \"e\"\nquestion = \"?\"\nbase = \"base.toml\"\n{metric}{arms}")).unwrap();
         Experiment::load(&path, &Overrides::default())
     };

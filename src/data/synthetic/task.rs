@@ -125,7 +125,7 @@ pub(super) fn problem(option: &str, message: impl Into<String>, help: impl Into<
 
 /// A problem of a context that an instance does not fit into.
 pub(super) fn short(context: usize, needed: usize, what: &str) -> Option<Problem> {
-    let message = format!("{what} takes {needed} tokens, the context has {context}");
+    let message = format!("{what}: {needed} tokens, and the context has {context}");
     (context < needed).then(|| Problem::new("model.context", message).help("a longer context, or a smaller task"))
 }
 
