@@ -3,16 +3,15 @@
 use super::text::{self, json, right};
 use ablate::{
     Error, Result,
+    data::Tokenizer,
     device::DeviceName,
     eval::{
         scoring::{Asking, Comparison, LanguageModel, Limits, Network, Results, Sandbox, Summary, compare_results, evaluate_task},
         tasks::{Task, TaskRequest, layouts, load},
     },
+    ops::Precision,
     stats,
-    train::{
-        checkpoint::{self, Which},
-        load_model,
-    },
+    train::{Opened, Origin, checkpoint::Which, open_model, tokenizer},
 };
 use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,7 +28,7 @@ use std::{
 /// docs/evaluation.md says which layouts are read, and what the metrics are.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Folder of a run; of two, to compare the first with the second.
+    /// Folder of a run, or of a model in the layout of Hugging Face; of two, to compare the first with the second.
     #[arg(value_name = "RUN", num_args = 1..=2, required_unless_present = "layouts")]
     runs: Vec<PathBuf>,
     /// Benchmarks: files or folders in the layout of their releases, a folder with core.yaml, or texts for bits per byte.
@@ -179,14 +178,19 @@ fn asking(args: &Args) -> Result<Asking> {
 
 /// Asks one run everything, and keeps what it answers.
 fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Results>> {
-    let (spec, model) = load_model(run, args.checkpoint, &args.device)?;
-    let tokenizer = checkpoint::tokenizer(run, args.checkpoint)?;
-    let context = args.context.unwrap_or(spec.model.context);
-    if let Some(limit) = spec.model.context_limit().filter(|limit| *limit < context) {
+    let Opened { spec, weights, origin } = open_model(run, args.checkpoint)?;
+    let (tokenizer, precision) = match &origin {
+        Origin::Run(trained) => (tokenizer(trained, run, args.checkpoint)?, trained.train.precision),
+        Origin::Hub { files, .. } => (files.tokenizer.as_deref().map(Tokenizer::read).transpose()?, Precision::default()),
+    };
+    let without = || Error::input(run.display(), "has no tokenizer, and benchmarks are text", "put its tokenizer.json there");
+    let tokenizer = tokenizer.ok_or_else(without)?;
+    let model = spec.build_from(weights, &args.device.open()?);
+    let context = args.context.unwrap_or(spec.context);
+    if let Some(limit) = spec.context_limit().filter(|limit| *limit < context) {
         let message = format!("{context} is more than the {limit} tokens that the model's positions are defined for");
         return Err(Error::input("--context", message, format!("use {limit} or less")));
     }
-    let precision = spec.train.precision;
     let mut model =
         LanguageModel { model: &model, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
     let mut all = vec![];

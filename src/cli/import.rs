@@ -76,7 +76,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })?;
     spec.model = model;
     let note = format!("imported from {} as {}", args.model.display(), family.architecture);
-    train::adopt(&spec, weights, Some(&read), note, &out)?;
+    train::adopt(&spec, weights, Some(&read), note, &files.companions, &out)?;
     let parameters = spec.model.account(spec.model.context).parameters;
     super::print(&format!("{} with {} parameters: {}\n", family.architecture, grouped(parameters), out.display()))?;
     Ok(ExitCode::SUCCESS)

@@ -111,16 +111,16 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(exit_code(result.outcome))
 }
 
-/// Takes batches from a file for data: as many rows in a step, and as many steps unless fewer are asked for.
+/// Takes batches from a file for data: as many rows in a step, and as many steps unless fewer are asked for, with the schedule as
+/// it is written.
 fn given(path: &Path, steps: Option<usize>, config: &mut RunConfig) -> Result<Batches> {
     let batches = Batches::read(path)?;
     let [there, rows, _] = batches.shape();
     if let Some(steps) = steps.filter(|steps| *steps > there) {
         return Err(Error::input(path.display(), format!("holds {there} steps, not {steps}"), "ask for fewer --steps"));
     }
-    if steps.is_none() {
-        config.rescale(there);
-    }
+    // Warm-up and decay are meant as they are written, not in proportion to some other number of steps.
+    config.train.steps = steps.unwrap_or(there);
     config.train.batch = rows;
     config.data = DataConfig { corpus: CorpusConfig::Batches { path: path.display().to_string() }, ..DataConfig::default() };
     Ok(batches)

@@ -9,11 +9,15 @@ use crate::{
     data::Tokenizer,
     device::DeviceName,
     files,
+    hub::Files,
     model::Weights,
     settings::{Error, Result},
 };
 use burn::{module::Module, tensor::Device};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Writes one checkpoint of a run as a run that is over: without metrics, logs, other checkpoints and the optimizer's state.
 ///
@@ -23,7 +27,11 @@ use std::{fs, path::Path};
 pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
     let (spec, model) = load_model(from, which, &DeviceName::Flex)?;
     let tokenizer = tokenizer(&spec, from, which)?;
-    adopt(&spec, model.weights(), tokenizer.as_ref(), format!("checkpoint `{which}` of {}", from.display()), out)
+    let files = match &tokenizer {
+        Some(_) => Files::of(&checkpoint::tokenizer_folder(from, which)?).companions,
+        None => vec![],
+    };
+    adopt(&spec, model.weights(), tokenizer.as_ref(), format!("checkpoint `{which}` of {}", from.display()), &files, out)
 }
 
 /// The tokenizer of a run's checkpoint; none of a run without text.
@@ -35,12 +43,20 @@ pub fn tokenizer(spec: &RunSpec, run: &Path, which: Which) -> Result<Option<Toke
     spec.data.has_text().then(|| checkpoint::tokenizer(run, which)).transpose()
 }
 
-/// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it.
+/// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it. `companions` are
+/// files that say how its tokenizer is used, and go beside that.
 ///
 /// # Errors
 ///
 /// A folder that holds a run already, or cannot be written.
-pub fn adopt(spec: &RunSpec, weights: Weights, tokenizer: Option<&Tokenizer>, note: String, out: &Path) -> Result<()> {
+pub fn adopt(
+    spec: &RunSpec,
+    weights: Weights,
+    tokenizer: Option<&Tokenizer>,
+    note: String,
+    companions: &[PathBuf],
+    out: &Path,
+) -> Result<()> {
     if out.join(SPEC).exists() {
         return Err(Error::input(out.display(), "holds a run already", "choose another --out, or delete the folder"));
     }
@@ -48,6 +64,10 @@ pub fn adopt(spec: &RunSpec, weights: Weights, tokenizer: Option<&Tokenizer>, no
     let state = State { notes: vec![note], ..State::new(&spec.id()) };
     let model = spec.model.build_from(weights, &Device::flex()).into_record();
     checkpoint::save(out, Contents { model, optimizer: None, tokenizer, state: &state }, 1)?;
+    for path in companions {
+        let target = checkpoint::tokenizer_folder(out, Which::Newest)?.join(path.file_name().unwrap_or_default());
+        fs::copy(path, target).map_err(Error::io("copy", path))?;
+    }
     let device = DeviceName::Flex;
     let result = RunResult {
         id: state.id,
