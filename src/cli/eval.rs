@@ -3,7 +3,6 @@
 use super::text::{self, json, right};
 use ablate::{
     Error, Result,
-    data::Tokenizer,
     device::DeviceName,
     eval::{
         scoring::{Asking, Comparison, LanguageModel, Limits, Network, Results, Sandbox, Summary, compare_results, evaluate_task},
@@ -11,7 +10,7 @@ use ablate::{
     },
     ops::Precision,
     stats,
-    train::{Opened, Origin, checkpoint::Which, open_model, tokenizer},
+    train::{Origin, checkpoint::Which, open_model},
 };
 use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -178,21 +177,21 @@ fn asking(args: &Args) -> Result<Asking> {
 
 /// Asks one run everything, and keeps what it answers.
 fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Results>> {
-    let Opened { spec, weights, origin } = open_model(run, args.checkpoint)?;
-    let (tokenizer, precision) = match &origin {
-        Origin::Run(trained) => (tokenizer(trained, run, args.checkpoint)?, trained.train.precision),
-        Origin::Hub { files, .. } => (files.tokenizer.as_deref().map(Tokenizer::read).transpose()?, Precision::default()),
+    let opened = open_model(run, args.checkpoint)?;
+    let precision = match &opened.origin {
+        Origin::Run(trained, _) => trained.train.precision,
+        Origin::Hub { .. } => Precision::default(),
     };
     let without = || Error::input(run.display(), "has no tokenizer, and benchmarks are text", "put its tokenizer.json there");
-    let tokenizer = tokenizer.ok_or_else(without)?;
-    let model = spec.build_from(weights, &args.device.open()?);
-    let context = args.context.unwrap_or(spec.context);
-    if let Some(limit) = spec.context_limit().filter(|limit| *limit < context) {
+    let tokenizer = opened.tokenizer()?.ok_or_else(without)?;
+    let context = args.context.unwrap_or(opened.spec.context);
+    if let Some(limit) = opened.spec.context_limit().filter(|limit| *limit < context) {
         let message = format!("{context} is more than the {limit} tokens that the model's positions are defined for");
         return Err(Error::input("--context", message, format!("use {limit} or less")));
     }
+    let built = opened.build(&args.device.open()?)?;
     let mut model =
-        LanguageModel { model: &model, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
+        LanguageModel { model: &built, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
     let mut all = vec![];
     for task in tasks {
         let style = ProgressStyle::with_template("{msg} {pos}/{len} {elapsed}").expect("a template of ours");

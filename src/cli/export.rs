@@ -2,10 +2,9 @@
 
 use ablate::{
     Result,
-    data::Tokenizer,
     hub::{Dtype, Quantisation, write_gguf},
     settings::Error,
-    train::{Origin, Publishing, checkpoint::Which, hand_on, open_model, publish, tokenizer},
+    train::{Origin, Publishing, checkpoint::Which, hand_on, open_model, publish},
 };
 use std::{
     path::{Path, PathBuf},
@@ -78,16 +77,17 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 fn convert(args: &Args, out: &Path) -> Result<&'static str> {
     let model = open_model(&args.model, args.checkpoint)?;
-    let (tokenizer, stored) = match &model.origin {
-        Origin::Run(spec) => (tokenizer(spec, &args.model, args.checkpoint)?, Dtype::F32),
-        Origin::Hub { files, dtype, .. } => (files.tokenizer.as_deref().map(Tokenizer::read).transpose()?, *dtype),
-    };
     let wrong = |message: String| Error::input("--dtype", message, "see `ablate export --help`");
     let name = args.dtype.as_deref();
     if args.format == Format::Gguf {
         let quantisation = name.map_or(Ok(Quantisation::F32), |name| name.parse().map_err(wrong))?;
-        return write_gguf(&model.spec, model.weights, tokenizer.as_ref(), quantisation, out);
+        let (spec, tokenizer) = (model.spec.clone(), model.tokenizer()?);
+        return write_gguf(&spec, model.weights()?, tokenizer.as_ref(), quantisation, out);
     }
+    let stored = match &model.origin {
+        Origin::Run(..) => Dtype::F32,
+        Origin::Hub { dtype, .. } => *dtype,
+    };
     let dtype = name.map_or(Ok(stored), |name| name.parse().map_err(wrong))?;
-    publish(model, tokenizer.as_ref(), Publishing { source: &args.model, out, dtype, family: args.family.as_deref() })
+    publish(model, Publishing { out, dtype, family: args.family.as_deref() })
 }

@@ -4,6 +4,7 @@ use super::{text::grouped, train::configuration};
 use ablate::{
     Result,
     data::{DataConfig, Tokenizer, TokenizerConfig},
+    device::DeviceName,
     hub::{self, Imported, repaired},
     model::position::Pairing,
     settings::Error,
@@ -76,7 +77,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })?;
     spec.model = model;
     let note = format!("imported from {} as {}", args.model.display(), family.architecture);
-    train::adopt(&spec, weights, Some(&read), note, &files.companions, &out)?;
+    train::adopt(&spec, spec.model.build_from(weights, &DeviceName::Flex.open()?), Some(&read), note, &files.companions, &out)?;
     let parameters = spec.model.account(spec.model.context).parameters;
     super::print(&format!("{} with {} parameters: {}\n", family.architecture, grouped(parameters), out.display()))?;
     Ok(ExitCode::SUCCESS)

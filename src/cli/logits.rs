@@ -4,10 +4,10 @@ use ablate::{
     Result,
     device::DeviceName,
     eval::{Arithmetic, Evaluated, IGNORED, logits},
-    hub::{self, Dtype, Layout, Shards, Written, write_safetensors},
+    hub::{self, Dtype, Family, Layout, Shards, Written, write_safetensors},
     model::{ModelSpec, Weights},
     settings::Error,
-    train::{Opened, Origin, checkpoint::Which, open_model},
+    train::{Origin, checkpoint::Which, open_model},
 };
 use std::{
     path::{Path, PathBuf},
@@ -41,14 +41,19 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let Opened { spec, weights, origin } = open_model(&args.model, args.checkpoint)?;
+    let opened = open_model(&args.model, args.checkpoint)?;
+    let spec = opened.spec.clone();
+    let family = match &opened.origin {
+        Origin::Hub { family, .. } => Some(*family),
+        Origin::Run(..) => hub::families().iter().copied().find(|family| family.covers(&spec).is_ok_and(|(_, covered)| covered == spec)),
+    };
     let input = Input::read(&args.input, &spec)?;
     if args.grads.is_some() && input.labels.is_none() {
         let help = "add `labels`, of the shape of `input_ids`; often they are the same";
         return Err(Error::input(args.input.display(), "holds no labels, and gradients are those of a loss", help));
     }
     let device = if args.grads.is_some() { args.device.train_device()? } else { args.device.open()? };
-    let model = spec.build_from(weights, &device);
+    let model = opened.build(&device)?;
     let [batch, seq] = input.shape;
     let Evaluated { logits, loss, gradients } =
         logits(&model, &input.tokens, input.labels.as_deref(), seq, args.grads.is_some(), args.dtype);
@@ -65,17 +70,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     write_safetensors(&args.output, &tensors)?;
     if let (Some(path), Some(gradients)) = (&args.grads, &gradients) {
-        write_gradients(path, &spec, &origin, gradients)?;
+        write_gradients(path, &spec, family, gradients)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Under the names of the family that the model is of, or that covers it; under our own where there is none.
-fn write_gradients(path: &Path, spec: &ModelSpec, origin: &Origin, gradients: &Weights) -> Result<()> {
-    let family = match origin {
-        Origin::Hub { family, .. } => Some(*family),
-        Origin::Run(_) => hub::families().iter().copied().find(|family| family.covers(spec).is_ok_and(|(_, covered)| covered == *spec)),
-    };
+fn write_gradients(path: &Path, spec: &ModelSpec, family: Option<&Family>, gradients: &Weights) -> Result<()> {
     let layout = family.map_or_else(|| Layout::own(spec), |family| family.tensors(spec));
     write_safetensors(path, &layout.written(gradients, Dtype::F32))
 }

@@ -75,7 +75,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         return Err(Error::input("--batches", message, "take the tokenizer of the model"));
     }
     let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
-    let start = start.map(|start| settle(start, names_model.then_some(&document), &mut spec)).transpose()?;
+    let start = start.map(|start| settle(start, names_model, &mut spec)).transpose()?;
     args.device.open()?;
     let name = args.config.file_stem().unwrap_or_default();
     let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));
@@ -127,21 +127,20 @@ fn given(path: &Path, steps: Option<usize>, config: &mut RunConfig) -> Result<Ba
 }
 
 /// Lets a run start from a model: answers with its parameters, in the order of channels that the run has.
-fn settle(start: Opened, written: Option<&Document>, spec: &mut RunSpec) -> Result<Weights> {
-    let Opened { spec: model, weights, .. } = start;
-    let mut weights = weights;
-    match written {
-        None => spec.model = model,
-        Some(_) => {
-            let differences = hub::differences(&spec.model, &model);
-            if !differences.is_empty() {
-                let list: Vec<String> = differences.iter().map(ToString::to_string).collect();
-                let help = "leave [model] out of the configuration, or make it the same";
-                return Err(Error::input("--init", format!("is another model: {}", list.join(", ")), help));
-            }
-            if let PositionConfig::Rope(rope) = &spec.model.position {
-                weights = repaired(&model, weights, rope.pairing).1;
-            }
+fn settle(start: Opened, names_model: bool, spec: &mut RunSpec) -> Result<Weights> {
+    let model = start.spec.clone();
+    let mut weights = start.weights()?;
+    if !names_model {
+        spec.model = model;
+    } else {
+        let differences = hub::differences(&spec.model, &model);
+        if !differences.is_empty() {
+            let list: Vec<String> = differences.iter().map(ToString::to_string).collect();
+            let help = "leave [model] out of the configuration, or make it the same";
+            return Err(Error::input("--init", format!("is another model: {}", list.join(", ")), help));
+        }
+        if let PositionConfig::Rope(rope) = &spec.model.position {
+            weights = repaired(&model, weights, rope.pairing).1;
         }
     }
     spec.start = Some(train::start_of(&weights));

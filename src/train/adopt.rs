@@ -10,10 +10,10 @@ use crate::{
     device::DeviceName,
     files,
     hub::Files,
-    model::Weights,
+    model::Transformer,
     settings::{Error, Result},
 };
-use burn::{module::Module, tensor::Device};
+use burn::module::Module;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -26,21 +26,12 @@ use std::{
 /// No run, no such checkpoint, a folder that holds a run already.
 pub fn hand_on(from: &Path, which: Which, out: &Path) -> Result<()> {
     let (spec, model) = load_model(from, which, &DeviceName::Flex)?;
-    let tokenizer = tokenizer(&spec, from, which)?;
+    let tokenizer = spec.data.has_text().then(|| checkpoint::tokenizer(from, which)).transpose()?;
     let files = match &tokenizer {
         Some(_) => Files::of(&checkpoint::tokenizer_folder(from, which)?).companions,
         None => vec![],
     };
-    adopt(&spec, model.weights(), tokenizer.as_ref(), format!("checkpoint `{which}` of {}", from.display()), &files, out)
-}
-
-/// The tokenizer of a run's checkpoint; none of a run without text.
-///
-/// # Errors
-///
-/// No such checkpoint, a broken tokenizer.
-pub fn tokenizer(spec: &RunSpec, run: &Path, which: Which) -> Result<Option<Tokenizer>> {
-    spec.data.has_text().then(|| checkpoint::tokenizer(run, which)).transpose()
+    adopt(&spec, model, tokenizer.as_ref(), format!("checkpoint `{which}` of {}", from.display()), &files, out)
 }
 
 /// Writes a model as a run that is over after no step: what evaluates, generates or goes on from a run takes it. `companions` are
@@ -51,7 +42,7 @@ pub fn tokenizer(spec: &RunSpec, run: &Path, which: Which) -> Result<Option<Toke
 /// A folder that holds a run already, or cannot be written.
 pub fn adopt(
     spec: &RunSpec,
-    weights: Weights,
+    model: Transformer,
     tokenizer: Option<&Tokenizer>,
     note: String,
     companions: &[PathBuf],
@@ -62,8 +53,7 @@ pub fn adopt(
     }
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     let state = State { notes: vec![note], ..State::new(&spec.id()) };
-    let model = spec.model.build_from(weights, &Device::flex()).into_record();
-    checkpoint::save(out, Contents { model, optimizer: None, tokenizer, state: &state }, 1)?;
+    checkpoint::save(out, Contents { model: model.into_record(), optimizer: None, tokenizer, state: &state }, 1)?;
     for path in companions {
         let target = checkpoint::tokenizer_folder(out, Which::Newest)?.join(path.file_name().unwrap_or_default());
         fs::copy(path, target).map_err(Error::io("copy", path))?;

@@ -20,7 +20,7 @@ mod spec;
 mod step;
 mod strategy;
 
-pub use adopt::{adopt, hand_on, tokenizer};
+pub use adopt::{adopt, hand_on};
 pub use batch::{Batch, Batches, Scored};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};

@@ -16,8 +16,6 @@ pub const COMPANIONS: &str = "hub";
 /// How to publish a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Publishing<'a> {
-    /// Folder that the model was read from.
-    pub source: &'a Path,
     /// Folder to write.
     pub out: &'a Path,
     /// Type of the weights.
@@ -31,21 +29,19 @@ pub struct Publishing<'a> {
 /// # Errors
 ///
 /// A model that the family, or no family, can express: the options in the way are named.
-pub fn publish(model: Opened, tokenizer: Option<&Tokenizer>, how: Publishing) -> Result<&'static str> {
-    let Opened { spec, weights, origin } = model;
-    let asked = match &origin {
-        Origin::Hub { family, .. } => how.family.or(Some(family.model_type)),
-        Origin::Run(_) => how.family,
+pub fn publish(model: Opened, how: Publishing) -> Result<&'static str> {
+    let (asked, original) = match &model.origin {
+        Origin::Hub { family, .. } => (how.family.or(Some(family.model_type)), model.folder().to_path_buf()),
+        Origin::Run(..) => (how.family, model.folder().join(COMPANIONS)),
     };
-    let mut exported = hub::export(&spec, weights, asked)?;
-    let companions = match &origin {
-        Origin::Hub { files, .. } => files.clone(),
-        Origin::Run(_) => hub::Files::of(&how.source.join(COMPANIONS)),
+    let card = match &model.origin {
+        Origin::Hub { .. } => None,
+        Origin::Run(run, _) => Some((run.clone(), result_in(model.folder()))),
     };
-    let kept = how.source.join(COMPANIONS);
-    let origin_folder = if matches!(origin, Origin::Hub { .. }) { how.source } else { &kept };
-    exported.config.extend(hub::special_tokens(origin_folder)?);
-    if let (Some(tokenizer), None) = (tokenizer, &companions.tokenizer) {
+    let (spec, tokenizer, companions) = (model.spec.clone(), model.tokenizer()?, hub::Files::of(&original));
+    let mut exported = hub::export(&spec, model.weights()?, asked)?;
+    exported.config.extend(hub::special_tokens(&original)?);
+    if let (Some(tokenizer), None) = (&tokenizer, &companions.tokenizer) {
         // Our models open every document with one token, and so end one by opening the next.
         exported.config.insert("bos_token_id".into(), json!(tokenizer.bos()));
         exported.config.insert("eos_token_id".into(), json!(tokenizer.bos()));
@@ -55,15 +51,14 @@ pub fn publish(model: Opened, tokenizer: Option<&Tokenizer>, how: Publishing) ->
         let target = how.out.join(path.file_name().unwrap_or_default());
         fs::read(path).map_err(Error::io("read", path)).and_then(|bytes| files::write(&target, &bytes))
     };
-    match (&companions.tokenizer, tokenizer) {
+    match (&companions.tokenizer, &tokenizer) {
         (Some(path), _) => copied(path)?,
         (None, Some(tokenizer)) => own_tokenizer(tokenizer, spec.context, how.out)?,
         (None, None) => {}
     }
     companions.companions.iter().try_for_each(|path| copied(path))?;
-    if let Origin::Run(run) = &origin {
-        let result = fs::read(how.source.join(RESULT)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        files::write(&how.out.join("README.md"), card(run, result.as_ref(), &exported).as_bytes())?;
+    if let Some((run, result)) = card {
+        files::write(&how.out.join("README.md"), written_card(&run, result.as_ref(), &exported).as_bytes())?;
     }
     // The weights come last: a folder without them is taken for no model.
     exported.write(how.out, how.dtype)?;
@@ -102,8 +97,13 @@ fn own_tokenizer(tokenizer: &Tokenizer, context: usize, out: &Path) -> Result<()
     Ok(())
 }
 
+/// The result in the folder of a run, if it is there.
+fn result_in(run: &Path) -> Option<RunResult> {
+    serde_json::from_slice(&fs::read(run.join(RESULT)).ok()?).ok()
+}
+
 /// The model card: what the model is, and where it comes from.
-fn card(spec: &RunSpec, result: Option<&RunResult>, exported: &Exported) -> String {
+fn written_card(spec: &RunSpec, result: Option<&RunResult>, exported: &Exported) -> String {
     let model = &spec.model;
     let mut text = String::from(
         "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- ablate\n---\n\n# A model trained with ablate\n\n",

@@ -22,6 +22,7 @@ use crate::{
 };
 use burn::{
     module::Module,
+    store::ModuleRecord,
     tensor::Device,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
@@ -305,14 +306,25 @@ fn unfit(out: &Path, why: &str) -> Error {
 ///
 /// A folder without a run or checkpoint, a damaged checkpoint, a device that is not there.
 pub fn load_model(out: &Path, which: Which, device: &DeviceName) -> Result<(RunSpec, Transformer)> {
+    let (spec, record) = load_record(out, which)?;
+    let model = with_record(&spec, record, out, &device.open()?)?;
+    Ok((spec, model))
+}
+
+/// The same on no device yet.
+pub(super) fn load_record(out: &Path, which: Which) -> Result<(RunSpec, ModuleRecord)> {
     let path = out.join(SPEC);
     let text = fs::read_to_string(&path).map_err(|_| checkpoint::missing(out, Which::Newest))?;
     let spec: RunSpec = toml::from_str(&text)
         .map_err(|error| Error::input(path.display(), format!("not a resolved run: {error}"), "name the folder of a run"))?;
     let saved = checkpoint::load(out, which)?.ok_or_else(|| checkpoint::missing(out, which))?;
-    let model = spec.model.build(spec.train.seed, &device.open()?);
-    let model = model.try_load_record(saved.model).map_err(|error| unfit(out, &error.to_string()))?;
-    Ok((spec, model))
+    Ok((spec, saved.model))
+}
+
+/// The model of the run in `out` with the parameters of a checkpoint.
+pub(super) fn with_record(spec: &RunSpec, record: ModuleRecord, out: &Path, device: &Device) -> Result<Transformer> {
+    let model = spec.model.build(spec.train.seed, device);
+    model.try_load_record(record).map_err(|error| unfit(out, &error.to_string()))
 }
 
 /// Version of the program and the commit it was built from, where the build knew it.

@@ -78,8 +78,9 @@ impl Bench {
 
     fn model(&self) -> (ModelSpec, Transformer, Tokenizer) {
         let opened = open_model(&self.path("run"), Which::Newest).unwrap();
-        let model = opened.spec.build_from(opened.weights, &Device::flex());
-        (opened.spec, model, checkpoint::tokenizer(&self.path("run"), Which::Newest).unwrap())
+        let spec = opened.spec.clone();
+        let model = opened.build(&Device::flex()).unwrap();
+        (spec, model, checkpoint::tokenizer(&self.path("run"), Which::Newest).unwrap())
     }
 
     /// Tokens of the validation's kind, the first of a document in front.
