@@ -100,7 +100,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     bar.finish_and_clear();
     let result = result?;
     if let Some(path) = &args.log {
-        write_losses(&out, path)?;
+        train::write_losses(&out, path)?;
     }
     calibrate(&spec, &args.device, &result);
     if args.json {
@@ -145,22 +145,6 @@ fn settle(start: Opened, names_model: bool, spec: &mut RunSpec) -> Result<Weight
     }
     spec.start = Some(train::start_of(&weights));
     Ok(weights)
-}
-
-/// The losses in a run's metrics, as lines of their own.
-fn write_losses(run: &Path, path: &Path) -> Result<()> {
-    let metrics = run.join("metrics.jsonl");
-    let text = std::fs::read_to_string(&metrics).map_err(Error::io("read", &metrics))?;
-    let mut lines = String::new();
-    for line in text.lines() {
-        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        if let (Some(step), Some(loss)) = (value["step"].as_u64(), value["loss"].as_f64()) {
-            lines += &format!("{}\n", serde_json::json!({ "step": step, "loss": loss }));
-        }
-    }
-    let mut name = path.as_os_str().to_os_string();
-    name.push(".part");
-    std::fs::write(&name, lines).and_then(|()| std::fs::rename(&name, path)).map_err(Error::io("write", path))
 }
 
 /// Reads a run's configuration with `--set` on top.

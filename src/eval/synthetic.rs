@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Scores};
 use crate::{
-    data::synthetic::{Instance, Synthetic},
+    data::synthetic::{Instance, Scored, Synthetic},
     model::{Pass, Transformer},
     ops::{CrossEntropyOptions, cross_entropy},
     pulse,
@@ -77,10 +77,9 @@ fn answers(model: &Transformer, instances: &[Instance], how: &Evaluation, device
         Tensor::from_data(TensorData::new(values, [rows, length]), device)
     };
     let tokens = instances.iter().flat_map(|instance| instance.tokens.iter().map(|token| *token as i32)).collect();
-    let targets = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
-    let positions: Vec<i32> = targets().map(|(row, target)| (row * context + target.position) as i32).collect();
-    let right: Vec<i32> = targets().map(|(_, target)| target.token as i32).collect();
-    let count = right.len();
+    let Scored { positions, targets } = Scored::of(instances, context);
+    let count = targets.len();
+    let [positions, right] = [positions, targets].map(|values| values.into_iter().map(|value| value as i32).collect());
 
     let pass = Pass { scored: Some(ids(positions, 1)), precision: how.precision, ..Pass::default() };
     let logits = model.forward(ids(tokens, instances.len()), &pass);

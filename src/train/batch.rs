@@ -3,7 +3,7 @@
 use crate::{
     data::{
         Dataset,
-        synthetic::{Instance, Synthetic},
+        synthetic::{Instance, Scored, Synthetic},
     },
     model::{Noise, Pass, document_starts},
     ops::{Activations, Precision},
@@ -36,31 +36,11 @@ pub struct Batch {
     pub precision: Precision,
 }
 
-/// Targets at some positions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scored {
-    /// Of `rows · context` in row order, rising.
-    pub positions: Vec<u32>,
-    /// The target of each.
-    pub targets: Vec<u32>,
-}
-
-impl Scored {
-    /// The targets of instances that are rows of `context` tokens each.
-    pub fn of(instances: &[Instance], context: usize) -> Self {
-        let all = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
-        Self {
-            positions: all().map(|(row, target)| (row * context + target.position) as u32).collect(),
-            targets: all().map(|(_, target)| target.token).collect(),
-        }
-    }
-
-    /// `[1, scored]` on `device`.
-    fn tensor(values: &[u32], device: &Device) -> Tensor<2, Int> {
-        let values: Vec<i32> = values.iter().map(|value| *value as i32).collect();
-        let count = values.len();
-        Tensor::from_data(TensorData::new(values, [1, count]), device)
-    }
+/// `[1, scored]` on `device`.
+fn one_row(values: &[u32], device: &Device) -> Tensor<2, Int> {
+    let values: Vec<i32> = values.iter().map(|value| *value as i32).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [1, count]), device)
 }
 
 impl Batch {
@@ -77,14 +57,14 @@ impl Batch {
             Tensor::from_data(TensorData::new(values, [rows, self.context]), device)
         };
         match &self.scored {
-            Some(scored) => (part(0), Scored::tensor(&scored.targets, device)),
+            Some(scored) => (part(0), one_row(&scored.targets, device)),
             None => (part(0), part(1)),
         }
     }
 
     /// What a forward pass needs to know of the batch, on `device`, without dropout.
     pub fn pass(&self, device: &Device) -> Pass {
-        let scored = self.scored.as_ref().map(|scored| Scored::tensor(&scored.positions, device));
+        let scored = self.scored.as_ref().map(|scored| one_row(&scored.positions, device));
         Pass { noise: None, starts: self.starts(device), scored, activations: self.activations, precision: self.precision }
     }
 

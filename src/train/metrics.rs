@@ -54,6 +54,24 @@ impl Adaptor<Scores> for Scores {
     }
 }
 
+/// Writes the loss of each step that a run's folder knows to a file of its own, as lines of JSON.
+///
+/// # Errors
+///
+/// No such run, an unwritable file.
+pub fn write_losses(run: &Path, path: &Path) -> Result<()> {
+    let metrics = run.join(FILE);
+    let text = std::fs::read_to_string(&metrics).map_err(Error::io("read", &metrics))?;
+    let mut lines = String::new();
+    for line in text.lines() {
+        let value: Value = serde_json::from_str(line).unwrap_or_default();
+        if let (Some(step), Some(loss)) = (value["step"].as_u64(), value["loss"].as_f64()) {
+            lines += &format!("{}\n", serde_json::json!({ "step": step, "loss": loss }));
+        }
+    }
+    files::write(path, lines.as_bytes())
+}
+
 /// A number that a training step or an evaluation reports; absent where it is undefined.
 pub(super) struct Reported<T> {
     name: MetricName,

@@ -21,9 +21,10 @@ mod step;
 mod strategy;
 
 pub use adopt::{adopt, hand_on};
-pub use batch::{Batch, Batches, Scored};
+pub use batch::{Batch, Batches};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
+pub use metrics::write_losses;
 pub use open::{Opened, Origin, open_model};
 pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use publish::{COMPANIONS, Publishing, publish};

@@ -2,11 +2,11 @@
 
 use super::{corpus, writing::resolve};
 use ablate::{
-    data::Dataset,
+    data::{Dataset, synthetic::Scored},
     device::DeviceName,
     model::{ModelSpec, Pass, Transformer},
     ops::{self, Activations, Path},
-    train::{Batches, Scored},
+    train::Batches,
 };
 use burn::{
     module::{Module, ModuleVisitor, Param},

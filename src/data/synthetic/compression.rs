@@ -7,9 +7,9 @@
 use super::{
     draw::below,
     source::{Instance, Target},
-    task::{Asked, Published, Task, options, problem, short},
+    task::{Asked, MAD, Published, Task, problem, short},
 };
-use crate::settings::Problem;
+use crate::settings::{Problem, options};
 use rand_chacha::ChaCha8Rng;
 
 options! {
@@ -27,7 +27,7 @@ impl Task for CompressionConfig {
     }
 
     fn published(&self) -> Published {
-        Published { train: 12_800, validation: 1280 }
+        MAD
     }
 
     fn problems(&self, context: usize, _: usize) -> Vec<Problem> {

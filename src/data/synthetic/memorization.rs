@@ -12,9 +12,12 @@
 use super::{
     draw::below,
     source::{Instance, Target},
-    task::{Asked, Published, Task, options, problem, short},
+    task::{Asked, Published, Task, problem, short},
 };
-use crate::{data::order::Permutation, settings::Problem};
+use crate::{
+    data::order::Permutation,
+    settings::{Problem, options},
+};
 use rand_chacha::ChaCha8Rng;
 
 options! {

@@ -34,5 +34,5 @@ pub use memorization::MemorizationConfig;
 pub use mqar::MqarConfig;
 pub use noisy_recall::NoisyRecallConfig;
 pub use selective_copying::SelectiveCopyingConfig;
-pub use source::{Instance, Synthetic, SyntheticConfig, Target};
+pub use source::{Instance, Scored, Synthetic, SyntheticConfig, Target};
 pub use task::{TaskConfig, VERSION};

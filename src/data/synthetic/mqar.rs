@@ -13,9 +13,9 @@
 use super::{
     draw::{below, distinct, weighted},
     source::{Instance, Target},
-    task::{Asked, Published, Task, options, problem, short},
+    task::{Asked, Published, Task, problem, short},
 };
-use crate::settings::Problem;
+use crate::settings::{Problem, options};
 use rand_chacha::ChaCha8Rng;
 
 options! {

@@ -5,9 +5,9 @@
 use super::{
     in_context_recall::Recall,
     source::Instance,
-    task::{Asked, Published, Task, options, problem},
+    task::{Asked, MAD, Published, Task, problem},
 };
-use crate::settings::Problem;
+use crate::settings::{Problem, options};
 use rand_chacha::ChaCha8Rng;
 
 options! {
@@ -38,7 +38,7 @@ impl Task for NoisyRecallConfig {
     }
 
     fn published(&self) -> Published {
-        Published { train: 12_800, validation: 1280 }
+        MAD
     }
 
     fn problems(&self, context: usize, _: usize) -> Vec<Problem> {

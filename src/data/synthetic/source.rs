@@ -73,6 +73,26 @@ impl Instance {
     }
 }
 
+/// Targets at some positions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scored {
+    /// Of `rows · context` in row order, rising.
+    pub positions: Vec<u32>,
+    /// The target of each.
+    pub targets: Vec<u32>,
+}
+
+impl Scored {
+    /// The targets of instances that are rows of `context` tokens each.
+    pub fn of(instances: &[Instance], context: usize) -> Self {
+        let all = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
+        Self {
+            positions: all().map(|(row, target)| (row * context + target.position) as u32).collect(),
+            targets: all().map(|(_, target)| target.token).collect(),
+        }
+    }
+}
+
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
 fn mix(mut word: u64) -> u64 {
     word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);

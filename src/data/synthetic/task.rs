@@ -75,6 +75,9 @@ pub(super) struct Published {
     pub validation: u64,
 }
 
+/// What MAD trains and tests on unless it varies that (Poli et al. 2024).
+pub(super) const MAD: Published = Published { train: 12_800, validation: 1280 };
+
 /// What every task can do.
 pub(super) trait Task {
     /// Ids are below this.
@@ -128,22 +131,3 @@ pub(super) fn short(context: usize, needed: usize, what: &str) -> Option<Problem
     let message = format!("{what}: {needed} tokens, and the context has {context}");
     (context < needed).then(|| Problem::new("model.context", message).help("a longer context, or a smaller task"))
 }
-
-/// Declares the options of a task with their defaults.
-macro_rules! options {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default,)* }
-            }
-        }
-    };
-}
-pub(super) use options;

@@ -13,9 +13,12 @@ pub use spikes::Spikes;
 
 pub(super) use report::metric_names;
 
-use super::{Batch, RunSpec, Scored, memory, metrics, step::read};
+use super::{Batch, RunSpec, memory, metrics, step::read};
 use crate::{
-    data::{Dataset, synthetic::Instance},
+    data::{
+        Dataset,
+        synthetic::{Instance, Scored},
+    },
     files::if_there,
     model::{Activity, Noise, Transformer},
     settings::{Error, Result},

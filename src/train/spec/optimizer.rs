@@ -1,7 +1,7 @@
 //! Optimizers and their settings; the updates themselves are Burn's.
 
 use super::require;
-use crate::settings::Problem;
+use crate::settings::{Problem, options};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,25 +41,7 @@ impl Default for OptimizerConfig {
     }
 }
 
-/// Declares the settings of one optimizer with their defaults.
-macro_rules! settings {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$field_doc])* pub $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default,)* }
-            }
-        }
-    };
-}
-
-settings! {
+options! {
     /// AdamW's settings.
     AdamWConfig {
         /// Peak learning rate.
@@ -77,7 +59,7 @@ settings! {
     }
 }
 
-settings! {
+options! {
     /// Adam's settings.
     AdamConfig {
         /// Peak learning rate.
@@ -95,7 +77,7 @@ settings! {
     }
 }
 
-settings! {
+options! {
     /// Settings of stochastic gradient descent.
     SgdConfig {
         /// Peak learning rate.
@@ -111,7 +93,7 @@ settings! {
     }
 }
 
-settings! {
+options! {
     /// Lion's settings. Its learning rate is 3 to 10 times smaller than AdamW's, its weight decay as much larger.
     LionConfig {
         /// Peak learning rate.
@@ -127,7 +109,7 @@ settings! {
     }
 }
 
-settings! {
+options! {
     /// Adafactor's settings. The schedule alone sets the rate: the paper's own relative step size is off.
     AdafactorConfig {
         /// Peak learning rate; relative to the parameter's root mean square if `scale_parameter`.
@@ -145,7 +127,7 @@ settings! {
     }
 }
 
-settings! {
+options! {
     /// Muon's settings; `beta1`, `beta2` and `eps` are AdamW's. Updates are scaled by 0.2·√max(rows, columns) (Liu et al.
     /// 2025, section 2.2), so that both parts share one learning rate and one weight decay.
     MuonConfig {
