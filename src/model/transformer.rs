@@ -245,13 +245,11 @@ impl Transformer {
         mut read: impl FnMut(&[usize], Tensor<2>),
     ) {
         computing(pass.precision, || {
-            let hidden = self.hidden(tokens, pass);
-            let [batch, seq, width] = hidden.dims();
-            let (hidden, device) = (hidden.reshape([batch * seq, width]), self.embedding.weight.device());
+            let (hidden, device) = (self.hidden(tokens, pass), self.embedding.weight.device());
             for part in places.chunks(chunk.max(1)) {
                 let indices: Vec<i32> = part.iter().map(|place| *place as i32).collect();
-                let indices: Tensor<1, Int> = Tensor::from_data(TensorData::new(indices, [part.len()]), &device);
-                let logits = self.head.logits(hidden.clone().select(0, indices).unsqueeze_dim(0), &self.embedding.weight);
+                let indices = Tensor::from_data(TensorData::new(indices, [1, part.len()]), &device);
+                let logits = self.head.logits(at(hidden.clone(), indices), &self.embedding.weight);
                 read(part, logits.squeeze_dim(0));
             }
         });
@@ -291,12 +289,15 @@ impl Transformer {
 /// over fewer rows, and the gradients of the others are zero.
 fn scored(x: Tensor<3>, pass: &Pass) -> Tensor<3> {
     match &pass.scored {
-        Some(positions) => {
-            let [batch, seq, width] = x.dims();
-            embedding(x.reshape([batch * seq, width]), positions.clone())
-        }
+        Some(positions) => at(x, positions.clone()),
         None => x,
     }
+}
+
+/// Of `[batch, seq, width]` the rows at some positions `[1, count]`, counted through all sequences, `[1, count, width]`.
+fn at(x: Tensor<3>, positions: Tensor<2, Int>) -> Tensor<3> {
+    let [batch, seq, width] = x.dims();
+    embedding(x.reshape([batch * seq, width]), positions)
 }
 
 /// The path of a parameter without the segments of enum variants, for visitors that track containers: `true` when a

@@ -1,9 +1,9 @@
 //! Attention of tokens that continue others, whose keys and values were kept.
 
-use super::{Attention, AttentionSpec, KeyValue, module::qk_norm};
+use super::{Attention, KeyValue};
 use crate::{
     model::position::{Places, Position},
-    ops::{self, AttentionOptions, Rotation},
+    ops::{self, Rotation},
 };
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -28,31 +28,15 @@ impl Attention {
     ///
     /// - `x`, output: `[rows, count, width]`
     pub fn extend(&self, x: Tensor<3>, position: &Position, extension: &Extension, memory: &mut KeyValue) -> Tensor<3> {
-        let [rows, count, _] = x.dims();
-        let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
-        let (_, whole) = qk_norm(&self.spec.qk_norm);
-        let split = |x: Tensor<3>, heads: usize| x.reshape([rows, count, heads, head_dim]);
-        let (q, k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
-        let (q, k) = if whole {
-            (split(self.query_norm.forward(q), heads), split(self.key_norm.forward(k), kv_heads))
-        } else {
-            (self.query_norm.forward(split(q, heads)), self.key_norm.forward(split(k, kv_heads)))
-        };
-        let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
+        let [q, k, v] = self.heads(x);
         let turned = |x: Tensor<4>| match &extension.rotation {
             Some(rotation) if position.rotates(self.layer) => turned(x, rotation, extension.places.shared().is_some()),
             _ => x,
         };
-        let (q, k) = (turned(q.swap_dims(1, 2)), turned(k.swap_dims(1, 2)));
+        let (q, k) = (turned(q), turned(k));
         let [k, v] = memory.append(k, v);
         let starts = starts(&extension.places, k.dims()[2], &k.device());
-        let options = AttentionOptions {
-            scale: self.spec.scale,
-            soft_cap: self.spec.soft_cap,
-            window: self.spec.window_at(self.layer),
-            starts,
-            bias: position.bias(self.layer),
-        };
+        let options = self.options_from(position, starts);
         self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
     }
 }

@@ -11,7 +11,10 @@ use crate::{
     },
     ops::{self, AttentionOptions},
 };
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::Module,
+    tensor::{Int, Tensor},
+};
 
 /// Causal self-attention of one layer: output(attention(rotate(norm(query(x))), rotate(norm(key(x))), value(x))).
 #[derive(Module, Debug)]
@@ -108,34 +111,48 @@ impl Attention {
     ///
     /// - `x`, output: `[batch, seq, width]`
     pub fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
-        let [batch, seq, _] = x.dims();
-        let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
         let options = self.options(position, pass);
         if matches!(self.spec.qk_norm, QkNormConfig::None {}) {
             let projections = [&self.query, &self.key, &self.value].map(Linear::affine);
-            let rotation = position.rotation(self.layer, seq);
-            return self.output.forward(ops::self_attention(x, projections, head_dim, rotation.as_ref(), &options));
+            let rotation = position.rotation(self.layer, x.dims()[1]);
+            return self.output.forward(ops::self_attention(x, projections, self.spec.head_dim, rotation.as_ref(), &options));
         }
+        let [q, k, v] = self.heads(x);
+        let (q, k) = position.rotate(q, k, self.layer);
+        self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
+    }
+
+    /// Queries, keys and values by heads, normed, not rotated.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, seq, width]`
+    /// - outputs: `[batch, heads, seq, head_dim]`, of keys and values with their own number of heads
+    pub(super) fn heads(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
+        let [batch, seq, _] = x.dims();
+        let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
         let (_, whole) = qk_norm(&self.spec.qk_norm);
         let split = |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, head_dim]);
         let normed = |x: Tensor<3>, norm: &Norm, heads: usize| {
             if whole { split(norm.forward(x), heads) } else { norm.forward(split(x, heads)) }
         };
-
-        let q = normed(self.query.forward(x.clone()), &self.query_norm, heads).swap_dims(1, 2);
-        let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads).swap_dims(1, 2);
-        let v = split(self.value.forward(x), kv_heads).swap_dims(1, 2);
-        let (q, k) = position.rotate(q, k, self.layer);
-        self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
+        let q = normed(self.query.forward(x.clone()), &self.query_norm, heads);
+        let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads);
+        [q, k, split(self.value.forward(x), kv_heads)].map(|x| x.swap_dims(1, 2))
     }
 
     /// How queries meet keys.
     pub(super) fn options(&self, position: &Position, pass: &Pass) -> AttentionOptions {
+        self.options_from(position, pass.starts.clone().filter(|_| self.spec.document_mask))
+    }
+
+    /// The same where documents start at given places.
+    pub(super) fn options_from(&self, position: &Position, starts: Option<Tensor<2, Int>>) -> AttentionOptions {
         AttentionOptions {
             scale: self.spec.scale,
             soft_cap: self.spec.soft_cap,
             window: self.spec.window_at(self.layer),
-            starts: pass.starts.clone().filter(|_| self.spec.document_mask),
+            starts,
             bias: position.bias(self.layer),
         }
     }
