@@ -1,7 +1,7 @@
 //! Numbers from the tensors of a family to those of a model, and back.
 
 use super::{
-    layout::{Entry, Form, Layout},
+    layout::{Entry, Form, Layout, Part},
     shards::{Dtype, Written},
 };
 use crate::model::Weights;
@@ -16,18 +16,37 @@ impl Layout {
 
 /// Puts the values of a tensor of theirs where they belong.
 pub(super) fn place(layout: &Layout, entry: &Entry, values: &[f32], weights: &mut Weights) {
-    let mut before = 0;
-    let outputs: usize = entry.parts.iter().map(|part| part.columns.len()).sum();
-    for part in &entry.parts {
-        let shape = &layout.shapes[&part.path];
-        let (columns, rows) = (shape[shape.len() - 1], shape[..shape.len() - 1].iter().product::<usize>());
-        let ours = weights.entry(part.path.clone()).or_insert_with(|| vec![0.0; rows * columns]);
-        for (at, column) in part.columns.clone().enumerate() {
-            for row in 0..rows {
-                ours[row * columns + column] = values[source(entry.form, row, before + at, rows, outputs)];
-            }
-        }
-        before += part.columns.len();
+    for (part, places) in layout.places(entry) {
+        let size = layout.shapes[&part.path].iter().product();
+        let ours = weights.entry(part.path.clone()).or_insert_with(|| vec![0.0; size]);
+        places.for_each(|(own, other)| ours[own] = values[other]);
+    }
+}
+
+/// The values of a tensor of theirs.
+pub(super) fn gathered(layout: &Layout, entry: &Entry, numbers: &Weights) -> Vec<f32> {
+    let mut values = vec![0.0; layout.shape(entry).iter().product()];
+    for (part, places) in layout.places(entry) {
+        let ours = &numbers[&part.path];
+        places.for_each(|(own, other)| values[other] = ours[own]);
+    }
+    values
+}
+
+impl Layout {
+    /// Of each part of a tensor, where its numbers lie: in ours, and in the tensor of theirs.
+    fn places<'a>(&'a self, entry: &'a Entry) -> impl Iterator<Item = (&'a Part, impl Iterator<Item = (usize, usize)>)> {
+        let outputs: usize = entry.parts.iter().map(|part| part.columns.len()).sum();
+        entry.parts.iter().scan(0, move |before, part| {
+            let shape = &self.shapes[&part.path];
+            let (columns, inputs) = (shape[shape.len() - 1], shape[..shape.len() - 1].iter().product::<usize>());
+            let first = *before;
+            *before += part.columns.len();
+            let at = move |(output, column): (usize, usize)| {
+                (0..inputs).map(move |input| (input * columns + column, source(entry.form, input, first + output, inputs, outputs)))
+            };
+            Some((part, part.columns.clone().enumerate().flat_map(at)))
+        })
     }
 }
 
@@ -38,22 +57,4 @@ fn source(form: Form, input: usize, output: usize, inputs: usize, outputs: usize
         Form::Columns => input * outputs + output,
         Form::Table { skip } => (input + skip) * outputs + output,
     }
-}
-
-/// The values of a tensor of theirs.
-pub(super) fn gathered(layout: &Layout, entry: &Entry, numbers: &Weights) -> Vec<f32> {
-    let mut values = vec![0.0; layout.shape(entry).iter().product()];
-    let outputs: usize = entry.parts.iter().map(|part| part.columns.len()).sum();
-    let mut before = 0;
-    for part in &entry.parts {
-        let (ours, shape) = (&numbers[&part.path], &layout.shapes[&part.path]);
-        let (columns, rows) = (shape[shape.len() - 1], shape[..shape.len() - 1].iter().product::<usize>());
-        for (at, column) in part.columns.clone().enumerate() {
-            for row in 0..rows {
-                values[source(entry.form, row, before + at, rows, outputs)] = ours[row * columns + column];
-            }
-        }
-        before += part.columns.len();
-    }
-    values
 }

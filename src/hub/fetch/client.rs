@@ -19,6 +19,8 @@ const ATTEMPTS: usize = 5;
 /// Who asks.
 pub struct Client {
     agent: Agent,
+    /// One that stays where it is asked to go on elsewhere.
+    still: Agent,
     endpoint: String,
     token: Option<String>,
 }
@@ -44,15 +46,17 @@ pub struct Found {
 
 impl Client {
     pub fn new(place: &Place) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(20)))
-            .timeout_recv_response(Some(Duration::from_secs(60)))
-            .http_status_as_error(false)
-            // Where large files are stored is somebody else's: who one is, is not told there.
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            .user_agent(concat!("ablate/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self { agent: config.into(), endpoint: place.endpoint.clone(), token: place.token.clone() }
+        let config = || {
+            Agent::config_builder()
+                .timeout_connect(Some(Duration::from_secs(20)))
+                .timeout_recv_response(Some(Duration::from_secs(60)))
+                .http_status_as_error(false)
+                // Where large files are stored is somebody else's: who one is, is not told there.
+                .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+                .user_agent(concat!("ablate/", env!("CARGO_PKG_VERSION")))
+        };
+        let still = config().max_redirects(0).max_redirects_will_error(false).build();
+        Self { agent: config().build().into(), still: still.into(), endpoint: place.endpoint.clone(), token: place.token.clone() }
     }
 
     /// What a revision of a model holds.
@@ -72,13 +76,7 @@ impl Client {
     pub fn find(&self, model: &str, commit: &str, name: &str) -> Result<Found> {
         let address = format!("{}/{model}/resolve/{commit}/{}", self.endpoint, escaped(name));
         // The checksum of large files is told before the way leads to where they are stored.
-        let agent: Agent = {
-            let config = self.agent.config().clone();
-            let mut builder = Agent::config_builder();
-            builder = builder.timeout_connect(config.timeouts().connect).timeout_recv_response(config.timeouts().recv_response);
-            builder.http_status_as_error(false).max_redirects(0).max_redirects_will_error(false).build().into()
-        };
-        let response = self.sent(&address, self.signed(agent.head(&address)).call())?;
+        let response = self.sent(&address, self.signed(self.still.head(&address)).call())?;
         let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let etag = text("x-linked-etag").or_else(|| text("etag")).map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_string());
         let size = text("x-linked-size").or_else(|| text("content-length")).and_then(|size| size.parse().ok());

@@ -7,7 +7,7 @@ mod vocabulary;
 
 pub use quantise::Quantisation;
 
-use super::export::export;
+use super::{export::export, gather::gathered};
 use crate::{
     data::Tokenizer,
     model::{ModelSpec, Weights},
@@ -43,11 +43,11 @@ pub fn write_gguf(
     if let Some(tokenizer) = tokenizer {
         values.extend(vocabulary::values(tokenizer, spec.vocab));
     }
+    let (layout, weights) = (&layout, &weights);
     let mut tensors: Vec<Tensor> = layout
-        .written(&weights, super::Dtype::F32)
-        .into_iter()
-        .zip(&layout.entries)
-        .map(|(tensor, entry)| Tensor::new(tensor.name, tensor.shape, quantisation, || super::gather::gathered(&layout, entry, &weights)))
+        .entries
+        .iter()
+        .map(|entry| Tensor::new(entry.name.clone(), layout.shape(entry), quantisation, move || gathered(layout, entry, weights)))
         .collect();
     tensors.extend(architecture.frequencies(&spec));
     file::write(path, &values, &tensors)?;
