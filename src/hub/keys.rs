@@ -129,6 +129,12 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// A size that must be there, by its name of today or by an older one.
+    pub fn either(&self, new: &str, old: &str) -> usize {
+        self.ignore(&[new, old]);
+        self.size(if self.has(new) { new } else { old })
+    }
+
     /// A size, or what the family takes where none is written.
     pub fn size_or(&self, key: &str, otherwise: usize) -> usize {
         self.maybe_size(key).unwrap_or(otherwise)

@@ -37,6 +37,18 @@ NEOX = dict(
     num_attention_heads=4,
     max_position_embeddings=64,
 )
+OPT = dict(
+    vocab_size=101,
+    hidden_size=48,
+    word_embed_proj_dim=48,
+    num_hidden_layers=2,
+    ffn_dim=80,
+    num_attention_heads=4,
+    max_position_embeddings=40,
+)
+PHI = dict(vocab_size=101, hidden_size=64, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64)
+MPT = dict(vocab_size=101, d_model=48, n_layers=2, max_seq_len=64)
+FALCON = dict(vocab_size=101, hidden_size=48, num_hidden_layers=2, num_attention_heads=6)
 ROPE = {"rope_theta": 10000.0}
 CASES = {
     "gpt2": ("gpt2", OLD),
@@ -59,58 +71,18 @@ CASES = {
         "gpt_neox",
         NEOX | dict(use_parallel_residual=False, attention_bias=False, hidden_act="gelu_new", tie_word_embeddings=True),
     ),
-    "opt": (
-        "opt",
-        dict(
-            vocab_size=101,
-            hidden_size=48,
-            word_embed_proj_dim=48,
-            num_hidden_layers=2,
-            ffn_dim=80,
-            num_attention_heads=4,
-            max_position_embeddings=40,
-        ),
-    ),
-    "opt-post": (
-        "opt",
-        dict(
-            vocab_size=101,
-            hidden_size=48,
-            word_embed_proj_dim=48,
-            num_hidden_layers=2,
-            ffn_dim=80,
-            num_attention_heads=4,
-            max_position_embeddings=40,
-            do_layer_norm_before=False,
-        ),
-    ),
+    "opt": ("opt", OPT),
+    "opt-post": ("opt", OPT | dict(do_layer_norm_before=False)),
     "bloom": ("bloom", dict(vocab_size=101, hidden_size=48, n_layer=2, n_head=4)),
     "bloom-six-heads": ("bloom", dict(vocab_size=101, hidden_size=48, n_layer=2, n_head=6)),
-    "mpt": (
-        "mpt",
-        dict(vocab_size=101, d_model=48, n_heads=4, n_layers=2, max_seq_len=64, attn_config={"alibi": True}),
-    ),
-    "mpt-six-heads": (
-        "mpt",
-        dict(
-            vocab_size=101,
-            d_model=48,
-            n_heads=6,
-            n_layers=2,
-            max_seq_len=64,
-            attn_config={"alibi": True, "softmax_scale": 0.5},
-        ),
-    ),
-    "falcon-7b": (
-        "falcon",
-        dict(vocab_size=101, hidden_size=48, num_hidden_layers=2, num_attention_heads=6, max_position_embeddings=64),
-    ),
+    "mpt": ("mpt", MPT | dict(n_heads=4, attn_config={"alibi": True})),
+    "mpt-six-heads": ("mpt", MPT | dict(n_heads=6, attn_config={"alibi": True, "softmax_scale": 0.5})),
+    "falcon-7b": ("falcon", FALCON | dict(max_position_embeddings=64)),
     "falcon-40b": (
         "falcon",
-        dict(
-            vocab_size=101,
+        FALCON
+        | dict(
             hidden_size=64,
-            num_hidden_layers=2,
             num_attention_heads=8,
             num_kv_heads=2,
             new_decoder_architecture=True,
@@ -120,51 +92,12 @@ CASES = {
     ),
     "falcon-11b": (
         "falcon",
-        dict(
-            vocab_size=101,
-            hidden_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=8,
-            num_kv_heads=4,
-            new_decoder_architecture=True,
-            num_ln_in_parallel_attn=1,
-        ),
+        FALCON
+        | dict(hidden_size=64, num_attention_heads=8, num_kv_heads=4, new_decoder_architecture=True, num_ln_in_parallel_attn=1),
     ),
-    "falcon-rw": (
-        "falcon",
-        dict(
-            vocab_size=101,
-            hidden_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=6,
-            multi_query=False,
-            parallel_attn=False,
-            bias=True,
-        ),
-    ),
-    "phi": (
-        "phi",
-        dict(
-            vocab_size=101,
-            hidden_size=64,
-            intermediate_size=80,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=64,
-        ),
-    ),
-    "phi-qk": (
-        "phi",
-        dict(
-            vocab_size=101,
-            hidden_size=64,
-            intermediate_size=80,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            qk_layernorm=True,
-        ),
-    ),
+    "falcon-rw": ("falcon", FALCON | dict(multi_query=False, parallel_attn=False, bias=True)),
+    "phi": ("phi", PHI),
+    "phi-qk": ("phi", PHI | dict(num_key_value_heads=2, qk_layernorm=True)),
     "phi3": ("phi3", LLAMA | dict(sliding_window=7, pad_token_id=0)),
     "llama": ("llama", LLAMA),
     "llama-biases": (

@@ -1,35 +1,22 @@
 //! Arcee: LLaMA with an ungated squared ReLU.
 
-use super::{Family, blocks::*};
+use super::{Family, blocks::*, llama};
 use crate::{
-    hub::{keys::Keys, layout::Layout, rope},
-    model::{ModelConfig, ModelSpec, position::PositionConfig},
+    hub::{keys::Keys, layout::Layout},
+    model::{ModelConfig, ModelSpec},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 pub const FAMILY: Family = Family { model_type: "arcee", architecture: "ArceeForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let kind = activation(keys, "hidden_act", "relu2", false);
     let mut model = decoder(keys, false);
-    model.norm = rms(keys.number("rms_norm_eps", 1e-5));
-    let bias = keys.flag("attention_bias", false);
-    model.attention.bias = biases(bias, bias);
-    model.feed_forward = feed_forward(kind, keys.size("intermediate_size"), keys.flag("mlp_bias", false));
-    model.position = PositionConfig::Rope(rope::read(keys, model.context, rope::Rotary::default()));
-    model
+    model.feed_forward = feed_forward(activation(keys, "hidden_act", "relu2", false), keys.size("intermediate_size"), false);
+    llama::completed(keys, model, 1e-5)
 }
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
-    let more = json!({
-        "head_dim": spec.attention.head_dim,
-        "rms_norm_eps": eps(&spec.norm),
-        "attention_bias": spec.attention.bias.query,
-        "mlp_bias": spec.feed_forward.bias,
-    });
-    let mut config = with(sizes(spec, "relu2"), more);
-    rope::write(&mut config, &rope_of(spec));
-    config
+    llama::options(spec, "relu2")
 }
 
 fn layout(layout: &mut Layout, spec: &ModelSpec) {

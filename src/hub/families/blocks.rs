@@ -1,9 +1,12 @@
 //! What several families share: activations by their names, projections, patterns of layers.
 
-use super::super::{keys::Keys, layout::Layout};
+use super::super::{
+    keys::Keys,
+    layout::{Form, Layout, grouped},
+};
 use crate::model::{
     ModelConfig, ModelSpec,
-    attention::{AttentionBias, AttentionConfig, BiasConfig, Span},
+    attention::{AttentionBias, AttentionConfig, AttentionSpec, BiasConfig, Span},
     feed_forward::{FeedForwardConfig, FeedForwardKind, Hidden},
     norm::{LayerNormConfig, NormConfig, RmsNormConfig},
     position::{PositionConfig, RopeConfig, Use},
@@ -88,6 +91,12 @@ pub fn windows(attention: &mut AttentionConfig, window: Option<usize>, context: 
     }
 }
 
+/// The window of families that have one with `use_sliding_window` alone.
+pub fn optional_window(keys: &Keys) -> Option<usize> {
+    let window = keys.value("sliding_window").and_then(Value::as_u64).map(|window| window as usize);
+    window.filter(|_| keys.flag("use_sliding_window", false))
+}
+
 /// Which layers have a window by `layer_types`, if it is there.
 pub fn layer_types(keys: &Keys, layers: usize) -> Option<Vec<bool>> {
     let words = keys.words("layer_types")?;
@@ -144,6 +153,26 @@ pub fn with(mut map: Map<String, Value>, more: Value) -> Map<String, Value> {
     map
 }
 
+/// Separate queries, keys and values, and an output by the given name.
+pub fn projections(layout: &mut Layout, theirs: &str, ours: &str, output: &str) {
+    for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), (output, "output")] {
+        layout.linear(&format!("{theirs}.{name}"), &format!("{ours}.attention.{own}"));
+    }
+}
+
+/// A block as GPT-NeoX names it: queries, keys and values in one matrix, group by group, and an attention by the given name.
+pub fn neox_block(layout: &mut Layout, spec: &ModelSpec, theirs: &str, ours: &str, attention: &str, norms: &[(&str, &str)]) {
+    let AttentionSpec { heads, kv_heads, head_dim, .. } = spec.attention;
+    let parts = grouped(&format!("{ours}.attention"), heads, kv_heads, head_dim);
+    layout.mixed(&format!("{theirs}.{attention}.query_key_value"), Form::Rows, parts);
+    layout.linear(&format!("{theirs}.{attention}.dense"), &format!("{ours}.attention.output"));
+    layout.linear(&format!("{theirs}.mlp.dense_h_to_4h"), &format!("{ours}.feed_forward.up"));
+    layout.linear(&format!("{theirs}.mlp.dense_4h_to_h"), &format!("{ours}.feed_forward.down"));
+    for (name, own) in norms {
+        layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
+    }
+}
+
 /// The projections of the feed-forward branch as LLaMA names them.
 pub const GATED: [(&str, &str); 3] = [("gate_proj", "gate"), ("up_proj", "up"), ("down_proj", "down")];
 
@@ -151,9 +180,7 @@ pub const GATED: [(&str, &str); 3] = [("gate_proj", "gate"), ("up_proj", "up"), 
 pub fn llama_blocks(layout: &mut Layout, spec: &ModelSpec, feed_forward: &[(&str, &str)], norms: &[(&str, &str)]) {
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("model.layers.{layer}"), format!("layers.{layer}"));
-        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("o_proj", "output")] {
-            layout.linear(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
-        }
+        projections(layout, &format!("{theirs}.self_attn"), &ours, "o_proj");
         for (name, own) in [("q_norm", "query_norm"), ("k_norm", "key_norm")] {
             layout.norm(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
         }

@@ -2,10 +2,7 @@
 
 use super::{Family, blocks::*};
 use crate::{
-    hub::{
-        keys::Keys,
-        layout::{Form, Layout, grouped},
-    },
+    hub::{keys::Keys, layout::Layout},
     model::{
         ModelConfig, ModelSpec,
         attention::AttentionConfig,
@@ -18,10 +15,8 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "bloom", architecture: "BloomForCausalLM", prefix: "transformer.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let either = |new: &str, old: &str| if keys.has(new) { keys.size(new) } else { keys.size(old) };
-    let width = either("hidden_size", "n_embed");
-    let (layers, heads) = (either("n_layer", "num_hidden_layers"), either("n_head", "num_attention_heads"));
-    keys.ignore(&["hidden_size", "n_embed", "n_layer", "num_hidden_layers", "n_head", "num_attention_heads"]);
+    let width = keys.either("hidden_size", "n_embed");
+    let (layers, heads) = (keys.either("n_layer", "num_hidden_layers"), keys.either("n_head", "num_attention_heads"));
     // There is no limit but the length of training, which only some files tell.
     let mut model = model(layers, width, keys.size("vocab_size"), keys.size_or("seq_length", 2048));
     model.norm = layer_norm(keys.number("layer_norm_epsilon", 1e-5));
@@ -53,17 +48,9 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
 fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("transformer.word_embeddings.weight", "embedding.weight", 0);
     layout.norm("transformer.word_embeddings_layernorm", "embedding.norm");
-    let heads = spec.attention.heads;
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("transformer.h.{layer}"), format!("layers.{layer}"));
-        let parts = grouped(&format!("{ours}.attention"), heads, heads, spec.attention.head_dim);
-        layout.mixed(&format!("{theirs}.self_attention.query_key_value"), Form::Rows, parts);
-        layout.linear(&format!("{theirs}.self_attention.dense"), &format!("{ours}.attention.output"));
-        layout.linear(&format!("{theirs}.mlp.dense_h_to_4h"), &format!("{ours}.feed_forward.up"));
-        layout.linear(&format!("{theirs}.mlp.dense_4h_to_h"), &format!("{ours}.feed_forward.down"));
-        for (name, own) in PRE_NORMS {
-            layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
-        }
+        neox_block(layout, spec, &theirs, &ours, "self_attention", &PRE_NORMS);
     }
     layout.norm("transformer.ln_f", "final_norm");
     layout.rows("lm_head.weight", "head.weight");

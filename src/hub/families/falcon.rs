@@ -2,11 +2,7 @@
 
 use super::{Family, blocks::*};
 use crate::{
-    hub::{
-        keys::Keys,
-        layout::{Form, Layout, grouped},
-        rope,
-    },
+    hub::{keys::Keys, layout::Layout, rope},
     model::{ModelConfig, ModelSpec, attention::AttentionConfig, position::PositionConfig, residual::ResidualKind},
 };
 use serde_json::{Map, Value, json};
@@ -14,9 +10,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "falcon", architecture: "FalconForCausalLM", prefix: "transformer.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let either = |new: &str, old: &str| if keys.has(new) { keys.size(new) } else { keys.size(old) };
-    let (layers, heads) = (either("num_hidden_layers", "n_layer"), either("num_attention_heads", "n_head"));
-    keys.ignore(&["num_hidden_layers", "n_layer", "num_attention_heads", "n_head"]);
+    let (layers, heads) = (keys.either("num_hidden_layers", "n_layer"), keys.either("num_attention_heads", "n_head"));
     let width = keys.size("hidden_size");
     let context = keys.size_or("max_position_embeddings", 2048);
     let mut model = model(layers, width, keys.size("vocab_size"), context);
@@ -80,21 +74,13 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
 
 fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("transformer.word_embeddings.weight", "embedding.weight", 0);
-    let attention = &spec.attention;
     let norms = match spec.residual.kind {
         ResidualKind::Parallel => [("ln_attn", "attention_norm"), ("ln_mlp", "feed_forward_norm")],
         _ => PRE_NORMS,
     };
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("transformer.h.{layer}"), format!("layers.{layer}"));
-        let parts = grouped(&format!("{ours}.attention"), attention.heads, attention.kv_heads, attention.head_dim);
-        layout.mixed(&format!("{theirs}.self_attention.query_key_value"), Form::Rows, parts);
-        layout.linear(&format!("{theirs}.self_attention.dense"), &format!("{ours}.attention.output"));
-        layout.linear(&format!("{theirs}.mlp.dense_h_to_4h"), &format!("{ours}.feed_forward.up"));
-        layout.linear(&format!("{theirs}.mlp.dense_4h_to_h"), &format!("{ours}.feed_forward.down"));
-        for (name, own) in norms {
-            layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
-        }
+        neox_block(layout, spec, &theirs, &ours, "self_attention", &norms);
     }
     layout.norm("transformer.ln_f", "final_norm");
     layout.rows("lm_head.weight", "head.weight");

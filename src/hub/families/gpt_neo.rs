@@ -82,9 +82,7 @@ fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("transformer.wpe.weight", "position.weight", 0);
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("transformer.h.{layer}"), format!("layers.{layer}"));
-        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("out_proj", "output")] {
-            layout.linear(&format!("{theirs}.attn.attention.{name}"), &format!("{ours}.attention.{own}"));
-        }
+        projections(layout, &format!("{theirs}.attn.attention"), &ours, "out_proj");
         layout.linear(&format!("{theirs}.mlp.c_fc"), &format!("{ours}.feed_forward.up"));
         layout.linear(&format!("{theirs}.mlp.c_proj"), &format!("{ours}.feed_forward.down"));
         layout.norm(&format!("{theirs}.ln_1"), &format!("{ours}.residual.attention_norm"));

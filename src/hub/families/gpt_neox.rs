@@ -2,11 +2,7 @@
 
 use super::{Family, blocks::*};
 use crate::{
-    hub::{
-        keys::Keys,
-        layout::{Form, Layout, grouped},
-        rope,
-    },
+    hub::{keys::Keys, layout::Layout, rope},
     model::{ModelConfig, ModelSpec, attention::AttentionConfig, position::PositionConfig, residual::ResidualKind},
 };
 use serde_json::{Map, Value, json};
@@ -58,17 +54,9 @@ fn write(spec: &ModelSpec) -> Map<String, Value> {
 
 fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("gpt_neox.embed_in.weight", "embedding.weight", 0);
-    let heads = spec.attention.heads;
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("gpt_neox.layers.{layer}"), format!("layers.{layer}"));
-        let parts = grouped(&format!("{ours}.attention"), heads, heads, spec.attention.head_dim);
-        layout.mixed(&format!("{theirs}.attention.query_key_value"), Form::Rows, parts);
-        layout.linear(&format!("{theirs}.attention.dense"), &format!("{ours}.attention.output"));
-        layout.linear(&format!("{theirs}.mlp.dense_h_to_4h"), &format!("{ours}.feed_forward.up"));
-        layout.linear(&format!("{theirs}.mlp.dense_4h_to_h"), &format!("{ours}.feed_forward.down"));
-        for (name, own) in PRE_NORMS {
-            layout.norm(&format!("{theirs}.{name}"), &format!("{ours}.residual.{own}"));
-        }
+        neox_block(layout, spec, &theirs, &ours, "attention", &PRE_NORMS);
     }
     layout.norm("gpt_neox.final_layer_norm", "final_norm");
     layout.rows("embed_out.weight", "head.weight");

@@ -55,9 +55,7 @@ fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("transformer.wte.weight", "embedding.weight", 0);
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("transformer.h.{layer}"), format!("layers.{layer}"));
-        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("out_proj", "output")] {
-            layout.linear(&format!("{theirs}.attn.{name}"), &format!("{ours}.attention.{own}"));
-        }
+        projections(layout, &format!("{theirs}.attn"), &ours, "out_proj");
         layout.linear(&format!("{theirs}.mlp.fc_in"), &format!("{ours}.feed_forward.up"));
         layout.linear(&format!("{theirs}.mlp.fc_out"), &format!("{ours}.feed_forward.down"));
         layout.norm(&format!("{theirs}.ln_1"), &format!("{ours}.residual.attention_norm"));

@@ -10,8 +10,12 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "llama", architecture: "LlamaForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
-    model.norm = rms(keys.number("rms_norm_eps", 1e-6));
+    completed(keys, llama(keys, false), 1e-6)
+}
+
+/// A decoder with LLaMA's norm, biases and positions.
+pub fn completed(keys: &Keys, mut model: ModelConfig, eps: f64) -> ModelConfig {
+    model.norm = rms(keys.number("rms_norm_eps", eps));
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);
     model.feed_forward.bias = keys.flag("mlp_bias", false);
@@ -20,13 +24,18 @@ fn read(keys: &Keys) -> ModelConfig {
 }
 
 fn write(spec: &ModelSpec) -> Map<String, Value> {
+    options(spec, "silu")
+}
+
+/// LLaMA's options, with the activation that a family usually has.
+pub fn options(spec: &ModelSpec, usual: &'static str) -> Map<String, Value> {
     let more = json!({
         "head_dim": spec.attention.head_dim,
         "rms_norm_eps": eps(&spec.norm),
         "attention_bias": spec.attention.bias.query,
         "mlp_bias": spec.feed_forward.bias,
     });
-    let mut config = with(sizes(spec, "silu"), more);
+    let mut config = with(sizes(spec, usual), more);
     rope::write(&mut config, &rope_of(spec));
     config
 }

@@ -62,9 +62,7 @@ fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("model.decoder.embed_positions.weight", "position.weight", PADDING);
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("model.decoder.layers.{layer}"), format!("layers.{layer}"));
-        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("out_proj", "output")] {
-            layout.linear(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
-        }
+        projections(layout, &format!("{theirs}.self_attn"), &ours, "out_proj");
         layout.linear(&format!("{theirs}.fc1"), &format!("{ours}.feed_forward.up"));
         layout.linear(&format!("{theirs}.fc2"), &format!("{ours}.feed_forward.down"));
         layout.norm(&format!("{theirs}.self_attn_layer_norm"), &format!("{ours}.residual.attention_norm"));

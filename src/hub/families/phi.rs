@@ -46,9 +46,7 @@ fn layout(layout: &mut Layout, spec: &ModelSpec) {
     layout.table("model.embed_tokens.weight", "embedding.weight", 0);
     for layer in 0..spec.layers {
         let (theirs, ours) = (format!("model.layers.{layer}"), format!("layers.{layer}"));
-        for (name, own) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value"), ("dense", "output")] {
-            layout.linear(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
-        }
+        projections(layout, &format!("{theirs}.self_attn"), &ours, "dense");
         for (name, own) in [("q_layernorm", "query_norm"), ("k_layernorm", "key_norm")] {
             layout.norm(&format!("{theirs}.self_attn.{name}"), &format!("{ours}.attention.{own}"));
         }

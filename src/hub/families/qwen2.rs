@@ -21,8 +21,7 @@ fn read(keys: &Keys) -> ModelConfig {
 /// Windows from layer `max_window_layers` on, with `use_sliding_window`; or where `layer_types` says.
 pub fn upper_windows(keys: &Keys, model: &mut ModelConfig) {
     let full = keys.value("max_window_layers").and_then(Value::as_u64).unwrap_or(28) as usize;
-    let window = keys.value("sliding_window").and_then(Value::as_u64).map(|window| window as usize);
-    let window = window.filter(|_| keys.flag("use_sliding_window", false));
+    let window = optional_window(keys);
     let types = layer_types(keys, model.layers);
     let windowed = |layer: usize| types.as_ref().map_or(layer >= full, |types| types[layer]);
     windows(&mut model.attention, window, model.context, model.layers, windowed);

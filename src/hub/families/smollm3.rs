@@ -21,8 +21,7 @@ fn read(keys: &Keys) -> ModelConfig {
     let mut rope = rope::read(keys, model.context, rope::Rotary { theta: 2_000_000.0, ..rope::Rotary::default() });
     rope.pattern = pattern(keys, model.layers);
     model.position = PositionConfig::Rope(rope);
-    let window = keys.value("sliding_window").and_then(Value::as_u64).map(|window| window as usize);
-    let window = window.filter(|_| keys.flag("use_sliding_window", false));
+    let window = optional_window(keys);
     let types = layer_types(keys, model.layers);
     windows(&mut model.attention, window, model.context, model.layers, |layer| types.as_ref().is_some_and(|types| types[layer]));
     model
