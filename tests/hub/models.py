@@ -46,7 +46,7 @@ OPT = dict(
     num_attention_heads=4,
     max_position_embeddings=40,
 )
-PHI = dict(vocab_size=101, hidden_size=64, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64)
+PHI = dict(vocab_size=101, hidden_size=64, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4)
 MPT = dict(vocab_size=101, d_model=48, n_layers=2, max_seq_len=64)
 FALCON = dict(vocab_size=101, hidden_size=48, num_hidden_layers=2, num_attention_heads=6)
 ROPE = {"rope_theta": 10000.0}
@@ -96,7 +96,7 @@ CASES = {
         | dict(hidden_size=64, num_attention_heads=8, num_kv_heads=4, new_decoder_architecture=True, num_ln_in_parallel_attn=1),
     ),
     "falcon-rw": ("falcon", FALCON | dict(multi_query=False, parallel_attn=False, bias=True)),
-    "phi": ("phi", PHI),
+    "phi": ("phi", PHI | dict(max_position_embeddings=64)),
     "phi-qk": ("phi", PHI | dict(num_key_value_heads=2, qk_layernorm=True)),
     "phi3": ("phi3", LLAMA | dict(sliding_window=7, pad_token_id=0)),
     "llama": ("llama", LLAMA),
