@@ -243,7 +243,8 @@ fn a_start_that_does_not_fit_is_named() {
     bench.ablate(&["export", "run", "--out", "hf"]);
     let tokens: Vec<i64> = (0..4 * 2 * 9).map(|at| at % 50).collect();
     write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![4, 2, 9], &tokens)]).unwrap();
-    fs::write(bench.path("recipe.toml"), RECIPE).unwrap();
+    // There are four steps, and warm-up is meant as it is written.
+    fs::write(bench.path("recipe.toml"), RECIPE.replace("warmup = 4", "warmup = 2")).unwrap();
     fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
         [&["train", "recipe.toml", "--batches", "b.safetensors", "--log", "l.jsonl"][..], more].concat()
     }
@@ -265,7 +266,7 @@ fn a_start_that_does_not_fit_is_named() {
     let high = [1, 2, 9999];
     write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![1, 1, 3], &high)]).unwrap();
     assert!(bench.refused(&train(&["--init", "run", "--out", "x"])).contains("token 9999"));
-    let long: Vec<i64> = vec![5; 200];
-    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![1, 1, 200], &long)]).unwrap();
+    let long: Vec<i64> = vec![5; 4 * 200];
+    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![4, 1, 200], &long)]).unwrap();
     assert!(bench.refused(&train(&["--init", "run", "--out", "x"])).contains("do not fit into a context of 128"));
 }
