@@ -63,11 +63,7 @@ pub fn layer_norm(eps: f64) -> NormConfig {
 
 /// The number that a norm adds.
 pub fn eps(norm: &NormConfig) -> f64 {
-    match norm {
-        NormConfig::Rms(config) => config.eps,
-        NormConfig::Layer(config) => config.eps,
-        NormConfig::Dyt(_) | NormConfig::None(_) => 1e-5,
-    }
+    norm.eps().unwrap_or(1e-5)
 }
 
 /// Biases on queries, keys and values, and on the output.

@@ -162,11 +162,9 @@ impl Architecture {
         let size = |number: usize| Value::U32(number as u32);
         let float = |number: f64| Value::F32(number as f32);
         let attention = &spec.attention;
-        let (eps, name) = match &spec.norm {
-            NormConfig::Rms(norm) => (norm.eps, "attention.layer_norm_rms_epsilon"),
-            NormConfig::Layer(norm) => (norm.eps, "attention.layer_norm_epsilon"),
-            NormConfig::Dyt(_) | NormConfig::None(_) => unreachable!("no family has this norm"),
-        };
+        let rms = matches!(spec.norm, NormConfig::Rms(_));
+        let name = if rms { "attention.layer_norm_rms_epsilon" } else { "attention.layer_norm_epsilon" };
+        let eps = spec.norm.eps().expect("every family has a norm with one");
         let mut own: Vec<(&str, Value)> = vec![
             ("vocab_size", size(spec.vocab)),
             ("context_length", size(spec.context)),

@@ -83,18 +83,25 @@ impl NormConfig {
         }
     }
 
+    /// What is added under the root, in norms that divide by one.
+    pub fn eps(&self) -> Option<f64> {
+        match self {
+            Self::Rms(config) => Some(config.eps),
+            Self::Layer(config) => Some(config.eps),
+            Self::Dyt(_) | Self::None(_) => None,
+        }
+    }
+
     /// Values no norm can work with. `key` is where this configuration stands, e.g. `model.norm`.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         let wrong = |name: &str, value: f64| Problem::new(format!("{key}.{name}"), format!("{value} is not a positive number"));
-        let eps = match self {
-            Self::Rms(config) => config.eps,
-            Self::Layer(config) => config.eps,
-            Self::Dyt(config) if !config.alpha.is_finite() => {
-                return vec![Problem::new(format!("{key}.alpha"), format!("{} is not a finite number", config.alpha))];
+        match (self, self.eps()) {
+            (_, Some(eps)) if !(eps.is_finite() && eps > 0.0) => vec![wrong("eps", eps)],
+            (Self::Dyt(config), _) if !config.alpha.is_finite() => {
+                vec![Problem::new(format!("{key}.alpha"), format!("{} is not a finite number", config.alpha))]
             }
-            Self::Dyt(_) | Self::None(_) => return Vec::new(),
-        };
-        if eps.is_finite() && eps > 0.0 { Vec::new() } else { vec![wrong("eps", eps)] }
+            _ => Vec::new(),
+        }
     }
 }
 
