@@ -11,6 +11,7 @@ mod dataset;
 mod fingerprint;
 mod inspect;
 mod order;
+pub mod pipeline;
 mod prepare;
 mod shards;
 mod spec;

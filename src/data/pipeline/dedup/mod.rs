@@ -1,0 +1,1 @@
+//! What judges a document by the others.

@@ -1,0 +1,1 @@
+//! Files and documents: what they hold, read one by one in bounded memory.

@@ -1,0 +1,1 @@
+//! Models of language that judge a document.
