@@ -1,0 +1,316 @@
+//! First pass: what is taken out as a whole, with all that is inside.
+//!
+//! Comments, templates and their parameters, tables, references. Contents of tags that MediaWiki does not read as wikitext
+//! (`<nowiki>`, `<math>`, `<syntaxhighlight>`) are copied as they are, so nothing in them opens or closes anything.
+
+use super::{
+    super::find::{EndTags, Next},
+    Handling, Wikitext,
+};
+use crate::data::pipeline::Counts;
+use memchr::memchr3;
+
+/// Something open that will be cut out when it closes: back to this length of the output.
+enum Frame {
+    /// That many opening braces that are not closed yet.
+    Braces(usize, usize),
+    /// A table: `{|` or `<table>`.
+    Table(usize),
+}
+
+/// Takes them out. Linear; what is opened and never closed stays.
+pub(super) fn strip(text: &str, rules: &Wikitext, counts: &mut Counts) -> String {
+    let mut pass = Pass {
+        text,
+        rules,
+        counts,
+        out: String::with_capacity(text.len() / 2),
+        frames: Vec::new(),
+        tables: 0,
+        at: 0,
+        comment_end: Next::new("-->"),
+        heading: Next::new("\n=="),
+        ends: EndTags::default(),
+    };
+    pass.run();
+    pass.out
+}
+
+struct Pass<'a, 'b> {
+    text: &'a str,
+    rules: &'b Wikitext,
+    counts: &'b mut Counts,
+    out: String,
+    frames: Vec<Frame>,
+    /// How many of the frames are tables.
+    tables: usize,
+    at: usize,
+    comment_end: Next<'static>,
+    heading: Next<'static>,
+    ends: EndTags,
+}
+
+/// Tags whose content MediaWiki does not read as wikitext, and what becomes of them.
+#[rustfmt::skip]
+const OPAQUE: [(&str, Opaque); 20] = [
+    ("nowiki", Opaque::Kept), ("pre", Opaque::Code), ("source", Opaque::Code), ("syntaxhighlight", Opaque::Code),
+    ("math", Opaque::Math), ("chem", Opaque::Math), ("ce", Opaque::Math), ("gallery", Opaque::Gallery), ("ref", Opaque::Reference),
+    ("references", Opaque::Dropped), ("timeline", Opaque::Dropped), ("score", Opaque::Dropped), ("graph", Opaque::Dropped),
+    ("mapframe", Opaque::Dropped), ("maplink", Opaque::Dropped), ("templatedata", Opaque::Dropped), ("imagemap", Opaque::Dropped),
+    ("hiero", Opaque::Dropped), ("inputbox", Opaque::Dropped), ("templatestyles", Opaque::Dropped),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opaque {
+    Kept,
+    Code,
+    Math,
+    Gallery,
+    Reference,
+    Dropped,
+}
+
+impl Pass<'_, '_> {
+    fn run(&mut self) {
+        let bytes = self.text.as_bytes();
+        while let Some(offset) = memchr3(b'<', b'{', b'}', &bytes[self.at..]) {
+            let place = self.at + offset;
+            self.out.push_str(&self.text[self.at..place]);
+            self.at = place;
+            match bytes[place] {
+                b'<' => self.tag(),
+                b'{' => self.open(),
+                _ => self.close(),
+            }
+        }
+        self.out.push_str(&self.text[self.at..]);
+        for _ in &self.frames {
+            self.counts.add("wikitext.unbalanced", 0);
+        }
+    }
+
+    fn copy(&mut self, length: usize) {
+        self.out.push_str(&self.text[self.at..self.at + length]);
+        self.at += length;
+    }
+
+    /// How often the byte here is repeated.
+    fn run_length(&self) -> usize {
+        let bytes = &self.text.as_bytes()[self.at..];
+        bytes.iter().take_while(|byte| **byte == bytes[0]).count()
+    }
+
+    /// Whether only indentation is between the last line break and here.
+    fn line_start(&self) -> bool {
+        let before = &self.text.as_bytes()[..self.at];
+        let last = before.iter().rev().take(64).find(|byte| !matches!(byte, b' ' | b'\t' | b':' | b'*'));
+        last.is_none_or(|byte| *byte == b'\n')
+    }
+
+    /// At `{`: braces are counted as MediaWiki's preprocessor does.
+    fn open(&mut self) {
+        let braces = self.run_length();
+        let table = self.text.as_bytes().get(self.at + braces) == Some(&b'|') && self.line_start();
+        if braces == 1 {
+            if table {
+                self.open_table();
+            }
+        } else {
+            self.frames.push(Frame::Braces(braces, self.out.len()));
+        }
+        self.copy(braces);
+    }
+
+    /// At `}`.
+    fn close(&mut self) {
+        let mut braces = self.run_length();
+        let bytes = self.text.as_bytes();
+        if braces == 1 {
+            // `|}` at the start of a line.
+            self.at -= 1;
+            let table = bytes.get(self.at) == Some(&b'|') && self.line_start();
+            self.at += 1;
+            match if table { self.table() } else { None } {
+                Some(place) => self.cut(place, 1, "wikitext.tables"),
+                None => self.copy(1),
+            }
+            return;
+        }
+        while braces >= 2 {
+            // Not looked for where there are tables only.
+            if self.tables == self.frames.len() {
+                break;
+            }
+            let Some(place) = self.frames.iter().rposition(|frame| matches!(frame, Frame::Braces(..))) else { break };
+            self.drop_frames(place + 1);
+            let Frame::Braces(open, start) = &mut self.frames[place] else { break };
+            let pair = if *open >= 3 && braces >= 3 { 3 } else { 2 };
+            *open -= pair;
+            braces -= pair;
+            let (closed, start) = (*open < 2, *start + *open);
+            self.counts.add("wikitext.templates", self.out.len().saturating_sub(start) + pair);
+            self.out.truncate(start);
+            self.at += pair;
+            if closed {
+                self.drop_frames(place);
+            }
+            if braces < 2 {
+                self.fill_hole();
+            }
+        }
+        // What closes nothing is left out.
+        if braces >= 2 {
+            self.at += braces;
+        } else {
+            self.copy(braces);
+        }
+    }
+
+    /// Cuts out the frame at `place`, and all in it, with `length` bytes that close it.
+    fn cut(&mut self, place: usize, length: usize, rule: &str) {
+        let (Frame::Table(start) | Frame::Braces(_, start)) = self.frames[place];
+        self.counts.add(rule, self.out.len().saturating_sub(start) + length);
+        self.out.truncate(start);
+        self.drop_frames(place);
+        self.at += length;
+    }
+
+    fn open_table(&mut self) {
+        self.frames.push(Frame::Table(self.out.len()));
+        self.tables += 1;
+    }
+
+    /// The innermost open table; not looked for where there is none.
+    fn table(&self) -> Option<usize> {
+        if self.tables == 0 { None } else { self.frames.iter().rposition(|frame| matches!(frame, Frame::Table(_))) }
+    }
+
+    fn drop_frames(&mut self, depth: usize) {
+        let tables = self.frames[depth..].iter().filter(|frame| matches!(frame, Frame::Table(_))).count();
+        self.tables -= tables;
+        self.frames.truncate(depth);
+    }
+
+    /// Where something was just taken out: parentheses that held nothing else go too, as does punctuation behind an opening one.
+    fn fill_hole(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        let blanks = |bytes: &[u8]| bytes.iter().take(16).take_while(|byte| matches!(byte, b' ' | b',' | b';')).count();
+        let open = {
+            let out = self.out.as_bytes();
+            let trailing = out.iter().rev().take(16).take_while(|byte| matches!(byte, b' ' | b',' | b';')).count();
+            (out.len() - trailing > 0 && out[out.len() - trailing - 1] == b'(').then(|| out.len() - trailing)
+        };
+        let Some(inside) = open else { return };
+        let skipped = blanks(rest);
+        if rest.get(skipped) == Some(&b')') {
+            self.out.truncate(inside - 1);
+            while self.out.ends_with(' ') {
+                self.out.pop();
+            }
+            self.at += skipped + 1;
+        } else if skipped > 0 {
+            self.out.truncate(inside);
+            self.at += skipped;
+        }
+    }
+
+    /// At `<`.
+    fn tag(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.starts_with(b"<!--") {
+            return self.comment();
+        }
+        let closing = rest.get(1) == Some(&b'/');
+        let name_at = self.at + 1 + usize::from(closing);
+        let name = self.text.as_bytes()[name_at..].iter().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let name = &self.text[name_at..name_at + name];
+        if name.eq_ignore_ascii_case("table") {
+            let end = if closing { self.table().zip(end_tag_end(self.text, self.at)) } else { None };
+            if let Some((place, end)) = end {
+                return self.cut(place, end - self.at, "wikitext.tables");
+            }
+            if !closing {
+                self.open_table();
+            }
+            return self.copy(1);
+        }
+        let known = OPAQUE.iter().find(|(known, _)| !closing && name.eq_ignore_ascii_case(known));
+        let Some(&(name, kind)) = known else { return self.copy(1) };
+        let Some(tag_end) = tag_end(self.text, name_at + name.len()) else { return self.copy(1) };
+        if self.text.as_bytes()[tag_end - 2] == b'/' {
+            if kind != Opaque::Kept {
+                self.counts.add(rule(kind), tag_end - self.at);
+            }
+            self.at = tag_end;
+            return self.fill_hole();
+        }
+        let end = self.ends.after(self.text, name, tag_end).and_then(|end| Some((end, end_tag_end(self.text, end)?)));
+        // A reference that reaches over a heading was never closed.
+        let over =
+            kind == Opaque::Reference && end.is_some_and(|(end, _)| self.heading.after(self.text, tag_end).is_some_and(|at| at < end));
+        let Some((_, end)) = end.filter(|_| !over) else {
+            self.counts.add("wikitext.unbalanced", tag_end - self.at);
+            self.at = tag_end;
+            return;
+        };
+        let kept = match kind {
+            Opaque::Kept => true,
+            Opaque::Code => self.rules.code == Handling::Keep,
+            Opaque::Math => self.rules.math == Handling::Keep,
+            Opaque::Gallery => self.rules.galleries == Handling::Keep,
+            Opaque::Reference | Opaque::Dropped => false,
+        };
+        if kept {
+            return self.copy(end - self.at);
+        }
+        self.counts.add(rule(kind), end - self.at);
+        self.at = end;
+        self.fill_hole();
+    }
+
+    /// A comment; alone on its line it takes the line with it.
+    fn comment(&mut self) {
+        let Some(end) = self.comment_end.after(self.text, self.at + 4) else {
+            self.counts.add("wikitext.unbalanced", 4);
+            self.at += 4;
+            return;
+        };
+        let end = end + 3;
+        self.counts.add("wikitext.comments", end - self.at);
+        self.at = end;
+        let alone = self.out.is_empty() || self.out.ends_with('\n');
+        if alone && self.text.as_bytes().get(end) == Some(&b'\n') {
+            self.at += 1;
+        }
+        self.fill_hole();
+    }
+}
+
+fn rule(kind: Opaque) -> &'static str {
+    match kind {
+        Opaque::Kept => "wikitext.nowiki",
+        Opaque::Code => "wikitext.code",
+        Opaque::Math => "wikitext.math",
+        Opaque::Gallery => "wikitext.galleries",
+        Opaque::Reference => "wikitext.references",
+        Opaque::Dropped => "wikitext.media",
+    }
+}
+
+/// Behind the `>` of a start tag whose name ends at `at`; none if another tag begins before.
+pub(super) fn tag_end(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if !bytes.get(at).is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>')) {
+        return None;
+    }
+    let offset = memchr::memchr2(b'<', b'>', &bytes[at..])?;
+    (bytes[at + offset] == b'>').then_some(at + offset + 1)
+}
+
+/// Behind the `>` of an end tag at `at`.
+pub(super) fn end_tag_end(text: &str, at: usize) -> Option<usize> {
+    let bytes = &text.as_bytes()[at..];
+    let name = bytes.iter().skip(2).take(20).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let blanks = bytes[2 + name..].iter().take(20).take_while(|byte| byte.is_ascii_whitespace()).count();
+    (bytes.get(2 + name + blanks) == Some(&b'>')).then_some(at + 3 + name + blanks)
+}
