@@ -1,0 +1,97 @@
+//! Packed files: parts, ends, bombs.
+
+use super::*;
+use std::io::Read as _;
+
+fn unpacked(path: &Path, limits: &Limits) -> (Vec<u8>, Option<String>) {
+    let mut content = Vec::new();
+    let result = unpack(path, limits).unwrap().read_to_end(&mut content);
+    (content, result.err().map(|error| error.to_string()))
+}
+
+#[test]
+fn all_parts_of_a_packed_file_are_read() {
+    let folder = Folder::new();
+    let content: Vec<u8> = (0..40_000_u32).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+    let (first, second) = content.split_at(123_456);
+    for (ending, pack) in PACKINGS {
+        let parts = [pack(first), pack(b""), pack(second)].concat();
+        let path = folder.file(&format!("a.txt{ending}"), parts);
+        assert!(unpacked(&path, &Limits::default()) == (content.clone(), None), "{ending}");
+    }
+    // Zeros that pad a tape.
+    let padded = [gzip(first), gzip(second), vec![0; 5000]].concat();
+    assert_eq!(unpacked(&folder.file("b.gz", padded), &Limits::default()), (content.clone(), None));
+    // Frames that Zstandard says are to be skipped.
+    let skippable = [b"\x50\x2A\x4D\x18\x05\0\0\0hello".to_vec(), zstd(first), b"\x5F\x2A\x4D\x18\0\0\0\0".to_vec(), zstd(second)].concat();
+    assert_eq!(unpacked(&folder.file("b.zst", skippable), &Limits::default()), (content, None));
+}
+
+#[test]
+fn empty_files_are_empty() {
+    let folder = Folder::new();
+    let formats = [text(false), text(true), jsonl(), Format::Tar { endings: Vec::new() }, Format::Warc {}, Format::Wikipedia {}];
+    for (ending, pack) in PACKINGS {
+        for format in formats.iter().chain([&Format::StackExchange { site: None }]) {
+            for content in [Vec::new(), pack(b"")] {
+                let found = folder.read(&format!("a{ending}"), content, format, &Limits::default());
+                assert_eq!(found, Found { documents: Vec::new(), damage: Vec::new() }, "{ending} {format:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_before_a_broken_end_is_delivered() {
+    let folder = Folder::new();
+    let lines: String = (0..90_000_u64).map(|n| format!("{{\"text\": \"line {}\"}}\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    let all = folder.read("a.jsonl", &lines, &jsonl(), &Limits::default());
+    for (ending, pack) in &PACKINGS[1..] {
+        let packed = pack(lines.as_bytes());
+        // The end is missing.
+        let found = folder.read(&format!("a.jsonl{ending}"), &packed[..packed.len() * 3 / 4], &jsonl(), &Limits::default());
+        assert_eq!(found.rules(), ["truncated"], "{ending}");
+        assert!(found.damage[0].place.contains("a.jsonl") && found.damage[0].place.contains("byte "), "{:?}", found.damage);
+        let count = found.documents.len();
+        assert!(count > 5000 && found.texts() == all.texts()[..count], "{ending}: {count}");
+        // Something in it is another.
+        let mut wrong = packed.clone();
+        let at = packed.len() * 3 / 4;
+        wrong[at..at + 50].iter_mut().for_each(|byte| *byte = !*byte);
+        let found = folder.read(&format!("a.jsonl{ending}"), &wrong, &jsonl(), &Limits::default());
+        assert!(!found.damage.is_empty(), "{ending}");
+        assert!(found.documents.len() > 5000 && found.texts()[..5000] == all.texts()[..5000], "{ending}");
+        // The checksum is another.
+        let mut wrong = packed.clone();
+        let end = packed.len() - if *ending == ".gz" { 8 } else { 4 };
+        wrong[end] ^= 1;
+        let found = folder.read(&format!("a.jsonl{ending}"), &wrong, &jsonl(), &Limits::default());
+        assert!(found.rules() == ["corrupt"] && found.documents.len() > 5000, "{ending}: {:?}", found.damage);
+        // It is another thing altogether.
+        let found = folder.read(&format!("a.jsonl{ending}"), &lines, &jsonl(), &Limits::default());
+        assert_eq!(found.rules(), ["corrupt"], "{ending}");
+    }
+}
+
+#[test]
+fn bombs_are_defused() {
+    let folder = Folder::new();
+    let zeros = vec![b' '; 70 << 20];
+    for (ending, pack) in &PACKINGS[1..] {
+        let path = folder.file(&format!("bomb.jsonl{ending}"), [pack(b"{\"text\": \"a\"}\n"), pack(&zeros)].concat());
+        let found = read(&path, &jsonl(), &Limits::default());
+        assert!(found.texts() == ["a"] && found.rules() == ["bomb"], "{ending}: {:?}", found.damage);
+        assert!(found.damage[0].message.contains("ratio"), "{:?}", found.damage);
+        // Whoever knows better may say so.
+        let generous = Limits { ratio: u64::MAX, ..Limits::default() };
+        let found = read(&path, &jsonl(), &generous);
+        assert_eq!(found.rules(), ["too_long"], "{ending}");
+        let strict = Limits { unpacked_bytes: 1 << 20, ..generous };
+        let found = read(&path, &jsonl(), &strict);
+        assert!(found.texts() == ["a"] && found.rules() == ["bomb"], "{ending}");
+        assert!(found.damage[0].message.contains("unpacked_bytes"), "{:?}", found.damage);
+    }
+    // What is not packed is no bomb, however long.
+    let long = folder.file("a.txt", "x".repeat(1000));
+    assert_eq!(unpacked(&long, &Limits { unpacked_bytes: 10, ratio: 0, ..Limits::default() }).0.len(), 1000);
+}

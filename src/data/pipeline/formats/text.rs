@@ -1,0 +1,127 @@
+//! Plain text: a document per file, or per block between blank lines.
+
+use super::{
+    Limits, Read, Source,
+    fault::{Origin, bytes},
+    lines::{Content, Lines},
+    packed::{self, Unpacked},
+};
+use crate::{data::pipeline::Document, settings::Result};
+use std::io::{BufReader, Read as _};
+
+/// A file as one document.
+pub(super) struct Whole {
+    origin: Origin,
+    limit: u64,
+    content: Option<Unpacked>,
+}
+
+impl Whole {
+    pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
+        let content = Some(packed::open(&origin.path, limits)?);
+        Ok(Self { origin, limit: limits.document_bytes, content })
+    }
+}
+
+impl Source for Whole {
+    fn next(&mut self) -> Result<Option<Read>> {
+        let Some(content) = self.content.take() else { return Ok(None) };
+        let mut raw = Vec::new();
+        if let Err(error) = content.take(self.limit.saturating_add(1)).read_to_end(&mut raw) {
+            return self.origin.faulty(error, "");
+        }
+        if raw.len() as u64 > self.limit {
+            let most = bytes(self.limit);
+            return self.origin.damaged("too_long", "", format!("it is longer than {most}, the limit that `document_bytes` sets"));
+        }
+        match text(raw) {
+            Ok(text) if text.is_empty() => Ok(None),
+            Ok(text) => Ok(Some(Read::Document(document(&self.origin, 0, text)))),
+            Err((rule, message)) => self.origin.damaged(rule, "", message),
+        }
+    }
+}
+
+/// The text of a whole file, its byte order mark taken away; or the rule that it breaks, and how.
+pub(super) fn text(mut raw: Vec<u8>) -> Result<String, (&'static str, String)> {
+    if let Some(at) = raw.iter().position(|&byte| byte == 0) {
+        let wide = raw.starts_with(b"\xFF\xFE") || raw.starts_with(b"\xFE\xFF");
+        let what = if wide { "UTF-16: convert it to UTF-8" } else { "no text" };
+        return Err(("binary", format!("there is a zero byte at {at}: it is {what}")));
+    }
+    if raw.starts_with(b"\xEF\xBB\xBF") {
+        raw.drain(..3);
+    }
+    String::from_utf8(raw).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        ("not_utf8", format!("not UTF-8: byte 0x{:02X} at {at}", error.as_bytes()[at]))
+    })
+}
+
+fn document(origin: &Origin, number: u64, text: String) -> Document {
+    let mut document = Document::new(origin.id(number), text);
+    document.meta.insert("path".into(), origin.name.clone().into());
+    document
+}
+
+/// Blocks of lines between blank ones, each a document; its number is the byte it begins at.
+pub(super) struct Paragraphs {
+    origin: Origin,
+    limit: u64,
+    lines: Lines<BufReader<Unpacked>>,
+    done: bool,
+}
+
+impl Paragraphs {
+    pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
+        let lines = Lines::new(BufReader::new(packed::open(&origin.path, limits)?), 0, limits.document_bytes);
+        Ok(Self { origin, limit: limits.document_bytes, lines, done: false })
+    }
+}
+
+impl Source for Paragraphs {
+    fn next(&mut self) -> Result<Option<Read>> {
+        let (mut block, mut begin, mut long) = (String::new(), 0, false);
+        while !self.done {
+            let line = match self.lines.next() {
+                Ok(line) => line,
+                Err(error) => return self.origin.faulty(error, &format!("byte {}", self.lines.offset())),
+            };
+            let Some(line) = line else {
+                self.done = true;
+                break;
+            };
+            let place = || format!("byte {}", line.offset);
+            match line.content {
+                Content::Text(text) if text.trim().is_empty() => {
+                    if long || !block.is_empty() {
+                        break;
+                    }
+                }
+                Content::Text(text) => {
+                    if block.is_empty() && !long {
+                        begin = line.offset;
+                    }
+                    long |= (block.len() + text.len()) as u64 > self.limit;
+                    if long {
+                        block = String::new();
+                    } else {
+                        block.push_str(text);
+                        block.push('\n');
+                    }
+                }
+                Content::TooLong => long = true,
+                // What is around the line would be a text with a hole in it.
+                Content::NotUtf8(at) => return self.origin.damaged("not_utf8", &place(), format!("not UTF-8 at byte {at} of the line")),
+                Content::Binary => return self.origin.damaged("binary", "", "there is a zero byte near its beginning: it is no text"),
+            }
+        }
+        if long {
+            let most = bytes(self.limit);
+            let message = format!("a paragraph is longer than {most}, the limit that `document_bytes` sets");
+            return self.origin.damaged("too_long", &format!("byte {begin}"), message);
+        }
+        block.truncate(block.trim_end().len());
+        Ok((!block.is_empty()).then(|| Read::Document(document(&self.origin, begin, block))))
+    }
+}
