@@ -2,12 +2,16 @@
 
 use super::{
     Batches, CorpusConfig, DataSpec, Progress, Tokenizer,
-    order::Permutation,
+    laid::{Laid, Row},
+    order::Drawn,
     prepare::{Opened, open_or_make},
     synthetic::Synthetic,
 };
 use crate::settings::{Error, Result};
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 /// What is trained on, ready to be read: tokens of text by index, validation tokens with their bytes; or the instances of a
 /// synthetic task.
@@ -18,9 +22,30 @@ pub struct Dataset {
 
 #[derive(Debug)]
 enum Inner {
-    Text { opened: Box<Opened>, validation: Validation },
+    Text(Box<Text>),
     Synthetic(Synthetic),
     Batches(Batches),
+}
+
+#[derive(Debug)]
+struct Text {
+    spec: DataSpec,
+    opened: Opened,
+    /// Laid out when the first row is asked for: a run has one training context.
+    laid: OnceLock<Laid>,
+}
+
+/// How often a run reads a source.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Epochs {
+    /// Name of the source; empty where there is one.
+    pub source: String,
+    /// How much it holds.
+    pub extent: Extent,
+    /// Tokens that are read of it.
+    pub tokens: u64,
+    /// How often each of its tokens is read.
+    pub epochs: f64,
 }
 
 /// Validation tokens: the same text for every tokenizer, every token scored once.
@@ -63,9 +88,7 @@ impl Dataset {
             CorpusConfig::Batches { path } => Inner::Batches(Batches::read(Path::new(path))?),
             _ => {
                 let opened = open_or_make(spec, cache, progress)?;
-                let tokens = opened.validation.read(0, opened.validation.tokens());
-                let validation = Validation { tokens, bytes: opened.manifest.validation.bytes };
-                Inner::Text { opened: Box::new(opened), validation }
+                Inner::Text(Box::new(Text { spec: spec.clone(), opened, laid: OnceLock::new() }))
             }
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -75,7 +98,7 @@ impl Dataset {
     pub fn synthetic(&self) -> Option<&Synthetic> {
         match &*self.inner {
             Inner::Synthetic(synthetic) => Some(synthetic),
-            Inner::Text { .. } | Inner::Batches(_) => None,
+            Inner::Text(_) | Inner::Batches(_) => None,
         }
     }
 
@@ -83,47 +106,98 @@ impl Dataset {
     pub fn batches(&self) -> Option<&Batches> {
         match &*self.inner {
             Inner::Batches(batches) => Some(batches),
-            Inner::Text { .. } | Inner::Synthetic(_) => None,
+            Inner::Text(_) | Inner::Synthetic(_) => None,
         }
     }
 
     /// Whether there is text, with a tokenizer and a part for validation.
     pub fn has_text(&self) -> bool {
-        matches!(&*self.inner, Inner::Text { .. })
+        matches!(&*self.inner, Inner::Text(_))
     }
 
-    fn opened(&self) -> &Opened {
+    fn text(&self) -> &Text {
         match &*self.inner {
-            Inner::Text { opened, .. } => opened,
+            Inner::Text(text) => text,
             Inner::Synthetic(_) | Inner::Batches(_) => panic!("there is no text"),
         }
     }
 
-    /// Tokens for training.
+    /// Tokens for training, of all sources.
     ///
     /// # Panics
     ///
     /// On a synthetic corpus.
     pub fn train_tokens(&self) -> usize {
-        self.opened().train.tokens()
+        self.text().opened.sources.iter().map(|source| source.extent.tokens as usize).sum()
     }
 
-    /// Sequence `index` of the endless training order of `seed`: `context + 1` tokens, a pure function of the arguments.
+    /// Row `index` of the endless training order of `seed`, a pure function of the arguments: of `context + 1` tokens, or packed.
     ///
-    /// An epoch visits every window of `context` tokens once, in an order drawn from (seed, epoch). The last token of a
+    /// An epoch of a source visits each of its rows once, in an order drawn from (seed, source, epoch). The last token of a
     /// window is only a target; it is the first of the window behind it.
     ///
     /// # Panics
     ///
-    /// If there is no such sequence: see [`Dataset::require_context`]. On a synthetic corpus.
-    pub fn sequence(&self, seed: u64, index: u64, context: usize) -> Vec<u32> {
+    /// If there is no such row: see [`Dataset::require_context`]. On a synthetic corpus.
+    pub fn row(&self, seed: u64, index: u64, context: usize) -> Row {
         if let Inner::Batches(batches) = &*self.inner {
-            return batches.row(index).to_vec();
+            return Row::Window(batches.row(index).to_vec());
         }
-        let windows = (self.train_tokens().saturating_sub(1) / context) as u64;
-        assert!(windows > 0, "require_context was not asked");
-        let window = Permutation::new(seed, index / windows, windows).at(index % windows);
-        self.opened().train.read(window as usize * context, context + 1)
+        let text = self.text();
+        text.laid(context).read(&text.opened.sources, seed, text.drawn(seed, index, context))
+    }
+
+    /// Targets of row `index`, which is not read.
+    ///
+    /// # Panics
+    ///
+    /// As [`Dataset::row`].
+    pub fn targets(&self, seed: u64, index: u64, context: usize) -> usize {
+        match &*self.inner {
+            Inner::Batches(batches) => batches.shape()[2] - 1,
+            _ => {
+                let text = self.text();
+                text.laid(context).targets(&text.opened.sources, seed, text.drawn(seed, index, context))
+            }
+        }
+    }
+
+    /// How often `rows` rows of `context` tokens read each source.
+    ///
+    /// # Panics
+    ///
+    /// On a synthetic corpus.
+    pub fn epochs(&self, rows: u64, context: usize) -> Vec<Epochs> {
+        let text = self.text();
+        let given = match &text.spec.corpus {
+            CorpusConfig::Mixture(mixture) => mixture.order(0, context, &text.tokens()).given(rows),
+            _ => vec![rows],
+        };
+        let of = |(number, (source, rows)): (usize, (&super::prepare::Source, u64))| {
+            let all = text.laid(context).rows(number);
+            let epochs = rows as f64 / all as f64;
+            Epochs { source: source.name.clone(), extent: source.extent, tokens: rows * context as u64, epochs }
+        };
+        text.opened.sources.iter().zip(given).enumerate().map(of).collect()
+    }
+
+    /// Checks that a mixture has enough text for so many rows of `context` tokens.
+    ///
+    /// # Errors
+    ///
+    /// A source of a mixture would be read more often than `max_epochs` says.
+    pub fn require_epochs(&self, rows: u64, context: usize) -> Result<()> {
+        let Inner::Text(text) = &*self.inner else { return Ok(()) };
+        let CorpusConfig::Mixture(mixture) = &text.spec.corpus else { return Ok(()) };
+        let often = self.epochs(rows, context).into_iter().find(|source| source.epochs > mixture.max_epochs);
+        often.map_or(Ok(()), |Epochs { source, epochs, extent, .. }| {
+            let message = format!(
+                "its {} tokens would be read {epochs:.2} times, more often than max_epochs = {}",
+                extent.tokens, mixture.max_epochs
+            );
+            let help = "give it a smaller weight or more text, train for fewer steps, or raise data.corpus.max_epochs";
+            Err(Error::input(format!("data.corpus.sources.{source}"), message, help))
+        })
     }
 
     /// The validation text.
@@ -133,7 +207,7 @@ impl Dataset {
     /// On a synthetic corpus.
     pub fn validation(&self) -> &Validation {
         match &*self.inner {
-            Inner::Text { validation, .. } => validation,
+            Inner::Text(text) => &text.opened.validation,
             Inner::Synthetic(_) | Inner::Batches(_) => panic!("there is no text"),
         }
     }
@@ -144,7 +218,7 @@ impl Dataset {
     ///
     /// On a synthetic corpus.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.opened().tokenizer
+        &self.text().opened.tokenizer
     }
 
     /// How much the training and the validation part hold.
@@ -153,9 +227,14 @@ impl Dataset {
     ///
     /// On a synthetic corpus.
     pub fn extents(&self) -> (Extent, Extent) {
-        let manifest = &self.opened().manifest;
-        let extent = |part: &super::shards::Part| Extent { documents: part.documents, bytes: part.bytes, tokens: part.tokens };
-        (extent(&manifest.train), extent(&manifest.validation))
+        let opened = &self.text().opened;
+        let mut train = Extent { documents: 0, bytes: 0, tokens: 0 };
+        for source in &opened.sources {
+            train.documents += source.extent.documents;
+            train.bytes += source.extent.bytes;
+            train.tokens += source.extent.tokens;
+        }
+        (train, opened.held_out)
     }
 
     /// Checks that one sequence of `context` + 1 tokens exists; of a synthetic corpus, that an instance of `context` does.
@@ -165,7 +244,11 @@ impl Dataset {
     /// A corpus shorter than that, or no context at all.
     pub fn require_context(&self, context: usize) -> Result<()> {
         let tokens = match &*self.inner {
-            Inner::Text { opened, .. } => opened.train.tokens(),
+            Inner::Text(text) => {
+                let shortest = text.opened.sources.iter().min_by_key(|source| source.extent.tokens).expect("there is a source");
+                let longest = |source: &super::prepare::Source| source.files.iter().map(|file| file.ids.len()).max().unwrap_or_default();
+                if text.spec.packing == super::Packing::Concatenate { longest(shortest) } else { usize::MAX }
+            }
             // What an instance needs was checked with the specification, where the keys are known.
             Inner::Synthetic(_) => return Ok(()),
             Inner::Batches(batches) if batches.shape()[2] <= context + 1 => return Ok(()),
@@ -181,3 +264,25 @@ impl Dataset {
         Err(Error::input("data.corpus", message, "name more text, or set a smaller model.context"))
     }
 }
+
+impl Text {
+    fn tokens(&self) -> Vec<usize> {
+        self.opened.sources.iter().map(|source| source.extent.tokens as usize).collect()
+    }
+
+    fn laid(&self, context: usize) -> &Laid {
+        let laid = self.laid.get_or_init(|| Laid::new(&self.opened.sources, &self.spec, context, self.opened.tokenizer.bos()));
+        assert_eq!(laid.context, context, "a dataset is read in rows of one length");
+        laid
+    }
+
+    fn drawn(&self, seed: u64, index: u64, context: usize) -> Drawn {
+        match &self.spec.corpus {
+            CorpusConfig::Mixture(mixture) => mixture.order(seed, context, &self.tokens()).at(index),
+            _ => Drawn { source: 0, nth: index },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 use super::{
     CorpusConfig, TokenizerConfig, cache,
     corpus::{Kind, crates_fingerprint, expand},
+    mixture::SourceConfig,
+    shards::Tokens,
+    spec::CratesPart,
 };
 use crate::settings::{Error, Result};
 use rayon::prelude::*;
@@ -27,16 +30,28 @@ struct Known {
 }
 
 /// SHA-256 of the content of a corpus: of the manifest, or of the names (without folders) and contents of its files, and of
-/// the version of what selects documents from them.
+/// the version of what selects documents from them. Of token files, which may be too large to read, lengths and samples.
 ///
 /// # Errors
 ///
 /// Missing or unreadable files.
 pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
     let content = match config {
-        CorpusConfig::Crates {} => crates_fingerprint(),
+        CorpusConfig::Crates { part } => format!("{}{}", crates_fingerprint(), suffix(*part)),
         CorpusConfig::Text { paths } => files(&expand(paths, Kind::Text)?, cache)?,
         CorpusConfig::Jsonl { paths, .. } => files(&expand(paths, Kind::Jsonl)?, cache)?,
+        CorpusConfig::Shards { paths, held_out, .. } => {
+            let all = |paths: &[String]| -> Result<String> {
+                let checks: Vec<String> =
+                    expand(paths, Kind::Tokens)?.iter().map(|path| Tokens::open(path)?.check(path)).collect::<Result<_>>()?;
+                Ok(checks.join(" "))
+            };
+            format!("{} | {}", all(paths)?, all(held_out)?)
+        }
+        CorpusConfig::Mixture(mixture) => {
+            let part = |(name, source): (&String, &SourceConfig)| Ok(format!("{name} {}", corpus(&source.corpus, cache)?));
+            mixture.sources.iter().map(part).collect::<Result<Vec<_>>>()?.join(" ")
+        }
         CorpusConfig::Synthetic(synthetic) => return Ok(synthetic.fingerprint()),
         CorpusConfig::Batches { path } => files(&[PathBuf::from(path)], cache)?,
     };
@@ -52,6 +67,15 @@ pub(super) fn tokenizer(config: &TokenizerConfig, cache: &Path) -> Result<Option
     match config {
         TokenizerConfig::File { path } => files(&[PathBuf::from(path)], cache).map(Some),
         _ => Ok(None),
+    }
+}
+
+/// What distinguishes a part of the default corpus from all of it.
+fn suffix(part: CratesPart) -> &'static str {
+    match part {
+        CratesPart::All => "",
+        CratesPart::Code => " code",
+        CratesPart::Prose => " prose",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     CorpusConfig, DataSpec, Dataset, Extent, Progress,
-    corpus::{self, Document, Manifest},
+    corpus::{self, Corpus, Document, Manifest},
 };
 use crate::settings::Result;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub struct Inspection {
     pub validation: Extent,
     /// Documents that are kept from training, those that validation leaves unused included.
     pub held_out: Held,
-    /// Bytes of text per token, over training and validation text.
+    /// Bytes of text per token, over training and validation text; over the latter alone where the former came as tokens.
     pub bytes_per_token: f64,
     /// Licences by falling bytes; empty for a user's own text.
     pub licences: Vec<Licence>,
@@ -85,9 +85,22 @@ impl Inspection {
     ///
     /// As [`Dataset::prepare`].
     pub fn of(spec: &DataSpec, cache: &Path, samples: usize, progress: Progress<'_>) -> Result<Self> {
-        let corpus = corpus::read(&spec.corpus, progress)?;
+        let mut corpus = Corpus { train: vec![], validation: vec![] };
+        for (_, part) in spec.corpus.parts() {
+            // Of token files there is nothing to be read.
+            if !matches!(part, CorpusConfig::Shards { .. }) {
+                let read = corpus::read(part, progress)?;
+                corpus.train.extend(read.train);
+                corpus.validation.extend(read.validation);
+            }
+        }
         let (train, validation) = Dataset::prepare(spec, cache, progress)?.extents();
-        let ours = matches!(spec.corpus, CorpusConfig::Crates {});
+        let ours = matches!(spec.corpus, CorpusConfig::Crates { .. });
+        let known = if train.bytes > 0 {
+            (train.bytes + validation.bytes, train.tokens + validation.tokens)
+        } else {
+            (validation.bytes, validation.tokens)
+        };
         let mut all: Vec<&Document> = corpus.train.iter().chain(&corpus.validation).collect();
         let licences = if ours { licences(&all) } else { Vec::new() };
         all.sort_by_key(|document| (std::cmp::Reverse(document.text.len()), &document.name));
@@ -98,7 +111,7 @@ impl Inspection {
             train,
             validation,
             held_out: Held { documents: corpus.validation.len() as u64, bytes: corpus.held_out_bytes() },
-            bytes_per_token: (train.bytes + validation.bytes) as f64 / (train.tokens + validation.tokens) as f64,
+            bytes_per_token: known.0 as f64 / known.1 as f64,
             licences,
             largest: all
                 .iter()

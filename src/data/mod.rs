@@ -10,7 +10,11 @@ pub mod corpus;
 mod dataset;
 mod fingerprint;
 mod inspect;
+mod instance;
+mod laid;
+mod mixture;
 mod order;
+mod packing;
 pub mod pipeline;
 mod prepare;
 mod shards;
@@ -22,9 +26,13 @@ pub use batches::Batches;
 pub use cache::cache_folder;
 pub(crate) use cache::{hex, sha256};
 pub(crate) use corpus::read_bytes;
-pub use dataset::{Dataset, Extent, Validation};
+pub use dataset::{Dataset, Epochs, Extent, Validation};
 pub use inspect::{Held, Inspection, Licence, Named, Sample};
-pub use spec::{CorpusConfig, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};
+pub use instance::{Instance, Scored, Target};
+pub use laid::Row;
+pub use mixture::{MixtureConfig, SourceConfig, StageConfig};
+pub use packing::Packing;
+pub use spec::{CorpusConfig, CratesPart, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};
 pub use tokenizer::Tokenizer;
 
 /// Told what a long preparation is doing: a phase, how far it is, and the whole.

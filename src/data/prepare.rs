@@ -1,8 +1,9 @@
 //! From a specification to shards in the cache, made once.
 
 use super::{
-    DataSpec, Progress, Tokenizer, cache, corpus,
-    shards::{self, FORMAT, Manifest, Shard},
+    CorpusConfig, DataSpec, Extent, Progress, Tokenizer, TokenizerConfig, Validation, cache,
+    corpus::{self, Document, Kind, expand},
+    shards::{self, FORMAT, Manifest, Named, Shard, Tokens},
 };
 use crate::settings::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -12,12 +13,27 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A folder of shards, opened.
+/// Training tokens of one source.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Its name in a mixture; empty where there is one source.
+    pub name: String,
+    /// Its files, with where documents start if that is known.
+    pub files: Vec<Tokens>,
+    /// How much it holds; of token files of other programs, tokens alone.
+    pub extent: Extent,
+}
+
+/// What was prepared, opened.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub manifest: Manifest,
-    pub train: Shard,
-    pub validation: Shard,
+    /// What is trained on, by the order of names.
+    pub sources: Vec<Source>,
+    /// What validation scores.
+    pub validation: Validation,
+    /// How much that is.
+    pub held_out: Extent,
+    /// Text to ids.
     pub tokenizer: Tokenizer,
 }
 
@@ -28,7 +44,7 @@ pub(super) fn open_or_make(spec: &DataSpec, cache: &Path, progress: Progress<'_>
     let key = key(spec);
     let all = cache.join("shards");
     let folder = all.join(&key);
-    if let Ok(opened) = open(&folder, &key) {
+    if let Ok(opened) = open(spec, &folder, &key) {
         return Ok(opened);
     }
     cache::create_folder(&all)?;
@@ -38,7 +54,7 @@ pub(super) fn open_or_make(spec: &DataSpec, cache: &Path, progress: Progress<'_>
         progress("waiting for another process", 0, 1);
         file.lock().map_err(Error::io("lock", &lock))?;
     }
-    if let Ok(opened) = open(&folder, &key) {
+    if let Ok(opened) = open(spec, &folder, &key) {
         return Ok(opened);
     }
     let temporary = tempfile::Builder::new().prefix(".making-").tempdir_in(&all).map_err(Error::io("create a folder in", &all))?;
@@ -49,28 +65,31 @@ pub(super) fn open_or_make(spec: &DataSpec, cache: &Path, progress: Progress<'_>
     }
     let made: PathBuf = temporary.keep();
     std::fs::rename(&made, &folder).map_err(Error::io("rename", &made))?;
-    open(&folder, &key)
+    open(spec, &folder, &key)
 }
 
 /// Hash of everything that the shards depend on.
 fn key(spec: &DataSpec) -> String {
-    // Paths are left out: the fingerprint stands for the content of the files.
-    let (kind, field) = match &spec.corpus {
-        super::CorpusConfig::Crates {} => ("crates", ""),
-        super::CorpusConfig::Text { .. } => ("text", ""),
-        super::CorpusConfig::Jsonl { field, .. } => ("jsonl", field.as_str()),
-        super::CorpusConfig::Synthetic(_) => ("synthetic", ""),
-        super::CorpusConfig::Batches { .. } => ("batches", ""),
+    // Paths and weights are left out: the fingerprint stands for the content of the files, and how often each is read is no
+    // matter of the shards.
+    let part = |(name, corpus): (&str, &CorpusConfig)| match corpus {
+        CorpusConfig::Crates { part } => format!("{name} crates {part:?}"),
+        CorpusConfig::Text { .. } => format!("{name} text"),
+        CorpusConfig::Jsonl { field, .. } => format!("{name} jsonl {field}"),
+        CorpusConfig::Shards { opening, .. } => format!("{name} shards {opening:?}"),
+        CorpusConfig::Mixture(_) | CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => unreachable!("no part of a text"),
     };
+    let of = |corpus: &CorpusConfig| corpus.parts().into_iter().map(part).collect::<Vec<_>>();
     let tokenizer = match &spec.tokenizer {
-        super::TokenizerConfig::File { .. } => "file".to_string(),
+        TokenizerConfig::File { .. } => "file".to_string(),
         other => serde_json::to_string(other).expect("plain data"),
     };
-    let parts = (FORMAT, kind, field, tokenizer, spec.vocab, spec.train_bytes, spec.validation_bytes, &spec.fingerprint);
+    let texts = (of(&spec.corpus), spec.validation.as_ref().map(of));
+    let parts = (FORMAT, texts, tokenizer, spec.vocab, spec.train_bytes, spec.validation_bytes, &spec.fingerprint);
     cache::hex(&Sha256::digest(serde_json::to_vec(&parts).expect("plain data")))
 }
 
-fn open(folder: &Path, key: &str) -> Result<Opened> {
+fn open(spec: &DataSpec, folder: &Path, key: &str) -> Result<Opened> {
     let path = folder.join("manifest.json");
     let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
     let broken = || Error::input(path.display(), "not the manifest of these shards", "delete its folder: the shards are made again");
@@ -78,12 +97,76 @@ fn open(folder: &Path, key: &str) -> Result<Opened> {
     if manifest.format != FORMAT || manifest.key != key || manifest.tokenizer != tokenizer_hash(folder) {
         return Err(broken());
     }
+    let mut sources = vec![];
+    for (name, corpus) in spec.corpus.parts() {
+        if let CorpusConfig::Shards { paths, .. } = corpus {
+            sources.push(in_place(name, paths, spec.vocab)?);
+            continue;
+        }
+        let part = manifest.train.iter().find(|part| part.source == name).ok_or_else(broken)?;
+        let shard = Shard::open(folder, part, manifest.width)?;
+        let extent = Extent { documents: part.documents, bytes: part.bytes, tokens: part.tokens };
+        sources.push(Source { name: name.into(), files: vec![Tokens { ids: shard.ids, index: Some(shard.index) }], extent });
+    }
+    let held = &manifest.validation;
+    let validation = Shard::open(folder, held, manifest.width)?;
     Ok(Opened {
-        train: Shard::open(&folder.join("train.bin"), &manifest.train, manifest.width)?,
-        validation: Shard::open(&folder.join("valid.bin"), &manifest.validation, manifest.width)?,
+        sources,
+        validation: Validation { tokens: validation.ids.read(0, validation.tokens()), bytes: held.bytes },
+        held_out: Extent { documents: held.documents, bytes: held.bytes, tokens: held.tokens },
         tokenizer: Tokenizer::load(folder)?,
-        manifest,
     })
+}
+
+/// Token files, read where they lie. Ids are looked at here and there: a file of another tokenizer shows itself soon.
+fn in_place(name: &str, paths: &[String], vocab: usize) -> Result<Source> {
+    let mut source = Source { name: name.into(), files: vec![], extent: Extent { documents: 0, bytes: 0, tokens: 0 } };
+    for path in expand(paths, Kind::Tokens)? {
+        let tokens = Tokens::open(&path)?;
+        let count = tokens.ids.len();
+        for at in (0..count).step_by((count / 64).max(1)) {
+            let highest = tokens.ids.read(at, 1024.min(count - at)).into_iter().max().unwrap_or_default();
+            if highest as usize >= vocab {
+                let message = format!("holds the id {highest}, and the tokenizer has {vocab}");
+                return Err(Error::input(path.display(), message, "name the tokenizer that made these tokens as data.tokenizer.path"));
+            }
+        }
+        source.extent.documents += tokens.index.as_ref().map_or(0, |index| index.documents() as u64);
+        source.extent.tokens += count as u64;
+        source.files.push(tokens);
+    }
+    Ok(source)
+}
+
+/// What is read of a specification before it is tokenised.
+struct Texts {
+    /// Training documents of the sources that are text, by name.
+    train: Vec<(String, Vec<Document>)>,
+    /// Documents that are held out, where they are text.
+    validation: Vec<Document>,
+}
+
+fn read(spec: &DataSpec, progress: Progress<'_>) -> Result<Texts> {
+    let mut texts = Texts { train: vec![], validation: vec![] };
+    for (name, corpus) in spec.corpus.parts() {
+        if matches!(corpus, CorpusConfig::Shards { .. }) {
+            continue;
+        }
+        let mut read = corpus::read(corpus, progress)?;
+        read.limit_train(spec.train_bytes);
+        if read.train.is_empty() {
+            return Err(Error::input("data.corpus", format!("there is no training text in {name}"), "name more text"));
+        }
+        texts.train.push((name.into(), read.train));
+        texts.validation.extend(read.validation);
+    }
+    if let Some(validation) = spec.validation.as_ref().filter(|validation| !matches!(validation, CorpusConfig::Shards { .. })) {
+        texts.validation = corpus::read(validation, progress)?.validation;
+    } else if spec.validation.is_some() {
+        texts.validation.clear();
+    }
+    corpus::limit_validation(&mut texts.validation, spec.validation_bytes);
+    Ok(texts)
 }
 
 fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progress<'_>) -> Result<()> {
@@ -92,18 +175,21 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
         let help = "plan again with the files as they are, or bring the old ones back";
         return Err(Error::input("data.corpus", "files of the corpus or the tokenizer have changed since this run was planned", help));
     }
-    let mut corpus = corpus::read(&spec.corpus, progress)?;
-    corpus.limit(spec.train_bytes, spec.validation_bytes);
+    let texts = read(spec, progress)?;
     progress("training the tokenizer", 0, 1);
-    let tokenizer = Tokenizer::create(&spec.tokenizer, &corpus.train)?;
+    let tokenizer = match texts.train.as_slice() {
+        [(_, only)] => Tokenizer::create(&spec.tokenizer, only)?,
+        several => Tokenizer::create(&spec.tokenizer, &dealt(several))?,
+    };
     tokenizer.save(folder)?;
 
-    let total = corpus.train_bytes() + corpus.held_out_bytes();
+    let bytes = |documents: &[Document]| documents.iter().map(|document| document.text.len() as u64).sum::<u64>();
+    let total = texts.train.iter().map(|(_, documents)| bytes(documents)).sum::<u64>() + bytes(&texts.validation);
     let done = AtomicU64::new(0);
     let count = |bytes| {
         done.fetch_add(bytes, Ordering::Relaxed);
     };
-    let encode = |documents: &[corpus::Document]| {
+    let encode = |documents: &[Document]| {
         let mut encoded = Vec::with_capacity(documents.len());
         for chunk in documents.chunks(2048) {
             progress("encoding", done.load(Ordering::Relaxed), total);
@@ -111,21 +197,69 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
         }
         encoded
     };
-    let (train, validation) = (encode(&corpus.train), encode(&corpus.validation));
-    progress("encoding", total, total);
     let width = shards::width(spec.vocab.max(tokenizer.vocab()));
     let bos = tokenizer.bos();
+    let mut train = vec![];
+    for (source, documents) in &texts.train {
+        let file = if source.is_empty() { "train".to_string() } else { format!("train-{source}") };
+        train.push(shards::write(folder, Named { file: &file, source }, &encode(documents), bos, bytes(documents), width)?);
+    }
+    let name = Named { file: "valid", source: "" };
+    let held_out = [spec.validation.as_ref()].into_iter().flatten().chain(spec.corpus.parts().into_iter().map(|(_, corpus)| corpus));
+    let tokens = held_out.take(if spec.validation.is_some() { 1 } else { usize::MAX }).find_map(|corpus| match corpus {
+        CorpusConfig::Shards { held_out, opening, .. } => Some((held_out, opening.unwrap_or(bos))),
+        _ => None,
+    });
+    let validation = match tokens {
+        Some((paths, opening)) if texts.validation.is_empty() => {
+            let (documents, bytes) = tokens_held_out(paths, opening, &tokenizer, spec.validation_bytes)?;
+            shards::write(folder, name, &documents, bos, bytes, width)?
+        }
+        _ => shards::write(folder, name, &encode(&texts.validation), bos, bytes(&texts.validation), width)?,
+    };
+    progress("encoding", total, total);
     let manifest = Manifest {
         format: FORMAT,
         key: key.into(),
         width,
         vocab: tokenizer.vocab(),
         tokenizer: tokenizer_hash(folder),
-        train: shards::write(&folder.join("train.bin"), &train, bos, corpus.train_bytes(), width)?,
-        validation: shards::write(&folder.join("valid.bin"), &validation, bos, corpus.held_out_bytes(), width)?,
+        held_out: corpus::HELD_OUT_RULE.into(),
+        train,
+        validation,
     };
     let text = serde_json::to_string_pretty(&manifest).expect("plain data");
     cache::write_whole(&folder.join("manifest.json"), text.as_bytes())
+}
+
+/// Documents of all sources, one of each in turn, for a tokenizer that looks at the first of them.
+fn dealt(sources: &[(String, Vec<Document>)]) -> Vec<Document> {
+    let longest = sources.iter().map(|(_, documents)| documents.len()).max().unwrap_or_default();
+    (0..longest).flat_map(|at| sources.iter().filter_map(move |(_, documents)| documents.get(at))).cloned().collect()
+}
+
+/// Documents of validation token files, up to so many bytes of text, without the token that opens each; and these bytes.
+fn tokens_held_out(paths: &[String], opening: u32, tokenizer: &Tokenizer, limit: u64) -> Result<(Vec<Vec<u32>>, u64)> {
+    let (mut documents, mut bytes) = (vec![], 0);
+    for path in expand(paths, Kind::Tokens)? {
+        let tokens = Tokens::open(&path)?;
+        for pair in tokens.documents(opening).starts.windows(2) {
+            let ids = tokens.ids.read(pair[0] as usize, (pair[1] - pair[0]) as usize);
+            let plain: Vec<u32> = ids.into_iter().filter(|id| *id != opening).collect();
+            if plain.is_empty() {
+                continue;
+            }
+            bytes += tokenizer.decode_bytes(&plain).len() as u64;
+            documents.push(plain);
+            if bytes >= limit {
+                return Ok((documents, bytes));
+            }
+        }
+    }
+    if documents.is_empty() {
+        return Err(Error::input("data.corpus.held_out", "there is no text in it", "name token files with text"));
+    }
+    Ok((documents, bytes))
 }
 
 fn tokenizer_hash(folder: &Path) -> String {

@@ -1,7 +1,7 @@
 //! Data as written and as resolved.
 
 use super::{
-    Batches, cache_folder, fingerprint,
+    Batches, MixtureConfig, Packing, cache_folder, fingerprint,
     synthetic::{SyntheticConfig, TaskConfig},
     tokenizer,
 };
@@ -12,7 +12,17 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Keys that hold paths, relative to the file that names them. They say where text lies; what it is, the fingerprint says.
-pub const PATH_KEYS: [&str; 3] = ["data.corpus.paths", "data.corpus.path", "data.tokenizer.path"];
+pub const PATH_KEYS: [&str; 9] = [
+    "data.corpus.paths",
+    "data.corpus.path",
+    "data.corpus.held_out",
+    "data.corpus.sources.*.corpus.paths",
+    "data.corpus.sources.*.corpus.held_out",
+    "data.validation.paths",
+    "data.validation.path",
+    "data.validation.held_out",
+    "data.tokenizer.path",
+];
 
 /// Bytes of validation text if none are named.
 const VALIDATION_BYTES: u64 = 262_144;
@@ -25,7 +35,13 @@ pub struct DataConfig {
     pub corpus: CorpusConfig,
     /// Text to ids.
     pub tokenizer: TokenizerConfig,
-    /// Use at most so many bytes of training text, whole documents; all by default.
+    /// Where validation text comes from, if not from `corpus`: what this corpus would hold out. For arms that differ in
+    /// their corpus and are to be judged by one text: the rule of what is held out looks at a document alone, so
+    /// none of it is trained on.
+    pub validation: Option<CorpusConfig>,
+    /// How documents become rows.
+    pub packing: Packing,
+    /// Use at most so many bytes of training text, whole documents; all by default. Of a mixture, of each source.
     pub train_bytes: Option<u64>,
     /// Bytes of validation text, whole documents; 262,144 by default.
     pub validation_bytes: Option<u64>,
@@ -36,7 +52,11 @@ pub struct DataConfig {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CorpusConfig {
     /// Sources and docs of the crates that this build has put in Cargo's local cache: tens of MB of Rust and English.
-    Crates {},
+    Crates {
+        /// Which files of them.
+        #[serde(default, skip_serializing_if = "CratesPart::is_all")]
+        part: CratesPart,
+    },
     /// Files of text, one document each: paths, globs or folders; `.gz` and `.zst` are unpacked.
     Text {
         /// Paths, globs or folders. Folders are searched for endings of prose, markup and source code.
@@ -50,6 +70,19 @@ pub enum CorpusConfig {
         #[serde(default = "text")]
         field: String,
     },
+    /// Token files of this or another program, read where they lie: Megatron's `.bin` with `.idx`, nanoGPT's and llm.c's `.bin`,
+    /// `.npy`. The tokenizer is a file.
+    Shards {
+        /// Paths, globs or folders of training tokens.
+        paths: Vec<String>,
+        /// The same of validation tokens.
+        held_out: Vec<String>,
+        /// The token that opens documents, where no index tells them apart; that of the tokenizer by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opening: Option<u32>,
+    },
+    /// Several sources, each with its share of the training tokens.
+    Mixture(MixtureConfig),
     /// No text: instances of a synthetic task, computed when they are read. They take the whole training context each, and are
     /// scored by `valid/accuracy`, `valid/sequence_accuracy` and `valid/loss`.
     Synthetic(SyntheticConfig),
@@ -60,13 +93,41 @@ pub enum CorpusConfig {
     },
 }
 
+/// Which files of the default corpus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CratesPart {
+    /// All.
+    #[default]
+    All,
+    /// Rust sources.
+    Code,
+    /// Markdown: guides and READMEs.
+    Prose,
+}
+
+impl CratesPart {
+    fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// Whether a file belongs to the part, by its name.
+    pub(super) fn holds(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Code => name.ends_with(".rs"),
+            Self::Prose => !name.ends_with(".rs"),
+        }
+    }
+}
+
 fn text() -> String {
     "text".into()
 }
 
 impl Default for CorpusConfig {
     fn default() -> Self {
-        Self::Crates {}
+        Self::Crates { part: CratesPart::All }
     }
 }
 
@@ -111,6 +172,12 @@ pub struct DataSpec {
     pub tokenizer: TokenizerConfig,
     /// Vocabulary of the tokenizer, or of the synthetic task.
     pub vocab: usize,
+    /// Where validation text comes from, if not from the corpus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<CorpusConfig>,
+    /// How documents become rows.
+    #[serde(default, skip_serializing_if = "Packing::is_default")]
+    pub packing: Packing,
     /// Limit on training text.
     pub train_bytes: Option<u64>,
     /// Validation text; 0 where there is no text.
@@ -145,11 +212,13 @@ impl DataConfig {
             return DataSpec::batches(&absolute, cache).map_err(|error| vec![problem("data.corpus.path", error)]);
         }
         let corpus = self.corpus.absolute();
-        match &self.corpus {
-            CorpusConfig::Text { paths } | CorpusConfig::Jsonl { paths, .. } if paths.is_empty() => {
-                problems.push(Problem::new("data.corpus.paths", "names no file").help("name files, globs or folders"));
-            }
-            _ => {}
+        let validation = self.validation.as_ref().map(CorpusConfig::absolute);
+        problems.extend(corpus.problems("data.corpus"));
+        problems.extend(validation.iter().flat_map(|corpus| corpus.problems("data.validation")));
+        let shards = |corpus: &CorpusConfig| corpus.parts().iter().any(|(_, part)| matches!(part, CorpusConfig::Shards { .. }));
+        if (shards(&corpus) || validation.as_ref().is_some_and(shards)) && !matches!(self.tokenizer, TokenizerConfig::File { .. }) {
+            let message = "token files are read with the tokenizer that made them";
+            problems.push(Problem::new("data.tokenizer.kind", message).help("write { kind = \"file\", path = \"…/tokenizer.json\" }"));
         }
         let tokenizer = self.tokenizer.absolute();
         let least = tokenizer::FIRST_PIECE + 1;
@@ -177,7 +246,16 @@ impl DataConfig {
                 problems.push(Problem::new(key, "is zero").help("leave it out for the default"));
             }
         }
-        let mut spec = DataSpec { corpus, tokenizer, vocab, train_bytes: self.train_bytes, validation_bytes, fingerprint: String::new() };
+        let mut spec = DataSpec {
+            corpus,
+            tokenizer,
+            vocab,
+            validation,
+            packing: self.packing,
+            train_bytes: self.train_bytes,
+            validation_bytes,
+            fingerprint: String::new(),
+        };
         if problems.is_empty() {
             match spec.corpus_and_tokenizer_fingerprint(cache) {
                 Ok(fingerprint) => spec.fingerprint = fingerprint,
@@ -195,6 +273,8 @@ impl DataSpec {
             corpus: CorpusConfig::Synthetic(config.resolve()),
             tokenizer: TokenizerConfig::None {},
             vocab: config.vocab(),
+            validation: None,
+            packing: Packing::default(),
             train_bytes: None,
             validation_bytes: 0,
             fingerprint: config.fingerprint(),
@@ -206,7 +286,16 @@ impl DataSpec {
         let corpus = CorpusConfig::Batches { path: path.to_string() };
         let fingerprint = fingerprint::corpus(&corpus, cache)?;
         let vocab = Batches::read(Path::new(path))?.vocab();
-        Ok(Self { corpus, tokenizer: TokenizerConfig::None {}, vocab, train_bytes: None, validation_bytes: 0, fingerprint })
+        Ok(Self {
+            corpus,
+            tokenizer: TokenizerConfig::None {},
+            vocab,
+            validation: None,
+            packing: Packing::default(),
+            train_bytes: None,
+            validation_bytes: 0,
+            fingerprint,
+        })
     }
 
     /// Whether there is text: something to tokenise, to evaluate, to write.
@@ -235,7 +324,10 @@ impl DataSpec {
 
     /// SHA-256 of the corpus and of the tokenizer file as they are on disk.
     pub(super) fn corpus_and_tokenizer_fingerprint(&self, cache: &Path) -> Result<String> {
-        let corpus = fingerprint::corpus(&self.corpus, cache)?;
+        let mut corpus = fingerprint::corpus(&self.corpus, cache)?;
+        if let Some(validation) = &self.validation {
+            corpus = super::cache::hex(&Sha256::digest(format!("{corpus} {}", fingerprint::corpus(validation, cache)?)));
+        }
         Ok(match fingerprint::tokenizer(&self.tokenizer, cache)? {
             None => corpus,
             Some(tokenizer) => super::cache::hex(&Sha256::digest(format!("{corpus} {tokenizer}"))),
@@ -247,11 +339,42 @@ impl CorpusConfig {
     fn absolute(&self) -> Self {
         let all = |paths: &[String]| paths.iter().map(|path| absolute(path)).collect();
         match self {
-            Self::Crates {} => Self::Crates {},
             Self::Text { paths } => Self::Text { paths: all(paths) },
             Self::Jsonl { paths, field } => Self::Jsonl { paths: all(paths), field: field.clone() },
-            Self::Synthetic(synthetic) => Self::Synthetic(synthetic.clone()),
+            Self::Shards { paths, held_out, opening } => Self::Shards { paths: all(paths), held_out: all(held_out), opening: *opening },
+            Self::Mixture(mixture) => {
+                let mut mixture = mixture.clone();
+                mixture.sources.values_mut().for_each(|source| source.corpus = source.corpus.absolute());
+                Self::Mixture(mixture)
+            }
             Self::Batches { path } => Self::Batches { path: absolute(path) },
+            Self::Crates { .. } | Self::Synthetic(_) => self.clone(),
+        }
+    }
+
+    /// The sources by name; of what is no mixture itself, without a name.
+    pub(super) fn parts(&self) -> Vec<(&str, &Self)> {
+        match self {
+            Self::Mixture(mixture) => mixture.sources.iter().map(|(name, source)| (name.as_str(), &source.corpus)).collect(),
+            other => vec![("", other)],
+        }
+    }
+
+    /// Broken rules, of text; `key` is where it is written.
+    fn problems(&self, key: &str) -> Vec<Problem> {
+        let none = |name: &str| Problem::new(format!("{key}.{name}"), "names no file").help("name files, globs or folders");
+        match self {
+            Self::Text { paths } | Self::Jsonl { paths, .. } if paths.is_empty() => vec![none("paths")],
+            Self::Shards { paths, .. } if paths.is_empty() => vec![none("paths")],
+            Self::Shards { held_out, .. } if held_out.is_empty() => vec![none("held_out")],
+            Self::Mixture(_) if key != "data.corpus" => {
+                vec![Problem::new(format!("{key}.kind"), "is a mixture, and text that is held out has no shares").help("name one corpus")]
+            }
+            Self::Mixture(mixture) => mixture.problems(),
+            Self::Synthetic(_) | Self::Batches { .. } if key != "data.corpus" => {
+                vec![Problem::new(format!("{key}.kind"), "is no text").help("name text, jsonl, crates or shards")]
+            }
+            _ => vec![],
         }
     }
 }

@@ -256,15 +256,24 @@ impl Document {
         }
     }
 
+    /// The keys that a pattern stands for: a segment `*` is every name in a table.
+    fn matching(&self, pattern: &str) -> Vec<Key> {
+        let Some((before, after)) = pattern.split_once(".*.") else { return vec![Key::parse(pattern)] };
+        let Some(Content::Table(table)) = self.root.find(&Key::parse(before)).map(|node| &node.content) else { return vec![] };
+        let names = table.0.iter().map(|(name, _)| Key::parse(before).child(name).to_string());
+        names.flat_map(|name| self.matching(&format!("{name}.{after}"))).collect()
+    }
+
     /// Rewrites relative paths (strings, or lists of strings) at `keys` to absolute ones, each from the folder of the
-    /// file that holds it; from the current folder on the command line. Keys that are not there are passed over.
+    /// file that holds it; from the current folder on the command line. A segment `*` of a key is every name in a table. Keys
+    /// that are not there are passed over.
     ///
     /// # Errors
     ///
     /// The current folder cannot be read.
     pub fn make_paths_absolute(&mut self, keys: &[&str]) -> Result<()> {
-        for key in keys {
-            let Some(node) = self.root.find_mut(&Key::parse(key)) else { continue };
+        for key in keys.iter().flat_map(|key| self.matching(key)).collect::<Vec<_>>() {
+            let Some(node) = self.root.find_mut(&key) else { continue };
             let items = match &mut node.content {
                 Content::Array(items) => items.iter_mut().collect(),
                 _ => vec![node],

@@ -13,6 +13,8 @@ pub(in crate::data) enum Kind {
     Text,
     /// One JSON object per line.
     Jsonl,
+    /// Ids.
+    Tokens,
 }
 
 /// Endings that a folder of text is searched for, `.gz` and `.zst` after them included.
@@ -22,6 +24,17 @@ const TEXT: &[&str] = &[
     "clj", "swift", "cs", "sql", "zig",
 ];
 const JSONL: &[&str] = &["jsonl", "ndjson"];
+const TOKENS: &[&str] = &["bin", "npy"];
+
+impl Kind {
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Text => TEXT,
+            Self::Jsonl => JSONL,
+            Self::Tokens => TOKENS,
+        }
+    }
+}
 
 /// The files behind paths, globs and folders: sorted, each once.
 ///
@@ -55,9 +68,9 @@ pub(in crate::data) fn expand(paths: &[String], kind: Kind) -> Result<Vec<PathBu
             return Err(Error::input(path, "there is no such file or folder", "check the path in data.corpus.paths"));
         }
         if files.len() == before {
-            let endings = if kind == Kind::Text { TEXT } else { JSONL };
+            let endings = kind.endings().join(" .");
             let help =
-                format!("a folder is searched for .{} (and .gz, .zst of them); other files can be named or matched", endings.join(" ."));
+                format!("a folder is searched for .{endings} (of text and lines, .gz and .zst too); other files can be named or matched");
             return Err(Error::input(path, "no file matches", help));
         }
     }
@@ -67,7 +80,7 @@ pub(in crate::data) fn expand(paths: &[String], kind: Kind) -> Result<Vec<PathBu
 }
 
 fn search(folder: &Path, kind: Kind, files: &mut Vec<PathBuf>) -> Result<()> {
-    let wanted = if kind == Kind::Text { TEXT } else { JSONL };
+    let wanted = kind.endings();
     let entries = std::fs::read_dir(folder).map_err(Error::io("read the folder", folder))?;
     for entry in entries {
         let entry = entry.map_err(Error::io("read the folder", folder))?;
@@ -83,7 +96,8 @@ fn search(folder: &Path, kind: Kind, files: &mut Vec<PathBuf>) -> Result<()> {
             }
         } else if path.is_file() {
             let lower = name.to_lowercase();
-            let inner = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst")).unwrap_or(&lower);
+            let unpacked = lower.strip_suffix(".gz").or_else(|| lower.strip_suffix(".zst"));
+            let inner = unpacked.filter(|_| kind != Kind::Tokens).unwrap_or(&lower);
             let taken = match inner.rsplit_once('.') {
                 Some((_, ending)) => wanted.contains(&ending),
                 None => kind == Kind::Text && inner == "readme",

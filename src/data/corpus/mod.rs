@@ -12,6 +12,7 @@ pub use split::{Corpus, Document};
 pub(super) use crates::fingerprint as crates_fingerprint;
 pub(crate) use files::read_bytes;
 pub(super) use files::{Kind, expand};
+pub(super) use split::{HELD_OUT_RULE, limit_validation};
 
 use super::{CorpusConfig, Progress};
 use crate::settings::{Error, Result};
@@ -23,7 +24,11 @@ use crate::settings::{Error, Result};
 /// Missing, altered, undecodable or empty input.
 pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
     match config {
-        CorpusConfig::Crates {} => Manifest::embedded().read(&crates::registry_caches(), progress),
+        CorpusConfig::Crates { part } => {
+            let mut corpus = Manifest::embedded().read(&crates::registry_caches(), progress)?;
+            corpus.retain(|document| part.holds(&document.name));
+            Ok(corpus)
+        }
         CorpusConfig::Text { paths } => {
             let files = expand(paths, Kind::Text)?;
             let documents = text::read_text(&files, progress)?;
@@ -34,8 +39,8 @@ pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
             let documents = text::read_jsonl(&files, field, progress)?;
             split::by_content(documents, &paths.join(", "))
         }
-        CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => {
-            Err(Error::input("data.corpus", "there is no text in it", "name a corpus of another kind"))
+        CorpusConfig::Shards { .. } | CorpusConfig::Mixture(_) | CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => {
+            Err(Error::input("data.corpus", "there is no text in it, or in several parts", "name a corpus of another kind"))
         }
     }
 }

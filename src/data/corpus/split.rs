@@ -6,6 +6,9 @@ use std::collections::HashSet;
 
 /// Of 10,000 documents of a user's corpus, so many are validation text.
 const HELD_OUT: u64 = 500;
+/// The same in words, for manifests.
+pub(in crate::data) const HELD_OUT_RULE: &str =
+    "documents whose first eight bytes of SHA-256, little-endian, are below 500 modulo 10,000; of the default corpus, families of crates";
 /// With fewer documents than this, they are cut into pieces, so that one file of text has a validation part too.
 const FEW: usize = 100;
 
@@ -49,6 +52,12 @@ impl Corpus {
         Self { train, validation }
     }
 
+    /// Keeps some documents of both parts.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Document) -> bool) {
+        self.train.retain(&keep);
+        self.validation.retain(&keep);
+    }
+
     /// Bytes of the training text.
     pub fn train_bytes(&self) -> u64 {
         bytes(&self.train)
@@ -59,24 +68,30 @@ impl Corpus {
         bytes(&self.validation)
     }
 
-    /// Drops training documents beyond `train` bytes and validation documents that do not fit into `validation` bytes.
-    ///
-    /// Documents stay whole: the first that would go beyond the limit of the training text ends it; of the validation
-    /// text, one that does not fit is passed over, and those that would be more than a sixteenth of it come last, so
-    /// that it is a text of many documents. At least one document of each part stays.
-    pub fn limit(&mut self, train: Option<u64>, validation: u64) {
-        if let Some(limit) = train {
+    /// Drops training documents beyond `limit` bytes. Documents stay whole: the first that would go beyond the limit ends the
+    /// text; at least one stays.
+    pub fn limit_train(&mut self, limit: Option<u64>) {
+        if let Some(limit) = limit {
             let mut sum = 0;
             let kept = self.train.iter().take_while(|document| add_within(&mut sum, document.text.len() as u64, limit)).count();
             self.train.truncate(kept.max(1));
         }
-        let shortest = self.validation.iter().min_by_key(|document| (document.text.len(), document.hash)).cloned();
-        self.validation.sort_by_key(|document| (document.text.len() as u64 > validation / 16, document.hash));
-        let mut sum = 0;
-        self.validation.retain(|document| add_within(&mut sum, document.text.len() as u64, validation));
-        if self.validation.is_empty() {
-            self.validation.extend(shortest);
-        }
+    }
+}
+
+/// Drops validation documents that do not fit into `limit` bytes.
+///
+/// Documents stay whole: one that does not fit is passed over, and those that would be more than a sixteenth of the text come
+/// last, so that it is a text of many documents. At least one document stays.
+pub(in crate::data) fn limit_validation(documents: &mut Vec<Document>, limit: u64) {
+    let shortest = documents.iter().min_by_key(|document| (document.text.len(), document.hash)).cloned();
+    documents.sort_by_key(|document| (document.text.len() as u64 > limit / 16, document.hash));
+    // Sources of a mixture may hold out the same text.
+    documents.dedup_by_key(|document| document.hash);
+    let mut sum = 0;
+    documents.retain(|document| add_within(&mut sum, document.text.len() as u64, limit));
+    if documents.is_empty() {
+        documents.extend(shortest);
     }
 }
 
@@ -208,11 +223,13 @@ mod tests {
     fn limits_keep_documents_whole() {
         let mut corpus = by_content(documents(3000), "x").unwrap();
         let first = corpus.train[0].clone();
-        corpus.limit(Some(1000), 500);
+        corpus.limit_train(Some(1000));
+        limit_validation(&mut corpus.validation, 500);
         assert!(bytes(&corpus.train) <= 1000 && bytes(&corpus.train) > 900);
         assert!(bytes(&corpus.validation) <= 500 && bytes(&corpus.validation) > 400);
         assert_eq!(corpus.train[0].hash, first.hash);
-        corpus.limit(Some(0), 0);
+        corpus.limit_train(Some(0));
+        limit_validation(&mut corpus.validation, 0);
         assert_eq!((corpus.train.len(), corpus.validation.len()), (1, 1));
     }
 }

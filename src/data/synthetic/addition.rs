@@ -11,8 +11,8 @@
 //! task; at longer contexts, lengths that training has not seen.
 
 use super::{
+    Instance, Target,
     draw::{below, within},
-    source::{Instance, Target},
     task::{Asked, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

@@ -5,8 +5,8 @@
 //! of the last token alone, by a model with `model.readout.kind = "last"`.
 
 use super::{
+    Instance, Target,
     draw::below,
-    source::{Instance, Target},
     task::{Asked, MAD, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

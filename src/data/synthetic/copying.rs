@@ -7,8 +7,8 @@
 //! ```
 
 use super::{
+    Instance, Target,
     draw::{below, within},
-    source::{Instance, Target},
     task::{Asked, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

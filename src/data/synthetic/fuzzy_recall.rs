@@ -9,8 +9,8 @@
 //! what it has not shown. Here it is always shown.
 
 use super::{
+    Instance,
     draw::{below, distinct, within},
-    source::Instance,
     task::{Asked, MAD, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

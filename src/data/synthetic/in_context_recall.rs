@@ -5,8 +5,8 @@
 //! As in the source, training is on every next token, and only what can be known is scored.
 
 use super::{
+    Instance,
     draw::{below, unit},
-    source::Instance,
     task::{Asked, MAD, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

@@ -7,8 +7,8 @@
 //! does.
 
 use super::{
+    Instance,
     draw::{distinct, within},
-    source::Instance,
     task::{Asked, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

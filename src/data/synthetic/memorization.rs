@@ -10,8 +10,8 @@
 //! know. Validation asks for the same facts in sequences that training has not seen.
 
 use super::{
+    Instance, Target,
     draw::below,
-    source::{Instance, Target},
     task::{Asked, Published, Task, problem, short},
 };
 use crate::{

@@ -22,6 +22,7 @@ mod selective_copying;
 mod source;
 mod task;
 
+pub use super::instance::{Instance, Scored, Target};
 pub use addition::AdditionConfig;
 pub use compression::CompressionConfig;
 pub use copying::CopyingConfig;
@@ -34,5 +35,5 @@ pub use memorization::MemorizationConfig;
 pub use mqar::MqarConfig;
 pub use noisy_recall::NoisyRecallConfig;
 pub use selective_copying::SelectiveCopyingConfig;
-pub use source::{Instance, Scored, Synthetic, SyntheticConfig, Target};
+pub use source::{Synthetic, SyntheticConfig};
 pub use task::{TaskConfig, VERSION};

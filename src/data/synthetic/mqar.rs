@@ -11,8 +11,8 @@
 //! distance at which a bigram of natural text comes again falls by a power law.
 
 use super::{
+    Instance, Target,
     draw::{below, distinct, weighted},
-    source::{Instance, Target},
     task::{Asked, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

@@ -3,8 +3,8 @@
 //! tokens of noise, from a vocabulary of their own.
 
 use super::{
+    Instance,
     in_context_recall::Recall,
-    source::Instance,
     task::{Asked, MAD, Published, Task, problem},
 };
 use crate::settings::{Problem, options};

@@ -11,8 +11,8 @@
 //! reach; here they are as repeatable as the rest.)
 
 use super::{
+    Instance, Target,
     draw::below,
-    source::{Instance, Target},
     task::{Asked, MAD, Published, Task, problem, short},
 };
 use crate::settings::{Problem, options};

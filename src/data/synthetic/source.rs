@@ -2,7 +2,7 @@
 
 use super::task::{Asked, TaskConfig, VERSION};
 use crate::{
-    data::{cache::hex, order::Permutation},
+    data::{cache::hex, instance::Instance, order::Permutation},
     random::{Purpose, generator},
     settings::Problem,
 };
@@ -39,58 +39,12 @@ pub struct SyntheticConfig {
     pub seed: u64,
 }
 
-/// What is to be said at a position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Index of the input token.
-    pub position: usize,
-    /// The right answer there.
-    pub token: u32,
-}
-
-/// One instance of a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
-    /// Inputs, as many as the context has.
-    pub tokens: Vec<u32>,
-    /// The targets that count, at least one, by rising position.
-    pub targets: Vec<Target>,
-}
-
-impl Instance {
-    /// The instance of a row of `context` + 1 tokens or more, in which the token behind each of `positions` is its target.
-    pub(super) fn of_row(row: &[u32], context: usize, positions: impl IntoIterator<Item = usize>) -> Self {
-        let targets = positions.into_iter().map(|position| Target { position, token: row[position + 1] }).collect();
-        Self { tokens: row[..context].to_vec(), targets }
-    }
-
-    /// Whether it belongs to validation: by its content alone, so that no instance belongs to both parts.
-    fn held_out(&self) -> bool {
-        let targets = self.targets.iter().map(|target| u64::from(target.token) << 32 | target.position as u64);
-        let words = self.tokens.iter().map(|token| u64::from(*token)).chain(targets);
-        let hash = words.fold(self.tokens.len() as u64, |hash, word| mix(hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ word));
-        hash.is_multiple_of(HELD_OUT)
-    }
-}
-
-/// Targets at some positions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scored {
-    /// Of `rows · context` in row order, rising.
-    pub positions: Vec<u32>,
-    /// The target of each.
-    pub targets: Vec<u32>,
-}
-
-impl Scored {
-    /// The targets of instances that are rows of `context` tokens each.
-    pub fn of(instances: &[Instance], context: usize) -> Self {
-        let all = || instances.iter().enumerate().flat_map(|(row, instance)| instance.targets.iter().map(move |target| (row, target)));
-        Self {
-            positions: all().map(|(row, target)| (row * context + target.position) as u32).collect(),
-            targets: all().map(|(_, target)| target.token).collect(),
-        }
-    }
+/// Whether an instance belongs to validation: by its content alone, so that no instance belongs to both parts.
+fn held_out(instance: &Instance) -> bool {
+    let targets = instance.targets.iter().map(|target| u64::from(target.token) << 32 | target.position as u64);
+    let words = instance.tokens.iter().map(|token| u64::from(*token)).chain(targets);
+    let hash = words.fold(instance.tokens.len() as u64, |hash, word| mix(hash.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ word));
+    hash.is_multiple_of(HELD_OUT)
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
@@ -215,7 +169,7 @@ impl Synthetic {
     fn try_draw(&self, training: bool, number: &str, context: usize, multiple: usize) -> Option<Instance> {
         let mut random = generator(self.seed, Purpose::Synthetic, number);
         let asked = Asked { context, multiple, training, seed: self.seed };
-        let instance = (0..DRAWS).map(|_| self.task.task().draw(asked, &mut random)).find(|found| found.held_out() != training)?;
+        let instance = (0..DRAWS).map(|_| self.task.task().draw(asked, &mut random)).find(|found| held_out(found) != training)?;
         debug_assert!(instance.tokens.len() == context && !instance.targets.is_empty());
         Some(instance)
     }

@@ -1,8 +1,8 @@
 //! What a task is, and which there are.
 
 use super::{
-    AdditionConfig, CompressionConfig, CopyingConfig, DyckConfig, FuzzyRecallConfig, InContextRecallConfig, InductionConfig,
-    MemorizationConfig, MqarConfig, NoisyRecallConfig, SelectiveCopyingConfig, source::Instance,
+    AdditionConfig, CompressionConfig, CopyingConfig, DyckConfig, FuzzyRecallConfig, InContextRecallConfig, InductionConfig, Instance,
+    MemorizationConfig, MqarConfig, NoisyRecallConfig, SelectiveCopyingConfig,
 };
 use crate::settings::Problem;
 use rand_chacha::ChaCha8Rng;

@@ -47,6 +47,7 @@ impl RunSpec {
 
 fn remove(value: &mut Value, key: &str) {
     match key.split_once('.') {
+        Some(("*", tail)) => value.as_object_mut().into_iter().flatten().for_each(|(_, child)| remove(child, tail)),
         Some((head, tail)) => {
             if let Some(child) = value.get_mut(head) {
                 remove(child, tail);

@@ -8,7 +8,7 @@ const ROUNDS: usize = 8;
 /// A permutation of `0..count` keyed by (seed, epoch): a Feistel network over the next even power of two, walked until
 /// it lands inside (Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
 #[derive(Clone, Debug)]
-pub(super) struct Permutation {
+pub(in crate::data) struct Permutation {
     count: u64,
     half: u32,
     keys: [u64; ROUNDS],
@@ -16,14 +16,14 @@ pub(super) struct Permutation {
 
 impl Permutation {
     /// The permutation of one epoch; `count` must not be 0.
-    pub(super) fn new(seed: u64, epoch: u64, count: u64) -> Self {
+    pub(in crate::data) fn new(seed: u64, epoch: u64, count: u64) -> Self {
         let mut random = generator(seed, Purpose::DataOrder, &epoch.to_string());
         let bits = u64::BITS - (count - 1).leading_zeros();
         Self { count, half: bits.div_ceil(2).max(1), keys: std::array::from_fn(|_| random.next_u64()) }
     }
 
     /// Where `index` goes.
-    pub(super) fn at(&self, index: u64) -> u64 {
+    pub(in crate::data) fn at(&self, index: u64) -> u64 {
         debug_assert!(index < self.count);
         let mut place = index;
         // The network permutes less than 4 * count numbers, so the walk takes under four steps on average.
