@@ -1,0 +1,125 @@
+//! Words and their numbers.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Number of `<unk>`.
+pub(super) const UNKNOWN: u32 = 0;
+/// Number of `<s>`.
+pub(super) const BEGIN: u32 = 1;
+/// Number of `</s>`.
+pub(super) const END: u32 = 2;
+
+/// A place of the table: the upper half of a word's hash, and its number.
+#[derive(Clone, Copy)]
+struct Slot {
+    tag: u32,
+    id: u32,
+}
+
+const EMPTY: Slot = Slot { tag: 0, id: u32::MAX };
+
+/// Words numbered in the order in which they came, the three special ones first, as in `lmplz`.
+pub(super) struct Vocabulary {
+    text: String,
+    ends: Vec<usize>,
+    slots: Vec<Slot>,
+}
+
+impl Vocabulary {
+    /// The special words alone.
+    pub(super) fn new() -> Self {
+        let mut new = Self::empty();
+        for word in ["<unk>", "<s>", "</s>"] {
+            new.add(word);
+        }
+        new
+    }
+
+    /// No word at all.
+    pub(super) fn empty() -> Self {
+        Self { text: String::new(), ends: vec![], slots: vec![EMPTY; 1024] }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The word of a number below [`Vocabulary::len`].
+    pub(super) fn word(&self, id: u32) -> &str {
+        let id = id as usize;
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        &self.text[start..self.ends[id]]
+    }
+
+    /// All words, one behind the other, and where each ends.
+    pub(super) fn parts(&self) -> (&str, &[usize]) {
+        (&self.text, &self.ends)
+    }
+
+    pub(super) fn find(&self, word: &str) -> Option<u32> {
+        self.place(word, xxh3_64(word.as_bytes())).ok()
+    }
+
+    /// The number of a word, a new one if it has none.
+    pub(super) fn add(&mut self, word: &str) -> u32 {
+        let hash = xxh3_64(word.as_bytes());
+        match self.place(word, hash) {
+            Ok(id) => id,
+            Err(place) => {
+                let id = self.ends.len() as u32;
+                self.text.push_str(word);
+                self.ends.push(self.text.len());
+                self.slots[place] = Slot { tag: (hash >> 32) as u32, id };
+                if self.ends.len() * 2 > self.slots.len() {
+                    self.grow();
+                }
+                id
+            }
+        }
+    }
+
+    /// The number of a word, or the empty place where it belongs.
+    fn place(&self, word: &str, hash: u64) -> Result<u32, usize> {
+        let (mask, tag) = (self.slots.len() - 1, (hash >> 32) as u32);
+        let mut place = hash as usize & mask;
+        loop {
+            let slot = self.slots[place];
+            if slot.id == EMPTY.id {
+                return Err(place);
+            }
+            if slot.tag == tag && self.word(slot.id) == word {
+                return Ok(slot.id);
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let mut slots = vec![EMPTY; self.slots.len() * 2];
+        let mask = slots.len() - 1;
+        for id in 0..self.ends.len() as u32 {
+            let hash = xxh3_64(self.word(id).as_bytes());
+            let mut place = hash as usize & mask;
+            while slots[place].id != EMPTY.id {
+                place = (place + 1) & mask;
+            }
+            slots[place] = Slot { tag: (hash >> 32) as u32, id };
+        }
+        self.slots = slots;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_keep_their_numbers_while_the_table_grows() {
+        let mut words = Vocabulary::new();
+        assert_eq!((words.find("<unk>"), words.find("<s>"), words.find("</s>")), (Some(UNKNOWN), Some(BEGIN), Some(END)));
+        let ids: Vec<u32> = (0..5000).map(|word| words.add(&format!("w{word}"))).collect();
+        assert_eq!(ids, (3..5003).collect::<Vec<_>>());
+        assert!((0..5000).all(|word| words.add(&format!("w{word}")) == word + 3 && words.word(word + 3) == format!("w{word}")));
+        assert_eq!((words.find("w5000"), words.find(""), words.len()), (None, None, 5003));
+    }
+}
