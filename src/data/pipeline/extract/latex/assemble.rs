@@ -3,7 +3,7 @@
 use super::{
     comments,
     sections::body,
-    tokens::{Verbatim, argument, control, controls, skip_blanks},
+    tokens::{Verbatim, argument, brackets, control, controls, skip_blanks},
 };
 use crate::data::pipeline::Counts;
 use memchr::{memchr, memmem};
@@ -45,9 +45,19 @@ pub fn assemble(files: &[(&str, &str)], counts: &mut Counts) -> Paper {
     let assembler = Assembler { texts: &texts, paths, limit: length.saturating_mul(GROWTH) };
     let tex = |index: &usize| texts[*index].0.to_ascii_lowercase().ends_with(".tex") || !texts[*index].0.contains('.');
     let rank = |index: &usize| {
-        let class = has(&texts[*index].1, |name, _| matches!(name, "documentclass" | "documentstyle"));
-        let document = has(&texts[*index].1, |name, argument| name == "begin" && argument == Some("document"));
-        usize::from(class) + usize::from(document)
+        let text = &texts[*index].1;
+        let mut class = None;
+        let mut document = false;
+        controls(text, 0, |name, _, end| {
+            if matches!(name, "documentclass" | "documentstyle") && class.is_none() {
+                let at = if text.as_bytes().get(end) == Some(&b'[') { brackets(text, end).unwrap_or(end) } else { end };
+                class = Some(argument(text, at).unwrap_or(""));
+            }
+            document |= name == "begin" && argument(text, end) == Some("document");
+            !document
+        });
+        // A part of a paper that can be typeset by itself.
+        if matches!(class, Some("subfiles" | "standalone")) { 0 } else { usize::from(class.is_some()) + usize::from(document) }
     };
     let ranks: HashMap<usize, usize> =
         order.iter().filter(|index| tex(index) || texts.len() == 1).map(|index| (*index, rank(index))).collect();
@@ -62,15 +72,6 @@ pub fn assemble(files: &[(&str, &str)], counts: &mut Counts) -> Paper {
     let read: HashSet<usize> = candidates().flat_map(|index| assembler.inputs(index)).collect();
     let roots: Vec<usize> = candidates().filter(|index| !read.contains(index)).collect();
     if roots.is_empty() { assembler.read(&candidates().collect::<Vec<_>>()) } else { assembler.read(&roots) }
-}
-
-fn has(text: &str, wanted: impl Fn(&str, Option<&str>) -> bool) -> bool {
-    let mut found = false;
-    controls(text, 0, |name, _, end| {
-        found = wanted(name, argument(text, end));
-        !found
-    });
-    found
 }
 
 struct Assembler<'a> {

@@ -243,7 +243,11 @@ impl<'a, F: Fn(usize) -> Option<usize>> Reader<'a, F> {
             at = skip_blanks(self.text, at + 1);
         }
         match self.control(at) {
-            Some((other, end)) => Some((Definition::Let(name.to_string(), other.to_string()), end)),
+            Some((other, end)) => {
+                // Blanks behind a control word are no text.
+                let blanks = self.text.as_bytes()[end..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                Some((Definition::Let(name.to_string(), other.to_string()), end + blanks))
+            }
             None => {
                 let letter = self.text.get(at..)?.chars().next()?;
                 Some((Definition::Unknown(name.to_string()), at + letter.len_utf8()))

@@ -79,6 +79,8 @@ fn line_group(bytes: &[u8], at: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (offset, byte) in bytes[at..].iter().enumerate().take(1000) {
         match byte {
+            // Addresses hardly have groups; what is not closed does not cost more for that.
+            b'{' if depth == 4 => return None,
             b'{' => depth += 1,
             b'}' if depth == 1 => return Some(at + offset + 1),
             b'}' => depth -= 1,

@@ -413,9 +413,9 @@ impl Pass<'_, '_> {
         self.counts.add("wikitext.tags", self.at - tag);
     }
 
-    /// A line break inside of a line of the source.
+    /// A line break that a tag makes, unless the source has one here.
     fn newline_in_text(&mut self) {
-        if !self.out.ends_with('\n') {
+        if !self.out.ends_with('\n') && self.next(0) != Some(b'\n') {
             self.newline();
         }
     }
@@ -431,13 +431,17 @@ impl Pass<'_, '_> {
                 self.out.push('$');
             }
             Tag::Code => {
-                self.newline_in_text();
+                if !self.out.ends_with('\n') {
+                    self.newline();
+                }
                 entities::decode(content.trim_matches('\n').trim_end(), &mut self.out);
                 self.newline_in_text();
             }
             Tag::Gallery => {
                 for caption in content.lines().filter_map(|line| line.split_once('|')) {
-                    self.newline_in_text();
+                    if !self.out.ends_with('\n') {
+                        self.newline();
+                    }
                     let caption = render(caption.1, self.rules, self.counts);
                     self.out.push_str(&caption);
                 }

@@ -100,9 +100,9 @@ impl Pass<'_, '_> {
         bytes.iter().take_while(|byte| **byte == bytes[0]).count()
     }
 
-    /// Whether only indentation is between the last line break and here.
-    fn line_start(&self) -> bool {
-        let before = &self.text.as_bytes()[..self.at];
+    /// Whether only indentation is between the last line break and a place.
+    fn line_start(&self, at: usize) -> bool {
+        let before = &self.text.as_bytes()[..at];
         let last = before.iter().rev().take(64).find(|byte| !matches!(byte, b' ' | b'\t' | b':' | b'*'));
         last.is_none_or(|byte| *byte == b'\n')
     }
@@ -110,7 +110,7 @@ impl Pass<'_, '_> {
     /// At `{`: braces are counted as MediaWiki's preprocessor does.
     fn open(&mut self) {
         let braces = self.run_length();
-        let table = self.text.as_bytes().get(self.at + braces) == Some(&b'|') && self.line_start();
+        let table = self.text.as_bytes().get(self.at + braces) == Some(&b'|') && self.line_start(self.at);
         if braces == 1 {
             if table {
                 self.open_table();
@@ -127,9 +127,8 @@ impl Pass<'_, '_> {
         let bytes = self.text.as_bytes();
         if braces == 1 {
             // `|}` at the start of a line.
-            self.at -= 1;
-            let table = bytes.get(self.at) == Some(&b'|') && self.line_start();
-            self.at += 1;
+            let bar = self.at.checked_sub(1).filter(|place| bytes[*place] == b'|');
+            let table = bar.is_some_and(|place| self.line_start(place));
             match if table { self.table() } else { None } {
                 Some(place) => self.cut(place, 1, "wikitext.tables"),
                 None => self.copy(1),
@@ -238,9 +237,11 @@ impl Pass<'_, '_> {
         let Some(&(name, kind)) = known else { return self.copy(1) };
         let Some(tag_end) = tag_end(self.text, name_at + name.len()) else { return self.copy(1) };
         if self.text.as_bytes()[tag_end - 2] == b'/' {
-            if kind != Opaque::Kept {
-                self.counts.add(rule(kind), tag_end - self.at);
+            if kind == Opaque::Kept {
+                // It keeps marks apart: `'<nowiki/>'`.
+                return self.copy(tag_end - self.at);
             }
+            self.counts.add(rule(kind), tag_end - self.at);
             self.at = tag_end;
             return self.fill_hole();
         }
