@@ -5,6 +5,7 @@ use super::{
     fault::{Origin, bytes},
     lines::{Content, Lines},
     packed::{self, Unpacked},
+    ranges::WHOLE,
 };
 use crate::{
     data::pipeline::Document,
@@ -35,13 +36,12 @@ pub(super) struct Fields {
 }
 
 impl Jsonl {
-    /// `range` is one of [`super::ranges`], or nothing for the whole file.
-    pub fn open(origin: Origin, fields: Fields, limits: &Limits, range: Option<Range<u64>>) -> Result<Self> {
-        let packed = packed::Packing::of(&origin.path) != packed::Packing::None;
-        if range.is_some() && packed {
+    /// `range` is one of [`super::ranges`].
+    pub fn open(origin: Origin, fields: Fields, limits: &Limits, range: Range<u64>) -> Result<Self> {
+        if range != WHOLE && packed::Packing::of(&origin.path) != packed::Packing::None {
             return Err(Error::input(origin.path.display(), "a packed file cannot be read from its middle", "read it as a whole"));
         }
-        let Range { start, end } = range.unwrap_or(0..u64::MAX);
+        let Range { start, end } = range;
         let content = packed::open_at(&origin.path, limits, start, false)?.take(end.saturating_sub(start));
         let lines = Lines::new(BufReader::with_capacity(BUFFER, content), start, limits.document_bytes);
         Ok(Self { origin, fields, limit: limits.document_bytes, lines })

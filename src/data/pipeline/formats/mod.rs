@@ -43,7 +43,7 @@ pub use fault::Damage;
 pub use input::{Input, expand};
 pub use lines::{Content, Line, Lines};
 pub use packed::{Packing, Unpacked, open as unpack};
-pub use ranges::ranges;
+pub use ranges::{WHOLE, ranges};
 pub use write::{Sink, Written, write};
 
 /// What a reader finds next in a file.
@@ -207,7 +207,7 @@ pub fn open(input: &Input, format: &Format, limits: &Limits) -> Result<Reads> {
     let source: Box<dyn Source> = match format {
         Format::Text { paragraphs: false } => Box::new(text::Whole::open(origin, limits)?),
         Format::Text { paragraphs: true } => Box::new(text::Paragraphs::open(origin, limits)?),
-        Format::Jsonl { .. } => return open_range(input, format, limits, None),
+        Format::Jsonl { .. } => return open_range(input, format, limits, WHOLE),
         #[cfg(feature = "parquet")]
         Format::Parquet { text, id, columns } => Box::new(parquet::Rows::open(origin, text, id, columns.as_deref(), limits)?),
         #[cfg(not(feature = "parquet"))]
@@ -223,19 +223,31 @@ pub fn open(input: &Input, format: &Format, limits: &Limits) -> Result<Reads> {
     Ok(Reads(Some(source)))
 }
 
-/// The same of one of the [`ranges`] of a file of JSON lines: documents and ids are those that the whole file has there.
+/// The parts of a file that can be read apart, [`WHOLE`] being one: of plain JSON lines, [`ranges`] of about `size` bytes.
 ///
 /// # Errors
 ///
-/// As [`open`]; a range of another format, or of a packed file.
-pub fn open_range(input: &Input, format: &Format, limits: &Limits, range: Option<Range<u64>>) -> Result<Reads> {
+/// As [`ranges`].
+pub fn parts(input: &Input, format: &Format, size: u64) -> Result<Vec<Range<u64>>> {
+    match format {
+        Format::Jsonl { .. } => ranges(&input.path, size),
+        _ => Ok(Vec::from_iter([WHOLE])),
+    }
+}
+
+/// Reads one of the [`parts`] of a file: documents and ids are those that the whole file has there.
+///
+/// # Errors
+///
+/// As [`open`]; a part of a file that has none.
+pub fn open_range(input: &Input, format: &Format, limits: &Limits, range: Range<u64>) -> Result<Reads> {
     match format {
         Format::Jsonl { text, id } => {
             let fields = jsonl::Fields { text: text.clone(), id: id.clone() };
             let source = jsonl::Jsonl::open(Origin::new(&input.path, &input.name), fields, limits, range)?;
             Ok(Reads(Some(Box::new(source))))
         }
-        _ if range.is_none() => open(input, format, limits),
+        _ if range == WHOLE => open(input, format, limits),
         other => {
             let message = format!("a part of a file of the format {} cannot be read", other.kind());
             Err(crate::settings::Error::input(input.path.display(), message, "read it as a whole"))

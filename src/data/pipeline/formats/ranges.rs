@@ -9,10 +9,13 @@ use std::{
     path::Path,
 };
 
+/// A file that is not cut.
+pub const WHOLE: Range<u64> = 0..u64::MAX;
+
 /// Cuts a file of lines into parts of about `size` bytes, each beginning where a line does; together they are the file.
 ///
-/// A function of file and size alone: parts do not depend on how many threads there are. A packed file is one part, `0..u64::MAX`,
-/// and an empty one is none.
+/// A function of file and size alone: parts do not depend on how many threads there are. A packed file is one part, [`WHOLE`], and an
+/// empty one is none.
 ///
 /// # Errors
 ///
@@ -24,7 +27,7 @@ pub fn ranges(path: &Path, size: u64) -> Result<Vec<Range<u64>>> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let length = file.metadata().map_err(Error::io("open", path))?.len();
     if Packing::of(path) != Packing::None {
-        return Ok(if length == 0 { Vec::new() } else { vec![0..u64::MAX] });
+        return Ok(Vec::from_iter((length > 0).then_some(WHOLE)));
     }
     let mut reader = BufReader::new(file);
     let (mut parts, mut begin) = (Vec::new(), 0);

@@ -109,7 +109,7 @@ fn parts_of_a_file_are_the_file() {
             assert!(size < 1000 || parts.len() as u64 <= content.len() as u64 / size + 1);
             let mut found = Found { documents: Vec::new(), damage: Vec::new() };
             for part in parts {
-                let part = collect(open_range(&Input::new(&path), &jsonl(), &Limits::default(), Some(part)).unwrap());
+                let part = collect(open_range(&Input::new(&path), &jsonl(), &Limits::default(), part).unwrap());
                 found.documents.extend(part.documents);
                 found.damage.extend(part.damage);
             }
@@ -119,10 +119,17 @@ fn parts_of_a_file_are_the_file() {
     assert!(ranges(&folder.file("empty.jsonl", ""), 10).unwrap().is_empty());
     assert!(ranges(&folder.file("a.jsonl", "x"), 0).is_err());
     let packed = folder.file("a.jsonl.gz", gzip(content.as_bytes()));
-    assert_eq!(ranges(&packed, 10).unwrap(), [0..u64::MAX]);
-    let error = open_range(&Input::new(&packed), &jsonl(), &Limits::default(), Some(0..10)).err().unwrap();
+    let packed = Input::new(&packed);
+    assert_eq!(ranges(&packed.path, 10).unwrap(), Vec::from_iter([WHOLE]));
+    assert_eq!(collect(open_range(&packed, &jsonl(), &Limits::default(), WHOLE).unwrap()).documents.len(), 300);
+    let error = open_range(&packed, &jsonl(), &Limits::default(), 0..10).err().unwrap();
     assert!(error.to_string().contains("from its middle"));
-    assert!(open_range(&Input::new(&packed), &Format::Warc {}, &Limits::default(), Some(0..10)).is_err());
+    let error = open_range(&packed, &Format::Warc {}, &Limits::default(), 0..10).err().unwrap();
+    assert!(error.to_string().contains("a part of a file"), "{error}");
+    assert!(open_range(&packed, &Format::Warc {}, &Limits::default(), WHOLE).is_ok());
+    let path = Input::new(&folder.file("b.jsonl", &content));
+    assert!(parts(&path, &jsonl(), 1000).unwrap().len() > 5);
+    assert_eq!(parts(&path, &text(true), 1000).unwrap(), Vec::from_iter([WHOLE]));
 }
 
 #[test]
