@@ -1,0 +1,273 @@
+//! Sorting more records than memory holds: sorted runs on disk, merged.
+
+use super::{
+    file::{BUFFER, Reader, Writer},
+    record::Record,
+};
+use crate::settings::{Error, Result};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Most files that are read at the same time.
+const MOST_FILES: usize = 128;
+
+/// Sorts records within a memory budget.
+pub(super) struct Sorter<R> {
+    folder: PathBuf,
+    memory: usize,
+    fingerprint: u64,
+    buffer: Vec<R>,
+    limit: usize,
+    runs: Vec<PathBuf>,
+    records: u64,
+}
+
+impl<R: Record> Sorter<R> {
+    /// A sorter that takes about `memory` bytes and spills into `folder`, which is its own: what an earlier, killed one left
+    /// there is removed.
+    pub(super) fn new(folder: PathBuf, memory: usize, fingerprint: u64) -> Result<Self> {
+        remove(&folder)?;
+        // A half for the buffer, as growing it may need the other for a moment.
+        let limit = (memory / 2 / size_of::<R>().max(1)).max(64);
+        Ok(Self { folder, memory, fingerprint, buffer: vec![], limit, runs: vec![], records: 0 })
+    }
+
+    /// Adds a record.
+    #[inline]
+    pub(super) fn push(&mut self, record: R) -> Result<()> {
+        if self.buffer.len() == self.buffer.capacity() {
+            self.grow()?;
+        }
+        self.buffer.push(record);
+        self.records += 1;
+        Ok(())
+    }
+
+    /// Records so far.
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
+
+    fn grow(&mut self) -> Result<()> {
+        if self.buffer.len() >= self.limit {
+            return self.spill();
+        }
+        let more = self.buffer.len().max(64).min(self.limit - self.buffer.len());
+        self.buffer.reserve_exact(more);
+        Ok(())
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(Error::io("create the folder", &self.folder))?;
+        let path = self.folder.join(format!("{:06}.run", self.runs.len()));
+        self.write(&path, 0)?;
+        self.runs.push(path);
+        Ok(())
+    }
+
+    fn write(&mut self, path: &Path, documents: u64) -> Result<()> {
+        self.buffer.sort_unstable();
+        let mut writer = Writer::create(path, self.memory / 4)?;
+        self.buffer.iter().try_for_each(|record| writer.push(record))?;
+        writer.finish(self.fingerprint, documents)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes all records, sorted, to one file, which says of how many documents they are.
+    pub(super) fn finish(mut self, path: &Path, documents: u64) -> Result<()> {
+        if self.runs.is_empty() {
+            return self.write(path, documents);
+        }
+        let (fingerprint, memory) = (self.fingerprint, self.memory);
+        let mut sorted = self.sorted()?;
+        let mut writer = Writer::create(path, memory / 4)?;
+        while let Some(record) = sorted.next()? {
+            writer.push(&record)?;
+        }
+        writer.finish(fingerprint, documents)
+    }
+
+    /// All records in order.
+    pub(super) fn sorted(mut self) -> Result<Sorted<R>> {
+        if self.runs.is_empty() {
+            self.buffer.sort_unstable();
+            return Ok(Sorted::Memory(self.buffer.into_iter()));
+        }
+        if !self.buffer.is_empty() {
+            self.spill()?;
+        }
+        self.buffer = vec![];
+        let merge = Merge::open(&self.runs, &self.folder.join("merged"), self.memory, self.fingerprint)?;
+        Ok(Sorted::Disk(merge, Folder(self.folder)))
+    }
+}
+
+/// A folder that goes when it is no longer needed.
+pub(super) struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays is removed by the next that uses it.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Sorted records, from memory or from disk.
+pub(super) enum Sorted<R> {
+    /// They were few.
+    Memory(std::vec::IntoIter<R>),
+    /// They were many.
+    Disk(Merge<R>, Folder),
+}
+
+impl<R: Record> Sorted<R> {
+    /// The next one.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<R>> {
+        match self {
+            Self::Memory(records) => Ok(records.next()),
+            Self::Disk(merge, _) => merge.next(),
+        }
+    }
+}
+
+/// Merges sorted files into one ordered stream.
+pub(super) struct Merge<R> {
+    readers: Vec<Reader<R>>,
+    heap: BinaryHeap<Reverse<(R, usize)>>,
+    /// Holds the files of a merge in steps.
+    folder: Option<Folder>,
+}
+
+impl<R: Record> Merge<R> {
+    /// Opens files, each of which is sorted. If they are more than memory has room for, groups of them are merged into
+    /// files in `folder` first.
+    pub(super) fn open(paths: &[PathBuf], folder: &Path, memory: usize, fingerprint: u64) -> Result<Self> {
+        let most = (memory / (2 * BUFFER)).clamp(2, MOST_FILES);
+        if paths.len() <= most {
+            return Self::direct(paths, memory, fingerprint);
+        }
+        remove(folder)?;
+        let mut level = paths.to_vec();
+        let mut step = 0;
+        while level.len() > most {
+            let below = folder.join(format!("{step}"));
+            fs::create_dir_all(&below).map_err(Error::io("create the folder", &below))?;
+            let mut next = vec![];
+            for (number, group) in level.chunks(most).enumerate() {
+                let path = below.join(format!("{number:06}.run"));
+                let mut merge = Self::direct(group, memory / 2, fingerprint)?;
+                let mut writer = Writer::create(&path, memory / 4)?;
+                while let Some(record) = merge.next()? {
+                    writer.push(&record)?;
+                }
+                writer.finish(fingerprint, 0)?;
+                next.push(path);
+            }
+            if step > 0 {
+                remove(&folder.join(format!("{}", step - 1)))?;
+            }
+            (level, step) = (next, step + 1);
+        }
+        let mut merge = Self::direct(&level, memory, fingerprint)?;
+        merge.folder = Some(Folder(folder.to_path_buf()));
+        Ok(merge)
+    }
+
+    fn direct(paths: &[PathBuf], memory: usize, fingerprint: u64) -> Result<Self> {
+        let buffer = memory / (paths.len() + 1);
+        let mut readers = paths.iter().map(|path| Reader::open(path, fingerprint, buffer)).collect::<Result<Vec<_>>>()?;
+        let mut heap = BinaryHeap::with_capacity(readers.len());
+        for (number, reader) in readers.iter_mut().enumerate() {
+            if let Some(record) = reader.next()? {
+                heap.push(Reverse((record, number)));
+            }
+        }
+        Ok(Self { readers, heap, folder: None })
+    }
+
+    /// The next record, the lowest of all that are left.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, was changed, or is not sorted.
+    pub(super) fn next(&mut self) -> Result<Option<R>> {
+        let Some(mut top) = self.heap.peek_mut() else { return Ok(None) };
+        let Reverse((record, number)) = *top;
+        match self.readers[number].next()? {
+            Some(next) if next < record => return Err(self.readers[number].damaged("the file is not sorted")),
+            Some(next) => *top = Reverse((next, number)),
+            None => drop(PeekMut::pop(top)),
+        }
+        Ok(Some(record))
+    }
+}
+
+/// Removes a folder that may not be there.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    crate::files::if_there(fs::remove_dir_all(folder)).map(drop).map_err(Error::io("remove the folder", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn drain<R: Record>(mut sorted: Sorted<R>) -> Vec<R> {
+        std::iter::from_fn(|| sorted.next().unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn sorting_on_disk_is_sorting(records in prop::collection::vec((0u64..500, any::<u32>()), 0..6000), memory in 0usize..40_000) {
+            let folder = tempfile::tempdir().unwrap();
+            let fill = || {
+                let mut sorter = Sorter::new(folder.path().join("spill"), memory, 1).unwrap();
+                records.iter().for_each(|record| sorter.push(*record).unwrap());
+                sorter
+            };
+            let mut expected = records.clone();
+            expected.sort_unstable();
+            prop_assert_eq!(drain(fill().sorted().unwrap()), &expected[..]);
+            let path = folder.path().join("whole.run");
+            fill().finish(&path, 3).unwrap();
+            let mut reader = Reader::<(u64, u32)>::open(&path, 1, 0).unwrap();
+            prop_assert_eq!(reader.header().documents, 3);
+            let read: Vec<_> = std::iter::from_fn(|| reader.next().unwrap()).collect();
+            prop_assert_eq!(read, expected);
+            // Neither spilled runs nor merged ones are left.
+            prop_assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn more_files_than_memory_has_room_for_are_merged_in_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = Sorter::new(folder.path().join("spill"), 64, 1).unwrap();
+        // 64 records a run, two files at a time.
+        (0..2000u64).for_each(|number| sorter.push(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unwrap());
+        assert_eq!(sorter.records(), 2000);
+        let mut expected: Vec<u64> = (0..2000u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        expected.sort_unstable();
+        assert_eq!(drain(sorter.sorted().unwrap()), expected);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_not_sorted_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mixed.run");
+        let mut writer = Writer::create(&path, 0).unwrap();
+        [3u64, 1].iter().for_each(|record| writer.push(record).unwrap());
+        writer.finish(1, 0).unwrap();
+        let mut merge = Merge::<u64>::open(&[path], folder.path(), 0, 1).unwrap();
+        let error = merge.next().unwrap_err().to_string();
+        assert!(error.contains("mixed.run") && error.contains("not sorted"), "{error}");
+    }
+}
