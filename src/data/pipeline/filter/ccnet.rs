@@ -1,0 +1,214 @@
+//! CCNet's normalisation of text (facebookresearch/cc_net `text_normalizer.py` at 1341eec9; Wenzek et al. 2020, arXiv 1911.00359):
+//! what its language models read, and the key by which its deduplication knows a line again.
+
+use super::{
+    class::{ACCENT, DIGIT},
+    text::strip,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
+
+/// What becomes of punctuation above ASCII.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Marks {
+    /// Nothing.
+    Keep,
+    /// The like of it in ASCII.
+    #[default]
+    Replace,
+    /// It goes.
+    Delete,
+}
+
+/// Steps of the normalisation, in their order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NormaliseOptions {
+    /// Lower case.
+    pub case: bool,
+    /// Accents go.
+    pub accents: bool,
+    /// Digits of all scripts become `0`.
+    pub numbers: bool,
+    /// Punctuation above ASCII.
+    pub punctuation: Marks,
+    /// Exactly as `cc_net`: `１` is a quote where digits are kept (a slip in its table), what is left of a decomposed text stays
+    /// decomposed, and line breaks and tabs are deleted, so that words beside them become one. Otherwise these become spaces.
+    pub faithful: bool,
+}
+
+impl Default for NormaliseOptions {
+    fn default() -> Self {
+        Self { case: true, accents: true, numbers: true, punctuation: Marks::default(), faithful: false }
+    }
+}
+
+/// The text that a language model reads: stripped, and changed as the options say.
+pub fn normalise(text: &str, options: &NormaliseOptions) -> String {
+    let text = strip(text);
+    if text.is_ascii() {
+        return ascii(text, options);
+    }
+    let text = if options.case { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) };
+    let mut normalised = String::with_capacity(text.len());
+    if options.accents {
+        let bare = text.nfd().filter(|&c| !ACCENT.has(c));
+        if options.faithful {
+            bare.for_each(|c| push(c, options, &mut normalised));
+        } else {
+            bare.nfc().for_each(|c| push(c, options, &mut normalised));
+        }
+    } else {
+        text.chars().for_each(|c| push(c, options, &mut normalised));
+    }
+    normalised
+}
+
+fn ascii(text: &str, options: &NormaliseOptions) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    bytes.extend(text.bytes().filter_map(|byte| match byte {
+        b'A'..=b'Z' if options.case => Some(byte.to_ascii_lowercase()),
+        b'0'..=b'9' if options.numbers => Some(b'0'),
+        b'\t'..=b'\r' if !options.faithful => Some(b' '),
+        0..=31 | 127 => None,
+        _ => Some(byte),
+    }));
+    // Bytes of ASCII are characters.
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn push(c: char, options: &NormaliseOptions, out: &mut String) {
+    match c {
+        c if options.numbers && DIGIT.has(c) => out.push('0'),
+        '\t'..='\r' | '\u{85}' if !options.faithful => out.push(' '),
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' => {}
+        ' '..='~' => out.push(c),
+        c => match (mark(c, options.faithful), options.punctuation) {
+            (Some(mark), Marks::Replace) => out.push_str(mark),
+            (Some(_), Marks::Delete) => {}
+            _ => out.push(c),
+        },
+    }
+}
+
+/// The table `UNICODE_PUNCT`.
+fn mark(c: char, faithful: bool) -> Option<&'static str> {
+    Some(match c {
+        '，' | '、' => ",",
+        '。' => ".",
+        '„' | '”' | '“' | '«' | '»' | '」' | '「' | '《' | '》' => "\"",
+        '１' if faithful => "\"",
+        '´' | '’' => "'",
+        '∶' | '：' => ":",
+        '？' => "?",
+        '！' => "!",
+        '（' => "(",
+        '）' => ")",
+        '；' => ";",
+        '–' | '━' | '►' => "-",
+        '—' => " - ",
+        '．' => ". ",
+        '～' => "~",
+        '…' => "...",
+        '〈' => "<",
+        '〉' => ">",
+        '【' => "[",
+        '】' => "]",
+        '％' => "%",
+        _ => return None,
+    })
+}
+
+/// The key of a line: stripped, lower case, digits to `0`, without punctuation above ASCII and control characters. Lines with the
+/// same key are the same line to CCNet's deduplication, which hashes it (`normalize_for_dedup`). Borrowed if nothing changes.
+pub fn line_key(line: &str) -> Cow<'_, str> {
+    let line = strip(line);
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'/' | b'0' | b':'..=b'@' | b'['..=b'~')) {
+        return Cow::Borrowed(line);
+    }
+    let mut key = Vec::with_capacity(line.len());
+    line_key_into(line, &mut key);
+    Cow::Owned(String::from_utf8(key).unwrap_or_default())
+}
+
+/// The bytes of the same key in room that is used again: it is cleared first.
+pub fn line_key_into(line: &str, key: &mut Vec<u8>) {
+    key.clear();
+    let line = strip(line);
+    if line.is_ascii() {
+        key.extend(line.bytes().filter(|byte| !matches!(byte, 0..=31 | 127)).map(|byte| match byte {
+            b'0'..=b'9' => b'0',
+            byte => byte.to_ascii_lowercase(),
+        }));
+        return;
+    }
+    // Only this letter is lowered by its neighbours.
+    let lower = if line.contains('Σ') { Cow::Owned(line.to_lowercase()) } else { Cow::Borrowed(line) };
+    let mut push = |c: char| match c {
+        c if DIGIT.has(c) => key.push(b'0'),
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' => {}
+        c if !c.is_ascii() && mark(c, false).is_some() => {}
+        c => key.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    };
+    lower.chars().flat_map(char::to_lowercase).for_each(&mut push);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faithful() -> NormaliseOptions {
+        NormaliseOptions { faithful: true, ..Default::default() }
+    }
+
+    /// `normalize` and `normalize_for_dedup` of cc_net over texts written for this project: `tests/reference/filters_ccnet.py`.
+    #[test]
+    fn all_texts_are_normalised_as_in_cc_net() {
+        let cases = include_str!("../../../../tests/data/fixtures/filters/ccnet.jsonl");
+        assert!(cases.lines().count() > 60);
+        for case in cases.lines() {
+            let case: serde_json::Value = serde_json::from_str(case).unwrap();
+            let of = |key: &str| case[key].as_str().unwrap().to_string();
+            let text = of("text");
+            let run = |accents, numbers, punctuation| normalise(&text, &NormaliseOptions { accents, numbers, punctuation, ..faithful() });
+            assert_eq!(run(true, true, Marks::Replace), of("normalised"), "{text:?}");
+            assert_eq!(run(true, false, Marks::Replace), of("digits"), "{text:?}");
+            assert_eq!(run(false, true, Marks::Delete), of("key"), "{text:?}");
+            assert_eq!(run(false, true, Marks::Keep), of("kept"), "{text:?}");
+            assert_eq!(line_key(&text), of("key"), "{text:?}");
+        }
+    }
+
+    /// A slip of cc_net's table: the full-width one stands among the quotes.
+    #[test]
+    fn a_full_width_one_is_a_quote_only_when_that_is_asked_for() {
+        let digits = |faithful| NormaliseOptions { numbers: false, faithful, ..Default::default() };
+        assert_eq!(normalise("x１２", &digits(true)), "x\"２");
+        assert_eq!(normalise("x１２", &digits(false)), "x１２");
+        assert_eq!(normalise("x１２", &faithful()), "x00");
+        assert_eq!(line_key("x１"), "x0");
+    }
+
+    #[test]
+    fn words_at_line_breaks_are_glued_only_when_that_is_asked_for() {
+        assert_eq!(normalise("End 2020.\nsecond\tpart\n", &faithful()), "end 0000.secondpart");
+        assert_eq!(normalise("End 2020.\nsecond\tpart\n", &Default::default()), "end 0000. second part");
+        assert_eq!(normalise("É 2020.\nsecond\n", &Default::default()), "e 0000. second");
+    }
+
+    #[test]
+    fn what_is_decomposed_is_composed_again() {
+        assert_eq!(normalise("한 Å", &Default::default()), "한 a");
+        assert_eq!(normalise("한", &faithful()), "한".nfd().collect::<String>());
+    }
+
+    #[test]
+    fn keys_are_borrowed_where_they_are_the_line() {
+        assert!(matches!(line_key("  plain line, 000\n"), Cow::Borrowed("plain line, 000")));
+        assert_eq!(line_key(" A 12 “b”\u{ad}…\x07\tc"), "a 00 b\u{ad}c");
+        assert_eq!(line_key(" \u{a0}…\x01"), "");
+    }
+}
