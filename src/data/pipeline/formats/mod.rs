@@ -1,14 +1,16 @@
 //! Files and documents: what they hold, read one by one in bounded memory.
 //!
 //! ```text
-//! paths ─ expand ─► Input ─ open ─► Unpacked ─ text | jsonl | tar | warc | wikipedia | stack_exchange ─► Read::{Document, Damage}
-//!                                          └ parquet ──────────────────────────────────────────────────┘
+//! paths ─ expand ─► Input ─ open ─► Reads ─► Read::{Document, Damage}
+//!                     │               ▲
+//!                     └─ packed ─► text, jsonl, parquet, tar, arxiv, warc, wikipedia, stack_exchange
 //! Document ─ write ─► .jsonl, .jsonl.gz, .jsonl.zst
 //! ```
 //!
 //! What a file holds may be wrong in every way: it is told as [`Damage`], and what is whole around it is still read. Nothing is
 //! held that is longer than [`Limits`] allow.
 
+mod arxiv;
 mod fault;
 mod gzip;
 mod input;
@@ -114,6 +116,9 @@ pub enum Format {
         #[serde(default)]
         endings: Vec<String>,
     },
+    /// Bulk source files of arXiv (`arXiv_src_2101_001.tar`): papers, the files of each as an object of paths and texts in
+    /// `meta.files`.
+    Arxiv {},
     /// Web archives (WARC 1.0, 1.1) and the text in them (WET): pages as HTML, conversions as text.
     Warc {},
     /// Dumps of Wikipedia and other wikis of MediaWiki: articles as wikitext.
@@ -151,6 +156,7 @@ impl Format {
         Some(match ending {
             "jsonl" | "ndjson" => Self::Jsonl { text: text_field(), id: id_field() },
             "parquet" => Self::Parquet { text: text_field(), id: id_field(), columns: None },
+            "tar" if stem.starts_with("arxiv_src") => Self::Arxiv {},
             "tar" => Self::Tar { endings: Vec::new() },
             "warc" | "wet" => Self::Warc {},
             _ if dump && name.contains(".xml") => Self::Wikipedia {},
@@ -168,6 +174,7 @@ impl Format {
             Self::Jsonl { .. } => "jsonl",
             Self::Parquet { .. } => "parquet",
             Self::Tar { .. } => "tar",
+            Self::Arxiv {} => "arxiv",
             Self::Warc {} => "warc",
             Self::Wikipedia {} => "wikipedia",
             Self::StackExchange { .. } => "stack_exchange",
@@ -216,6 +223,7 @@ pub fn open(input: &Input, format: &Format, limits: &Limits) -> Result<Reads> {
             return Err(crate::settings::Error::input(input.path.display(), "this build of ablate does not read Parquet", help));
         }
         Format::Tar { endings } => Box::new(tar::Tar::open(origin, endings, limits)?),
+        Format::Arxiv {} => Box::new(arxiv::Arxiv::open(origin, limits)?),
         Format::Warc {} => Box::new(warc::Warc::open(origin, limits)?),
         Format::Wikipedia {} => Box::new(wikipedia::Wikipedia::open(origin, limits)?),
         Format::StackExchange { site } => Box::new(stack_exchange::StackExchange::open(origin, site.as_deref(), limits)?),

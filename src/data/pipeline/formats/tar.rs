@@ -17,14 +17,12 @@ const BLOCK: usize = 512;
 /// Most bytes of a long name or of extended attributes.
 const NAME: u64 = 1 << 20;
 
-/// The regular members of a `.tar`, packed or not, each a document.
-pub(super) struct Tar {
-    origin: Origin,
-    endings: Vec<String>,
+/// The regular members of an archive.
+pub(super) struct Members<R> {
+    content: R,
     limit: u64,
-    content: BufReader<Unpacked>,
     /// Regular members so far.
-    number: u64,
+    pub number: u64,
     /// Whether the last block was no header, which is told once.
     lost: bool,
     /// What the next header is preceded by.
@@ -40,41 +38,53 @@ struct Extended {
     size: Option<u64>,
 }
 
-enum Member {
-    End,
-    Skipped,
-    Read(Option<Read>),
+/// A regular member that holds something.
+pub(super) struct Member {
+    pub path: String,
+    /// Its content, or its length if that is above the limit.
+    pub content: Result<Vec<u8>, u64>,
 }
 
-impl Tar {
-    pub fn open(origin: Origin, endings: &[String], limits: &Limits) -> Result<Self> {
-        let content = BufReader::new(packed::open(&origin.path, limits)?);
-        let endings = endings.iter().map(|ending| ending.trim_start_matches('.').to_ascii_lowercase()).collect();
-        let (limit, extended) = (limits.document_bytes, Extended::default());
-        Ok(Self { origin, endings, limit, content, number: 0, lost: false, extended, padding: 0 })
+/// What comes next in an archive.
+enum Next {
+    End,
+    Nothing,
+    Member(Member),
+}
+
+impl<R: io::Read> Members<R> {
+    /// Members of at most `limit` bytes.
+    pub fn new(content: R, limit: u64) -> Self {
+        Self { content, limit, number: 0, lost: false, extended: Extended::default(), padding: 0 }
     }
 
-    fn member(&mut self) -> io::Result<Member> {
+    /// The next member of which `wanted` says so by its path.
+    pub fn next(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Option<Member>> {
+        loop {
+            match self.step(&wanted)? {
+                Next::End => return Ok(None),
+                Next::Nothing => {}
+                Next::Member(member) => return Ok(Some(member)),
+            }
+        }
+    }
+
+    fn step(&mut self, wanted: impl Fn(&str) -> bool) -> io::Result<Next> {
         let padding = std::mem::take(&mut self.padding);
         self.skip_rest(padding)?;
         let mut block = [0; BLOCK];
         let read = fill(&mut self.content, &mut block)?;
         if read == 0 {
-            return Ok(Member::End);
+            return Ok(Next::End);
         } else if read < BLOCK {
             return Err(Broken::new("truncated", "the archive ends within a header").into_io());
         } else if block.iter().all(|&byte| byte == 0) {
-            return Ok(Member::Skipped);
+            return Ok(Next::Nothing);
         }
-        let header = Header::from_byte_slice(&block);
-        let sum: u64 = block.iter().map(|&byte| u64::from(byte)).sum();
-        let told: u64 = block[148..156].iter().map(|&byte| u64::from(byte)).sum();
-        let whole = header.cksum().is_ok_and(|cksum| u64::from(cksum) == sum - told + 8 * u64::from(b' '));
-        let Some(size) = header.entry_size().ok().filter(|_| whole) else {
-            let first = !std::mem::replace(&mut self.lost, true);
-            return match first {
-                true => Err(Broken::new("tar", "no header of a member where one must be: going on at the next one").into_io()),
-                false => Ok(Member::Skipped),
+        let Some((header, size)) = valid(&block) else {
+            return match std::mem::replace(&mut self.lost, true) {
+                false => Err(Broken::new("tar", "no header of a member where one must be: going on at the next one").into_io()),
+                true => Ok(Next::Nothing),
             };
         };
         self.lost = false;
@@ -93,29 +103,26 @@ impl Tar {
                 let extended = std::mem::take(&mut self.extended);
                 let size = extended.size.unwrap_or(size);
                 let path = extended.path.unwrap_or_else(|| header.path_bytes().into_owned());
-                if matches!(kind, EntryType::Regular | EntryType::Continuous) || kind.as_byte() == 0 {
-                    return self.regular(&path, size).map(Member::Read);
+                if matches!(kind, EntryType::Regular | EntryType::Continuous) {
+                    return self.regular(&path, size, wanted);
                 }
                 self.skip(size)?;
             }
         }
-        Ok(Member::Skipped)
+        Ok(Next::Nothing)
     }
 
-    fn regular(&mut self, path: &[u8], size: u64) -> io::Result<Option<Read>> {
+    fn regular(&mut self, path: &[u8], size: u64, wanted: impl Fn(&str) -> bool) -> io::Result<Next> {
         self.number += 1;
         let path = String::from_utf8_lossy(path);
         let path = path.strip_prefix("./").unwrap_or(&path).to_string();
-        let ending = Path::new(&path).extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if size == 0 || !(self.endings.is_empty() || self.endings.contains(&ending)) {
+        if size == 0 || !wanted(&path) {
             self.skip(size)?;
-            return Ok(None);
+            return Ok(Next::Nothing);
         }
         if size > self.limit {
-            let message = format!("{}, more than {}, the limit that `document_bytes` sets", bytes(size), bytes(self.limit));
-            let found = self.damage("too_long", &path, message);
             self.skip(size)?;
-            return Ok(found);
+            return Ok(Next::Member(Member { path, content: Err(size) }));
         }
         let mut raw = Vec::new();
         self.content.by_ref().take(size).read_to_end(&mut raw)?;
@@ -123,18 +130,7 @@ impl Tar {
             return Err(Broken::new("truncated", format!("the archive ends within {path}")).into_io());
         }
         self.pad(size);
-        match text(raw) {
-            Ok(text) => {
-                let mut document = Document::new(self.origin.id(self.number), text);
-                document.meta.insert("path".into(), path.into());
-                Ok(Some(Read::Document(document)))
-            }
-            Err((rule, message)) => Ok(self.damage(rule, &path, message)),
-        }
-    }
-
-    fn damage(&self, rule: &'static str, member: &str, message: String) -> Option<Read> {
-        Some(Read::Damage(self.origin.damage(rule, &format!("member {member}"), message)))
+        Ok(Next::Member(Member { path, content: Ok(raw) }))
     }
 
     /// The content of a member that describes the next one.
@@ -166,17 +162,19 @@ impl Tar {
     }
 }
 
-impl Source for Tar {
-    fn next(&mut self) -> Result<Option<Read>> {
-        loop {
-            match self.member() {
-                Ok(Member::End) => return Ok(None),
-                Ok(Member::Read(Some(read))) => return Ok(Some(read)),
-                Ok(Member::Read(None) | Member::Skipped) => {}
-                Err(error) => return self.origin.faulty(error, &format!("after {} members", self.number)),
-            }
-        }
-    }
+/// The header that a block is, and the size it tells, if the checksum agrees.
+fn valid(block: &[u8; BLOCK]) -> Option<(&Header, u64)> {
+    let header = Header::from_byte_slice(block);
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+    // The checksum's own eight bytes count as spaces.
+    let expected = sum(block) - sum(&block[148..156]) + 8 * u64::from(b' ');
+    header.cksum().ok().filter(|&told| u64::from(told) == expected)?;
+    Some((header, header.entry_size().ok()?))
+}
+
+/// Whether an archive begins here.
+pub(super) fn is_tar(content: &[u8]) -> bool {
+    content.first_chunk().is_some_and(|block| valid(block).is_some())
 }
 
 /// Reads until the block is full or the file ends.
@@ -205,5 +203,55 @@ fn attributes_of(mut records: &[u8], extended: &mut Extended) {
             extended.size = std::str::from_utf8(size).ok().and_then(|digits| digits.parse().ok());
         }
         records = &records[length..];
+    }
+}
+
+/// The ending of a path in lower case.
+pub(super) fn ending(path: &str) -> String {
+    Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The regular members of a `.tar`, packed or not, each a document.
+pub(super) struct Tar {
+    origin: Origin,
+    endings: Vec<String>,
+    limit: u64,
+    members: Members<BufReader<Unpacked>>,
+}
+
+impl Tar {
+    /// Members with other `endings` are passed over, unless there are none.
+    pub fn open(origin: Origin, endings: &[String], limits: &Limits) -> Result<Self> {
+        let content = BufReader::new(packed::open(&origin.path, limits)?);
+        let endings = endings.iter().map(|ending| ending.trim_start_matches('.').to_ascii_lowercase()).collect();
+        let limit = limits.document_bytes;
+        Ok(Self { origin, endings, limit, members: Members::new(content, limit) })
+    }
+}
+
+impl Source for Tar {
+    fn next(&mut self) -> Result<Option<Read>> {
+        let endings = &self.endings;
+        let member = match self.members.next(|path| endings.is_empty() || endings.contains(&ending(path))) {
+            Ok(Some(member)) => member,
+            Ok(None) => return Ok(None),
+            Err(error) => return self.origin.faulty(error, &format!("after {} members", self.members.number)),
+        };
+        let place = format!("member {}", member.path);
+        let raw = match member.content {
+            Ok(raw) => raw,
+            Err(size) => {
+                let message = format!("{}, more than {}, the limit that `document_bytes` sets", bytes(size), bytes(self.limit));
+                return self.origin.damaged("too_long", &place, message);
+            }
+        };
+        match text(raw) {
+            Ok(text) => {
+                let mut document = Document::new(self.origin.id(self.members.number), text);
+                document.meta.insert("path".into(), member.path.into());
+                Ok(Some(Read::Document(document)))
+            }
+            Err((rule, message)) => self.origin.damaged(rule, &place, message),
+        }
     }
 }

@@ -80,3 +80,40 @@ fn broken_archives_are_told() {
     let found = folder.read("a.tar", [huge.as_bytes(), whole.as_slice()].concat(), &ALL, &Limits::default());
     assert!(found.rules().contains(&"too_long") || found.rules() == ["truncated"], "{:?}", found.damage);
 }
+
+#[test]
+fn papers_of_arxiv_have_their_files() {
+    let tar = |files: &[(&str, &[u8])]| {
+        let mut tar = Builder::new(Vec::new());
+        files.iter().for_each(|(path, content)| tar.append(&header(path, EntryType::Regular, content.len()), *content).unwrap());
+        tar.into_inner().unwrap()
+    };
+    let several = tar(&[
+        ("main.tex", b"\\input{sec/one}"),
+        ("./sec/one.tex", b"na\xEFve"),
+        ("fig.eps", b"%!PS"),
+        ("old.tex", b"a\0b"),
+        ("00README.XXX", b"x"),
+    ]);
+    let bomb = gzip(&vec![b' '; 3 << 20]);
+    let outer = tar(&[
+        ("2101/2101.00001.gz", &gzip(&several)),
+        ("2101/2101.00002.pdf", b"%PDF\0"),
+        ("2101/2101.00003.gz", &gzip("\u{FEFF}one é".as_bytes())),
+        ("2101/2101.00004.gz", &gzip(b"cut off")[..12]),
+        ("2101/2101.00005.gz", &bomb),
+        ("2101/2101.00006.gz", &gzip(&several[..1000])),
+        ("2101/2101.00007.gz", &gzip(b"%PDF\0")),
+        ("2101/hep-th9901001.gz", &gzip(b"last")),
+    ]);
+    let folder = Folder::new();
+    let limits = Limits { document_bytes: 1 << 20, ..Limits::default() };
+    let found = folder.read("arXiv_src_2101_001.tar", outer, &Format::Arxiv {}, &limits);
+    let files: Vec<String> = found.documents.iter().map(|document| document.meta["files"].to_string()).collect();
+    let expected =
+        [r#"{"main.tex":"\\input{sec/one}","sec/one.tex":"naïve"}"#, r#"{"2101.00003.tex":"one é"}"#, r#"{"hep-th9901001.tex":"last"}"#];
+    assert_eq!(files, expected);
+    assert_eq!(found.rules(), ["corrupt", "too_long", "tar"]);
+    assert_eq!(found.documents[1].meta("paper"), Some("2101.00003"));
+    assert_eq!(found.ids()[1], "arXiv_src_2101_001.tar#3");
+}

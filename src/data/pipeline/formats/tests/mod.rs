@@ -109,6 +109,7 @@ fn formats_are_told_by_name() {
         ("b.tar", Some("tar")),
         ("b.tar.bz2", Some("tar")),
         ("b.TGZ", Some("tar")),
+        ("arXiv_src_2101_001.tar", Some("arxiv")),
         ("CC-MAIN-2026-00001.warc.gz", Some("warc")),
         ("CC-MAIN-2026-00001.warc.wet.gz", Some("warc")),
         ("enwiki-20260101-pages-articles.xml.bz2", Some("wikipedia")),
