@@ -1,5 +1,6 @@
 //! HTML → text.
 
+mod attributes;
 mod elements;
 mod readable;
 #[cfg(test)]
@@ -7,6 +8,7 @@ mod tests;
 mod text;
 mod tokens;
 mod walk;
+mod writer;
 
 use crate::data::pipeline::{Counts, Document, Rules, Verdict};
 use schemars::JsonSchema;

@@ -1,8 +1,9 @@
 //! The main content of a page, by Readability's rules.
 
 use super::{
+    attributes::Attributes,
     elements::{BREAK, Element, LOOSE, OTHER, PRE, VOID},
-    tokens::{Attributes, Tag},
+    tokens::Tag,
     walk::{Sink, walk},
 };
 use dom_smoothie::{Config, Readability};

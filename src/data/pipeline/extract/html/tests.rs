@@ -206,7 +206,7 @@ fn hostile_pages_take_linear_time_and_room() {
         let start = Instant::now();
         let text = lines(&page);
         assert!(text.len() <= 2 * page.len() + 100, "{name}");
-        assert!(start.elapsed().as_secs_f64() < 5.0, "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
     }
     // A hundred thousand open elements.
     let deep = "<div>".repeat(100_000) + "text" + &"</div>".repeat(100_000);

@@ -1,20 +1,11 @@
 //! The visible text of a page by lines.
 
 use super::{
-    super::entities,
     elements::{BLOCK, BREAK, CELL, Element, ITEM, PRE, TITLE},
     tokens::Tag,
     walk::{Sink, walk},
+    writer::{Due, Writer},
 };
-
-/// What is due before the next visible character.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Due {
-    Nothing,
-    Space,
-    Cell,
-    Line,
-}
 
 /// The text of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,134 +30,6 @@ pub fn text(html: &str, bullets: bool) -> Text {
     let mut text = writer.out;
     text.truncate(text.trim_end().len());
     Text { text, title: writer.title }
-}
-
-struct Writer {
-    out: String,
-    due: Due,
-    /// How many preformatted elements are open.
-    pre: usize,
-    /// The next byte is the first in a `<pre>`.
-    pre_start: bool,
-    bullets: bool,
-    /// The next visible character is the first of an item.
-    item: bool,
-    title: String,
-    title_start: Option<usize>,
-}
-
-impl Default for Writer {
-    fn default() -> Self {
-        Self {
-            out: String::new(),
-            due: Due::Nothing,
-            pre: 0,
-            pre_start: false,
-            bullets: false,
-            item: false,
-            title: String::new(),
-            title_start: None,
-        }
-    }
-}
-
-impl Writer {
-    fn due(&mut self, due: Due) {
-        self.due = self.due.max(due);
-    }
-
-    /// Writes what is due.
-    fn flush(&mut self) {
-        let line_start = self.out.is_empty() || self.out.ends_with('\n');
-        match self.due {
-            Due::Space if !line_start => self.out.push(' '),
-            Due::Cell if !line_start => self.out.push('\t'),
-            Due::Line => {
-                self.out.truncate(self.out.trim_end().len());
-                if !self.out.is_empty() {
-                    self.out.push('\n');
-                }
-            }
-            _ => {}
-        }
-        self.due = Due::Nothing;
-        if std::mem::take(&mut self.item) && self.bullets {
-            self.out.push_str("- ");
-        }
-    }
-
-    fn preformatted(&mut self, text: &str) {
-        let text = if std::mem::take(&mut self.pre_start) {
-            text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(text)
-        } else {
-            text
-        };
-        if text.is_empty() {
-            return;
-        }
-        self.flush();
-        let mut lines = text.split("\r\n");
-        entities::decode(lines.next().unwrap_or(""), &mut self.out);
-        for line in lines {
-            self.out.push('\n');
-            entities::decode(line, &mut self.out);
-        }
-    }
-
-    fn collapsed(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            // A run of bytes that are copied: single spaces inside of it too.
-            let start = at;
-            while let Some(byte) = bytes.get(at) {
-                match CLASS[usize::from(*byte)] {
-                    Class::Copied => at += 1,
-                    Class::Space
-                        if *byte == b' '
-                            && at > start
-                            && bytes.get(at + 1).is_some_and(|next| CLASS[usize::from(*next)] == Class::Copied) =>
-                    {
-                        at += 2;
-                    }
-                    Class::Latin if bytes.get(at + 1) != Some(&0xa0) => at += 1,
-                    _ => break,
-                }
-            }
-            if at > start {
-                if self.due != Due::Nothing || self.item {
-                    self.flush();
-                }
-                self.out.push_str(&text[start..at]);
-            }
-            match bytes.get(at) {
-                None => {}
-                Some(b'&') => at += self.reference(&text[at..]),
-                // The no-break space.
-                Some(0xc2) => {
-                    self.due(Due::Space);
-                    at += 2;
-                }
-                Some(_) => {
-                    self.due(Due::Space);
-                    at += 1;
-                }
-            }
-        }
-    }
-
-    fn reference(&mut self, text: &str) -> usize {
-        let (length, characters) = entities::reference(text).unwrap_or((1, [Some('&'), None]));
-        for character in characters.into_iter().flatten() {
-            if matches!(character, '\u{a0}' | ' ' | '\n' | '\t' | '\r') {
-                self.due(Due::Space);
-            } else {
-                self.flush();
-                self.out.push(character);
-            }
-        }
-        length
-    }
 }
 
 impl Sink for Writer {
@@ -213,24 +76,3 @@ impl Sink for Writer {
         if self.pre > 0 { self.preformatted(text) } else { self.collapsed(text) }
     }
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Copied,
-    Space,
-    Reference,
-    /// First byte of what may be a no-break space.
-    Latin,
-}
-
-static CLASS: [Class; 256] = {
-    let mut class = [Class::Copied; 256];
-    class[b' ' as usize] = Class::Space;
-    class[b'\n' as usize] = Class::Space;
-    class[b'\t' as usize] = Class::Space;
-    class[b'\r' as usize] = Class::Space;
-    class[0x0c] = Class::Space;
-    class[b'&' as usize] = Class::Reference;
-    class[0xc2] = Class::Latin;
-    class
-};

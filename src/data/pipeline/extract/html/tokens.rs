@@ -2,6 +2,7 @@
 
 use super::{
     super::find::EndTags,
+    attributes::{Attributes, hides},
     elements::{Element, PLAIN, RAW},
 };
 use memchr::{memchr, memchr_iter};
@@ -82,13 +83,13 @@ impl<'a> Tokens<'a> {
                 let name = name_end(bytes, at + 1);
                 let element = Element::named(&bytes[at + 1..name]);
                 let mut hidden = false;
-                let mut attributes = Attributes { text: self.html, at: name, closed: false };
+                let mut attributes = Attributes::at(self.html, name);
                 for (name, value) in attributes.by_ref() {
                     hidden |= hides(name, value);
                 }
-                self.at = attributes.at;
+                self.at = attributes.behind();
                 self.inside = element.is(RAW | PLAIN).then_some(element);
-                Some(Some(Token::Open(Tag { element, attributes: &self.html[name..self.at], closed: attributes.closed, hidden })))
+                Some(Some(Token::Open(Tag { element, attributes: &self.html[name..self.at], closed: attributes.closed(), hidden })))
             }
             _ => None,
         }
@@ -148,76 +149,4 @@ fn comment(bytes: &[u8], at: usize) -> usize {
         inside.ends_with(b"--") || inside.ends_with(b"--!")
     });
     closed.map_or(bytes.len(), |end| body + end + 1)
-}
-
-/// Attributes of a tag up to its end, wherever quotes end.
-pub(super) struct Attributes<'a> {
-    text: &'a str,
-    /// Behind what was read; behind the `>` at the end.
-    at: usize,
-    closed: bool,
-}
-
-impl<'a> Attributes<'a> {
-    /// Of a start tag.
-    pub(super) fn of(tag: &Tag<'a>) -> Self {
-        Self { text: tag.attributes, at: 0, closed: false }
-    }
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.text.as_bytes();
-        let mut at = self.at;
-        loop {
-            match bytes.get(at) {
-                Some(b'/') => self.closed = true,
-                Some(byte) if byte.is_ascii_whitespace() => {}
-                Some(b'>') => {
-                    self.at = at + 1;
-                    return None;
-                }
-                None => {
-                    self.at = at;
-                    return None;
-                }
-                Some(_) => break,
-            }
-            at += 1;
-        }
-        self.closed = false;
-        let run =
-            |at: usize, stop: fn(u8) -> bool| bytes[at..].iter().position(|byte| stop(*byte)).map_or(bytes.len(), |offset| at + offset);
-        let name_end = run(at + 1, |byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'='));
-        let name = self.text.get(at..name_end).unwrap_or("");
-        at = run(name_end, |byte| !byte.is_ascii_whitespace());
-        if bytes.get(at) != Some(&b'=') {
-            self.at = name_end;
-            return Some((name, ""));
-        }
-        at = run(at + 1, |byte| !byte.is_ascii_whitespace());
-        let quoted = match bytes.get(at) {
-            // Without a second quote in the page the first is a part of the value.
-            Some(quote @ (b'"' | b'\'')) => memchr(*quote, &bytes[at + 1..]).map(|offset| (at + 1, at + 1 + offset)),
-            _ => None,
-        };
-        let (start, end) = quoted.unwrap_or_else(|| (at, run(at, |byte| byte.is_ascii_whitespace() || byte == b'>')));
-        self.at = end + usize::from(quoted.is_some());
-        Some((name, &self.text[start..end]))
-    }
-}
-
-/// Whether an attribute says that its element is not shown.
-fn hides(name: &str, value: &str) -> bool {
-    if name.eq_ignore_ascii_case("hidden") {
-        return !value.eq_ignore_ascii_case("until-found");
-    }
-    name.eq_ignore_ascii_case("style")
-        && value.split(';').filter_map(|declaration| declaration.split_once(':')).any(|(property, value)| {
-            let value = value.split('!').next().unwrap_or("").trim();
-            let is = |name: &str, set: &str| property.trim().eq_ignore_ascii_case(name) && value.eq_ignore_ascii_case(set);
-            is("display", "none") || is("visibility", "hidden")
-        })
 }

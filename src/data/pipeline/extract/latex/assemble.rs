@@ -2,11 +2,13 @@
 
 use super::{
     comments,
+    paths::{folder, normal, path},
     sections::body,
-    tokens::{Verbatim, argument, brackets, control, controls, skip_blanks},
+    tokens::{argument, brackets, control, controls, skip_blanks},
+    verbatim::Verbatim,
 };
 use crate::data::pipeline::Counts;
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use std::collections::{HashMap, HashSet};
 
 /// Files inside of each other at most.
@@ -175,38 +177,4 @@ impl Assembler<'_> {
             self.paths.get(format!("{path}.tex").as_str()).or_else(|| self.paths.get(path.as_str())).copied()
         })
     }
-}
-
-/// The path at `at`, in braces or (for plain TeX's `\input`) up to the next blank, and what is behind it.
-fn path(text: &str, at: usize, bare: bool) -> Option<(&str, usize)> {
-    if let Some(path) = argument(text, at) {
-        let brace = at + memmem::find(&text.as_bytes()[at..], b"}")?;
-        return Some((path, brace + 1));
-    }
-    let start = skip_blanks(text, at);
-    if !bare || start == at {
-        return None;
-    }
-    let length =
-        text.as_bytes()[start..].iter().take(200).take_while(|byte| !byte.is_ascii_whitespace() && !b"\\{}%".contains(byte)).count();
-    (length > 0).then(|| (&text[start..start + length], start + length))
-}
-
-fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// A path without `.`, `..` and doubled slashes.
-fn normal(path: &str) -> String {
-    let mut parts = Vec::new();
-    for part in path.split(['/', '\\']) {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }

@@ -1,6 +1,9 @@
 //! Comments out of LaTeX.
 
-use super::tokens::{Verbatim, argument, control, control_with_at, ends_in_word, skip_blanks};
+use super::{
+    tokens::{argument, control, control_with_at, ends_in_word, skip_blanks},
+    verbatim::Verbatim,
+};
 use crate::data::pipeline::Counts;
 use memchr::{memchr, memchr2};
 

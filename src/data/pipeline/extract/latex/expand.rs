@@ -2,24 +2,18 @@
 
 use super::{
     Latex,
-    definitions::{Definition, Macro, defines, parse},
-    tokens::{Groups, Verbatim, brackets, control, control_with_at, ends_in_word, group, push},
+    definitions::{defines, parse},
+    frames::Frames,
+    macros::Macro,
+    table::Table,
+    tokens::{control, control_with_at, ends_in_word, push},
 };
 use crate::data::pipeline::Counts;
 use memchr::memchr;
-use std::{
-    borrow::Cow,
-    cell::OnceCell,
-    collections::{HashMap, HashSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
-/// Macros that are looked through for a cycle at a definition.
-const REACH: usize = 300;
 /// What an expansion costs beside its text, in bytes of the budget; so macros that give nothing cost something.
 const COST: usize = 16;
-/// In texts up to this length the end of a group is searched; in longer ones all ends are found at once.
-const SHORT: usize = 256;
 
 /// Expands the author's macros in order of the text, and takes their definitions out.
 ///
@@ -32,8 +26,8 @@ const SHORT: usize = 256;
 /// - from where expansions have added [`Latex::max_growth`] times the length of the text (`latex.growth`).
 pub(super) fn expand(text: &str, rules: &Latex, counts: &mut Counts) -> String {
     let mut engine = Engine {
-        macros: HashMap::new(),
-        frames: vec![Frame::new(Cow::Borrowed(text))],
+        macros: Table::new(),
+        frames: Frames::of(text),
         out: String::with_capacity(text.len() + text.len() / 8),
         budget: text.len().saturating_mul(rules.max_growth).saturating_add(1 << 16),
         max_depth: rules.max_depth,
@@ -43,38 +37,9 @@ pub(super) fn expand(text: &str, rules: &Latex, counts: &mut Counts) -> String {
     engine.out
 }
 
-/// A text that is being read: the paper, or an expansion.
-struct Frame<'a> {
-    text: Cow<'a, str>,
-    at: usize,
-    /// Groups of a long text, once they are asked for.
-    groups: OnceCell<Groups>,
-    verbatim: Verbatim,
-}
-
-impl<'a> Frame<'a> {
-    fn new(text: Cow<'a, str>) -> Self {
-        Self { text, at: 0, groups: OnceCell::new(), verbatim: Verbatim::default() }
-    }
-
-    fn group_end(&self, at: usize) -> Option<usize> {
-        if self.text.len() <= SHORT { group(&self.text, at) } else { self.groups.get_or_init(|| Groups::of(&self.text)).end(at) }
-    }
-
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.text.as_bytes().get(at).copied()
-    }
-}
-
-/// A macro, or that a name has a meaning which is not known.
-struct Entry {
-    value: Option<Rc<Macro>>,
-    cyclic: bool,
-}
-
 struct Engine<'a, 'b> {
-    macros: HashMap<String, Entry>,
-    frames: Vec<Frame<'a>>,
+    macros: Table,
+    frames: Frames<'a>,
     out: String,
     /// Bytes that expansions may still add.
     budget: usize,
@@ -88,7 +53,8 @@ impl Engine<'_, '_> {
         let Some(frame) = self.frames.last_mut() else { return false };
         let Some(offset) = memchr(b'\\', &frame.text.as_bytes()[frame.at..]) else {
             self.out.push_str(&frame.text[frame.at..]);
-            self.pop();
+            self.frames.pop();
+            self.part_word();
             return true;
         };
         let place = frame.at + offset;
@@ -106,30 +72,50 @@ impl Engine<'_, '_> {
                 frame.at = end;
                 self.counts.add("latex.definitions", end - place);
                 if let Some(definition) = definition {
-                    self.define(definition);
+                    self.macros.define(definition);
                 }
                 self.close_line();
                 return true;
             }
         }
         // `@` is a letter in names that were defined with it.
-        let with_at =
-            if frame.byte(end) == Some(b'@') || frame.byte(place + 1) == Some(b'@') { control_with_at(&frame.text, place) } else { end };
-        let known = [with_at, end].into_iter().find(|end| self.macros.contains_key(&frame.text[place + 1..*end]));
+        let at = frame.byte(end) == Some(b'@') || frame.byte(place + 1) == Some(b'@');
+        let with_at = if at { Some(control_with_at(&frame.text, place)) } else { None };
+        let known = with_at.into_iter().chain([end]).find_map(|end| Some((self.macros.get(&frame.text[place + 1..end])?, end)));
         match known {
-            Some(end) => self.use_macro(place, end),
             None => {
                 self.out.push_str(&frame.text[place..end]);
                 frame.at = end;
+            }
+            Some((entry, end)) => {
+                frame.at = end;
+                let reason = match &entry.value {
+                    None => "latex.delimited_macros",
+                    Some(_) if entry.cyclic => "latex.cyclic_macros",
+                    Some(_) if self.frames.depth() > self.max_depth => "latex.deep_macros",
+                    Some(value) => {
+                        let value = Rc::clone(value);
+                        self.use_macro(&value, place, end);
+                        return true;
+                    }
+                };
+                self.counts.add(reason, 0);
+                self.copy_name(place, end);
             }
         }
         true
     }
 
-    fn pop(&mut self) {
-        self.frames.pop();
-        let next = self.frames.last().and_then(|frame| frame.byte(frame.at));
-        if next.is_some_and(|next| next.is_ascii_alphabetic()) && ends_in_word(&self.out) {
+    /// Writes the name of a macro as it is.
+    fn copy_name(&mut self, place: usize, end: usize) {
+        if let Some(frame) = self.frames.last() {
+            self.out.push_str(&frame.text[place..end]);
+        }
+    }
+
+    /// Keeps a control word at the end of the output from taking letters of what is read next.
+    fn part_word(&mut self) {
+        if self.frames.next().is_some_and(|next| next.is_ascii_alphabetic()) && ends_in_word(&self.out) {
             self.out.push(' ');
         }
     }
@@ -145,100 +131,42 @@ impl Engine<'_, '_> {
         }
     }
 
-    fn define(&mut self, definition: Definition) {
-        let (name, value) = match definition {
-            Definition::Provide(name, _) if self.macros.contains_key(&name) => return,
-            Definition::Macro(name, value) | Definition::Provide(name, value) => (name, Some(Rc::new(value))),
-            Definition::Let(name, other) => {
-                if name == other {
+    /// Expands the macro whose name is at `place..end` of the last text, which is read up to there.
+    fn use_macro(&mut self, value: &Macro, place: usize, end: usize) {
+        let Some(frame) = self.frames.last() else { return };
+        let name = &frame.text[place..end];
+        let word = name.ends_with(|letter: char| letter.is_ascii_alphabetic());
+        let script = self.out.ends_with(['^', '_']) && !self.out.ends_with("\\_") && !self.out.ends_with("\\^");
+        let (mut arguments, mut spaced) = (Vec::new(), false);
+        if value.parameters > 0 {
+            // The text may be gone when its arguments are read.
+            let name = name.to_string();
+            arguments = match self.frames.arguments(value) {
+                Ok(arguments) => arguments,
+                Err(read) => {
+                    self.counts.add("latex.missing_arguments", 0);
+                    self.out.push_str(&name);
+                    self.out.push_str(&read);
                     return;
                 }
-                let value = match self.macros.get(&other) {
-                    Some(entry) => entry.value.clone(),
-                    None => Some(Rc::new(Macro::command(&other))),
-                };
-                (name, value)
+            };
+            if !self.pay(value, &arguments) {
+                self.out.push_str(&name);
+                for argument in &arguments {
+                    self.out.push('{');
+                    self.out.push_str(argument);
+                    self.out.push('}');
+                }
+                return;
             }
-            Definition::Unknown(name) => (name, None),
-        };
-        let cyclic = value.as_ref().is_some_and(|value| self.reaches(&name, value));
-        self.macros.insert(name, Entry { value, cyclic });
-    }
-
-    /// Whether expanding a body leads to a macro of that name, or through more macros than anyone needs.
-    fn reaches(&self, name: &str, value: &Macro) -> bool {
-        let mut seen = HashSet::new();
-        let known = |other: &&str| *other == name || self.macros.contains_key(*other);
-        let mut waiting: Vec<&str> = value.uses().filter(known).collect();
-        let mut steps = 0;
-        while let Some(next) = waiting.pop() {
-            if next == name || steps > REACH {
-                return true;
+        } else {
+            if !self.pay(value, &arguments) {
+                return self.copy_name(place, end);
             }
-            if let Some(Entry { value: Some(value), cyclic: false }) = self.macros.get(next)
-                && seen.insert(next)
-            {
-                let before = waiting.len();
-                waiting.extend(value.uses().take(REACH).filter(known));
-                steps += waiting.len() - before + 1;
+            if word {
+                spaced = self.frames.skip_behind_name() && value.spaced;
             }
         }
-        false
-    }
-
-    /// Leaves the macro as it is.
-    fn leave(&mut self, place: usize, end: usize, rule: &str) {
-        self.counts.add(rule, 0);
-        if let Some(frame) = self.frames.last_mut() {
-            self.out.push_str(&frame.text[place..end]);
-            frame.at = end;
-        }
-    }
-
-    /// The macro whose name is at `place..end` of the last frame.
-    fn use_macro(&mut self, place: usize, end: usize) {
-        let Some(frame) = self.frames.last() else { return };
-        let depth = self.frames.len();
-        let name = &frame.text[place + 1..end];
-        let Some(entry) = self.macros.get(name) else { return };
-        let Some(value) = &entry.value else { return self.leave(place, end, "latex.delimited_macros") };
-        if entry.cyclic {
-            return self.leave(place, end, "latex.cyclic_macros");
-        }
-        if depth > self.max_depth {
-            return self.leave(place, end, "latex.deep_macros");
-        }
-        let value = Rc::clone(value);
-        let word = name.ends_with(|letter: char| letter.is_ascii_alphabetic());
-        let original = frame.text[place..end].to_string();
-        let script = self.out.ends_with(['^', '_']) && !self.out.ends_with("\\_") && !self.out.ends_with("\\^");
-        if let Some(frame) = self.frames.last_mut() {
-            frame.at = end;
-        }
-        let mut arguments = Vec::new();
-        let mut spaced = false;
-        if value.parameters == 0 {
-            spaced = self.skip_behind_name(word) && value.spaced;
-        } else if let Err(read) = self.arguments(&value, &mut arguments) {
-            self.counts.add("latex.missing_arguments", 0);
-            self.out.push_str(&original);
-            self.out.push_str(&read);
-            return;
-        }
-        let size = value.size(&arguments).saturating_add(COST);
-        if size > self.budget {
-            // From here on all are left as they are, so that the text has one form before and one behind.
-            self.budget = 0;
-            self.counts.add("latex.growth", 0);
-            self.out.push_str(&original);
-            for argument in &arguments {
-                self.out.push('{');
-                self.out.push_str(argument);
-                self.out.push('}');
-            }
-            return;
-        }
-        self.budget -= size;
         self.counts.add("latex.macros", 0);
         let mut expansion = value.expand(&arguments);
         if script && Macro::needs_group(&expansion) {
@@ -247,94 +175,25 @@ impl Engine<'_, '_> {
         if spaced {
             expansion.push(' ');
         }
-        if value.frozen {
+        if value.frozen || !expansion.contains('\\') {
             push(&mut self.out, &expansion);
-            let next = self.frames.last().and_then(|frame| frame.byte(frame.at));
-            if next.is_some_and(|next| next.is_ascii_alphabetic()) && ends_in_word(&self.out) {
+            self.part_word();
+        } else {
+            if expansion.starts_with(|first: char| first.is_ascii_alphabetic()) && ends_in_word(&self.out) {
                 self.out.push(' ');
             }
-            return;
+            self.frames.push(expansion);
         }
-        if expansion.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && ends_in_word(&self.out) {
-            self.out.push(' ');
-        }
-        self.frames.push(Frame::new(Cow::Owned(expansion)));
     }
 
-    /// Behind a macro without arguments: blanks, and an empty group that only ends its name. Whether `\xspace` gives a space.
-    fn skip_behind_name(&mut self, word: bool) -> bool {
-        let Some(frame) = self.frames.last_mut() else { return false };
-        let bytes = frame.text.as_bytes();
-        if !word {
-            return false;
+    /// Takes an expansion from the budget. Where it is too much, all that follow are too: the text has one form before and one behind.
+    fn pay(&mut self, value: &Macro, arguments: &[String]) -> bool {
+        let size = value.size(arguments).saturating_add(COST);
+        let enough = size <= self.budget;
+        self.budget = if enough { self.budget - size } else { 0 };
+        if !enough {
+            self.counts.add("latex.growth", 0);
         }
-        let blanks = |at: usize| bytes[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
-        if bytes[frame.at..].starts_with(b"{}") {
-            frame.at += 2;
-            return false;
-        }
-        let mut at = frame.at + blanks(frame.at);
-        if bytes.get(at) == Some(&b'\n') {
-            let next = at + 1 + blanks(at + 1);
-            // An empty line ends the paragraph.
-            if matches!(bytes.get(next), None | Some(b'\n')) {
-                frame.at = at;
-                return false;
-            }
-            at = next;
-        }
-        frame.at = at;
-        // The exceptions of the package xspace.
-        bytes.get(at).is_some_and(|next| !b"{}~.!,:;?/')-".contains(next) && !bytes[at..].starts_with(b"\\ "))
+        enough
     }
-
-    /// Reads the arguments of a macro; where one is missing, what was read.
-    fn arguments(&mut self, value: &Macro, arguments: &mut Vec<String>) -> Result<(), String> {
-        let mut read = String::new();
-        for index in 0..value.parameters {
-            // An expansion that ends in a macro leaves its arguments to the text around.
-            while self.frames.len() > 1 && self.frames.last().is_some_and(|frame| frame.text[frame.at..].trim_start().is_empty()) {
-                self.frames.pop();
-            }
-            let Some(frame) = self.frames.last_mut() else { return Err(read) };
-            let start = frame.at;
-            let at = start + frame.text.as_bytes()[start..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-            if index == 0
-                && let Some(default) = &value.default
-            {
-                match brackets_at(&frame.text, at) {
-                    Some(end) => {
-                        arguments.push(frame.text[at + 1..end - 1].to_string());
-                        frame.at = end;
-                        read.push_str(&frame.text[start..end]);
-                    }
-                    None => arguments.push(default.clone()),
-                }
-                continue;
-            }
-            let range = match frame.byte(at) {
-                None | Some(b'}') => return Err(read),
-                Some(b'{') => match frame.group_end(at) {
-                    Some(end) => (at + 1, end - 1, end),
-                    None => return Err(read),
-                },
-                Some(b'\\') => {
-                    let end = control(&frame.text, at);
-                    (at, end, end)
-                }
-                Some(_) => {
-                    let end = at + frame.text[at..].chars().next().map_or(0, char::len_utf8);
-                    (at, end, end)
-                }
-            };
-            arguments.push(frame.text[range.0..range.1].to_string());
-            read.push_str(&frame.text[start..range.2]);
-            frame.at = range.2;
-        }
-        Ok(())
-    }
-}
-
-fn brackets_at(text: &str, at: usize) -> Option<usize> {
-    if text.as_bytes().get(at) == Some(&b'[') { brackets(text, at) } else { None }
 }

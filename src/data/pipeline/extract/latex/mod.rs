@@ -4,10 +4,15 @@ mod assemble;
 mod comments;
 mod definitions;
 mod expand;
+mod frames;
+mod macros;
+mod paths;
 mod sections;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod verbatim;
 
 use crate::data::pipeline::{Counts, Document, Rules, Verdict};
 use schemars::JsonSchema;

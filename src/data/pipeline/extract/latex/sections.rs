@@ -50,7 +50,11 @@ pub(super) fn bibliography(text: &str, from: usize, appendix: bool) -> usize {
         let begins = match name {
             "bibliography" => argument(text, end).is_some(),
             "printbibliography" => true,
-            "begin" => matches!(argument(text, end), Some("thebibliography" | "references" | "bibdiv")),
+            "begin" => match argument(text, end) {
+                Some("thebibliography" | "references" | "bibdiv") => true,
+                Some("appendix" | "appendices") => appendix,
+                _ => false,
+            },
             "appendix" => appendix,
             "section" | "chapter" | "subsection" => title(text, end)
                 .and_then(|brace| argument(text, brace))
@@ -58,8 +62,6 @@ pub(super) fn bibliography(text: &str, from: usize, appendix: bool) -> usize {
             _ => false,
         };
         if begins {
-            found = place;
-        } else if name == "begin" && appendix && matches!(argument(text, end), Some("appendix" | "appendices")) {
             found = place;
         }
         found == text.len()
@@ -70,14 +72,10 @@ pub(super) fn bibliography(text: &str, from: usize, appendix: bool) -> usize {
 /// The text without a `\bibliographystyle` at its end.
 pub(super) fn without_style(text: &str) -> &str {
     let text = text.trim_end();
-    match text.rfind("\\bibliographystyle") {
-        Some(place)
-            if argument(text, place + "\\bibliographystyle".len()).is_some()
-                && text[place..].matches('}').count() == 1
-                && text.ends_with('}') =>
-        {
-            text[..place].trim_end()
-        }
+    // It is short: a text is not searched for one that is not at its end.
+    let near = (text.len().saturating_sub(200)..=text.len()).find(|place| text.is_char_boundary(*place)).unwrap_or(0);
+    match text[near..].rfind("\\bibliographystyle").map(|offset| near + offset) {
+        Some(place) if text.ends_with('}') && text[place..].matches('}').count() == 1 => text[..place].trim_end(),
         _ => text,
     }
 }

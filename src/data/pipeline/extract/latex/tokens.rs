@@ -1,95 +1,7 @@
-//! The parts of LaTeX that all steps must agree on: control sequences, groups, and what is verbatim.
+//! The parts of LaTeX that all steps must agree on: control sequences, arguments, groups.
 
-use super::super::find::Next;
-use memchr::{memchr, memchr2, memchr3};
-
-/// Environments whose content is not LaTeX.
-const ENVIRONMENTS: [(&str, &str); 11] = [
-    ("verbatim", "\\end{verbatim}"),
-    ("verbatim*", "\\end{verbatim*}"),
-    ("Verbatim", "\\end{Verbatim}"),
-    ("BVerbatim", "\\end{BVerbatim}"),
-    ("LVerbatim", "\\end{LVerbatim}"),
-    ("lstlisting", "\\end{lstlisting}"),
-    ("minted", "\\end{minted}"),
-    ("alltt", "\\end{alltt}"),
-    ("filecontents", "\\end{filecontents}"),
-    ("filecontents*", "\\end{filecontents*}"),
-    ("comment", "\\end{comment}"),
-];
-
-/// Finds what is verbatim in one text; asked at growing places.
-#[derive(Default)]
-pub(super) struct Verbatim {
-    ends: Vec<(&'static str, Next<'static>)>,
-}
-
-/// A verbatim part.
-pub(super) struct Part {
-    /// Behind it.
-    pub(super) end: usize,
-    /// It is a `comment` environment.
-    pub(super) comment: bool,
-}
-
-impl Verbatim {
-    /// The verbatim part whose control sequence, with the name `name`, ends at `at`.
-    pub(super) fn at(&mut self, text: &str, name: &str, at: usize) -> Option<Part> {
-        let bytes = text.as_bytes();
-        match name {
-            "begin" => {
-                let environment = argument(text, at)?;
-                let &(known, needle) = ENVIRONMENTS.iter().find(|(known, _)| *known == environment)?;
-                let index = match self.ends.iter().position(|(other, _)| *other == known) {
-                    Some(index) => index,
-                    None => {
-                        self.ends.push((known, Next::new(needle)));
-                        self.ends.len() - 1
-                    }
-                };
-                let end = self.ends[index].1.after(text, at)? + needle.len();
-                Some(Part { end, comment: known == "comment" })
-            }
-            "verb" | "lstinline" | "path" => {
-                let mut at = at + usize::from(bytes.get(at) == Some(&b'*'));
-                if name == "lstinline" && bytes.get(at) == Some(&b'[') {
-                    at += memchr2(b']', b'\n', &bytes[at..]).filter(|offset| bytes[at + offset] == b']')? + 1;
-                }
-                let delimiter = *bytes.get(at)?;
-                if delimiter.is_ascii_alphanumeric() || delimiter.is_ascii_whitespace() || !delimiter.is_ascii() {
-                    return None;
-                }
-                let delimiter = if delimiter == b'{' { b'}' } else { delimiter };
-                let offset = memchr2(delimiter, b'\n', &bytes[at + 1..]).filter(|offset| bytes[at + 1 + offset] == delimiter)?;
-                Some(Part { end: at + 1 + offset + 1, comment: false })
-            }
-            // A percent sign in an address begins no comment.
-            "url" | "nolinkurl" | "href" | "burl" => {
-                let open = bytes.get(at) == Some(&b'{');
-                let end = if open { line_group(bytes, at) } else { None };
-                end.map(|end| Part { end, comment: false })
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Behind the group at `at` if it ends in the same line; escapes do not count, as in the argument of `\url`.
-fn line_group(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut depth = 0usize;
-    for (offset, byte) in bytes[at..].iter().enumerate().take(1000) {
-        match byte {
-            // Addresses hardly have groups; what is not closed does not cost more for that.
-            b'{' if depth == 4 => return None,
-            b'{' => depth += 1,
-            b'}' if depth == 1 => return Some(at + offset + 1),
-            b'}' => depth -= 1,
-            b'\n' => return None,
-            _ => {}
-        }
-    }
-    None
-}
+use super::verbatim::Verbatim;
+use memchr::{memchr, memchr3};
 
 /// Behind the control sequence at `at`, which is a backslash: all letters, or one other character.
 pub(super) fn control(text: &str, at: usize) -> usize {
@@ -138,19 +50,25 @@ pub(super) fn group(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Behind the optional argument that begins with the bracket at `at`; brackets in groups do not count.
+///
+/// It is at most a thousand bytes long and has few brackets and groups: what is not closed does not cost more for that.
 pub(super) fn brackets(text: &str, at: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut depth = 0usize;
+    let (mut depth, mut nested) = (0usize, 0);
     let mut at = at + 1;
     let limit = at + 1000;
-    while let Some(byte) = bytes.get(at).filter(|_| at < limit) {
+    while let Some(byte) = bytes.get(at).filter(|_| at < limit && nested < 16) {
         match byte {
             b'\\' => {
                 at = control(text, at);
                 continue;
             }
-            b'{' => depth += 1,
+            b'{' => {
+                depth += 1;
+                nested += 1;
+            }
             b'}' => depth = depth.checked_sub(1)?,
+            b'[' => nested += 1,
             b']' if depth == 0 => return Some(at + 1),
             _ => {}
         }

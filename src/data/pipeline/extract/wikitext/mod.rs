@@ -1,9 +1,12 @@
 //! Wikitext → text.
 
+mod links;
 mod names;
+mod opaque;
 mod quotes;
 mod render;
 mod structure;
+mod tags;
 #[cfg(test)]
 mod tests;
 

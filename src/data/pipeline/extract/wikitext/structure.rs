@@ -5,7 +5,7 @@
 
 use super::{
     super::find::{EndTags, Next},
-    Handling, Wikitext,
+    Wikitext,
 };
 use crate::data::pipeline::Counts;
 use memchr::memchr3;
@@ -36,38 +36,18 @@ pub(super) fn strip(text: &str, rules: &Wikitext, counts: &mut Counts) -> String
     pass.out
 }
 
-struct Pass<'a, 'b> {
-    text: &'a str,
-    rules: &'b Wikitext,
-    counts: &'b mut Counts,
-    out: String,
+pub(super) struct Pass<'a, 'b> {
+    pub(super) text: &'a str,
+    pub(super) rules: &'b Wikitext,
+    pub(super) counts: &'b mut Counts,
+    pub(super) out: String,
     frames: Vec<Frame>,
     /// How many of the frames are tables.
-    tables: usize,
-    at: usize,
-    comment_end: Next<'static>,
-    heading: Next<'static>,
-    ends: EndTags,
-}
-
-/// Tags whose content MediaWiki does not read as wikitext, and what becomes of them.
-#[rustfmt::skip]
-const OPAQUE: [(&str, Opaque); 20] = [
-    ("nowiki", Opaque::Kept), ("pre", Opaque::Code), ("source", Opaque::Code), ("syntaxhighlight", Opaque::Code),
-    ("math", Opaque::Math), ("chem", Opaque::Math), ("ce", Opaque::Math), ("gallery", Opaque::Gallery), ("ref", Opaque::Reference),
-    ("references", Opaque::Dropped), ("timeline", Opaque::Dropped), ("score", Opaque::Dropped), ("graph", Opaque::Dropped),
-    ("mapframe", Opaque::Dropped), ("maplink", Opaque::Dropped), ("templatedata", Opaque::Dropped), ("imagemap", Opaque::Dropped),
-    ("hiero", Opaque::Dropped), ("inputbox", Opaque::Dropped), ("templatestyles", Opaque::Dropped),
-];
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Opaque {
-    Kept,
-    Code,
-    Math,
-    Gallery,
-    Reference,
-    Dropped,
+    pub(super) tables: usize,
+    pub(super) at: usize,
+    pub(super) comment_end: Next<'static>,
+    pub(super) heading: Next<'static>,
+    pub(super) ends: EndTags,
 }
 
 impl Pass<'_, '_> {
@@ -89,7 +69,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn copy(&mut self, length: usize) {
+    pub(super) fn copy(&mut self, length: usize) {
         self.out.push_str(&self.text[self.at..self.at + length]);
         self.at += length;
     }
@@ -166,7 +146,7 @@ impl Pass<'_, '_> {
     }
 
     /// Cuts out the frame at `place`, and all in it, with `length` bytes that close it.
-    fn cut(&mut self, place: usize, length: usize, rule: &str) {
+    pub(super) fn cut(&mut self, place: usize, length: usize, rule: &str) {
         let (Frame::Table(start) | Frame::Braces(_, start)) = self.frames[place];
         self.counts.add(rule, self.out.len().saturating_sub(start) + length);
         self.out.truncate(start);
@@ -174,13 +154,13 @@ impl Pass<'_, '_> {
         self.at += length;
     }
 
-    fn open_table(&mut self) {
+    pub(super) fn open_table(&mut self) {
         self.frames.push(Frame::Table(self.out.len()));
         self.tables += 1;
     }
 
     /// The innermost open table; not looked for where there is none.
-    fn table(&self) -> Option<usize> {
+    pub(super) fn table(&self) -> Option<usize> {
         if self.tables == 0 { None } else { self.frames.iter().rposition(|frame| matches!(frame, Frame::Table(_))) }
     }
 
@@ -191,7 +171,7 @@ impl Pass<'_, '_> {
     }
 
     /// Where something was just taken out: parentheses that held nothing else go too, as does punctuation behind an opening one.
-    fn fill_hole(&mut self) {
+    pub(super) fn fill_hole(&mut self) {
         let rest = &self.text.as_bytes()[self.at..];
         let blanks = |bytes: &[u8]| bytes.iter().take(16).take_while(|byte| matches!(byte, b' ' | b',' | b';')).count();
         let open = {
@@ -211,90 +191,6 @@ impl Pass<'_, '_> {
             self.out.truncate(inside);
             self.at += skipped;
         }
-    }
-
-    /// At `<`.
-    fn tag(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        if rest.starts_with(b"<!--") {
-            return self.comment();
-        }
-        let closing = rest.get(1) == Some(&b'/');
-        let name_at = self.at + 1 + usize::from(closing);
-        let name = self.text.as_bytes()[name_at..].iter().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let name = &self.text[name_at..name_at + name];
-        if name.eq_ignore_ascii_case("table") {
-            let end = if closing { self.table().zip(end_tag_end(self.text, self.at)) } else { None };
-            if let Some((place, end)) = end {
-                return self.cut(place, end - self.at, "wikitext.tables");
-            }
-            if !closing {
-                self.open_table();
-            }
-            return self.copy(1);
-        }
-        let known = OPAQUE.iter().find(|(known, _)| !closing && name.eq_ignore_ascii_case(known));
-        let Some(&(name, kind)) = known else { return self.copy(1) };
-        let Some(tag_end) = tag_end(self.text, name_at + name.len()) else { return self.copy(1) };
-        if self.text.as_bytes()[tag_end - 2] == b'/' {
-            if kind == Opaque::Kept {
-                // It keeps marks apart: `'<nowiki/>'`.
-                return self.copy(tag_end - self.at);
-            }
-            self.counts.add(rule(kind), tag_end - self.at);
-            self.at = tag_end;
-            return self.fill_hole();
-        }
-        let end = self.ends.after(self.text, name, tag_end).and_then(|end| Some((end, end_tag_end(self.text, end)?)));
-        // A reference that reaches over a heading was never closed.
-        let over =
-            kind == Opaque::Reference && end.is_some_and(|(end, _)| self.heading.after(self.text, tag_end).is_some_and(|at| at < end));
-        let Some((_, end)) = end.filter(|_| !over) else {
-            self.counts.add("wikitext.unbalanced", tag_end - self.at);
-            self.at = tag_end;
-            return;
-        };
-        let kept = match kind {
-            Opaque::Kept => true,
-            Opaque::Code => self.rules.code == Handling::Keep,
-            Opaque::Math => self.rules.math == Handling::Keep,
-            Opaque::Gallery => self.rules.galleries == Handling::Keep,
-            Opaque::Reference | Opaque::Dropped => false,
-        };
-        if kept {
-            return self.copy(end - self.at);
-        }
-        self.counts.add(rule(kind), end - self.at);
-        self.at = end;
-        self.fill_hole();
-    }
-
-    /// A comment; alone on its line it takes the line with it.
-    fn comment(&mut self) {
-        let Some(end) = self.comment_end.after(self.text, self.at + 4) else {
-            self.counts.add("wikitext.unbalanced", 4);
-            self.at += 4;
-            return;
-        };
-        let end = end + 3;
-        self.counts.add("wikitext.comments", end - self.at);
-        self.at = end;
-        let alone = self.out.is_empty() || self.out.ends_with('\n');
-        if alone && self.text.as_bytes().get(end) == Some(&b'\n') {
-            self.at += 1;
-        }
-        self.fill_hole();
-    }
-}
-
-fn rule(kind: Opaque) -> &'static str {
-    match kind {
-        Opaque::Kept => "wikitext.nowiki",
-        Opaque::Code => "wikitext.code",
-        Opaque::Math => "wikitext.math",
-        Opaque::Gallery => "wikitext.galleries",
-        Opaque::Reference => "wikitext.references",
-        Opaque::Dropped => "wikitext.media",
     }
 }
 

@@ -288,7 +288,7 @@ fn hostile_pages_take_linear_time_and_room() {
         let start = Instant::now();
         let text = Wikitext { galleries: Handling::Keep, ..Wikitext::default() }.extract(&page, &mut Counts::default());
         assert!(text.len() <= 2 * page.len() + 100, "{name}");
-        assert!(start.elapsed().as_secs_f64() < 5.0, "{name}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
     }
 }
 
