@@ -1,6 +1,6 @@
 //! Tests of `data` from outside.
 
-use ablate::data::{CorpusConfig, DataConfig, Dataset, TokenizerConfig, corpus::Manifest};
+use ablate::data::{CorpusConfig, DataConfig, Dataset, Row, TokenizerConfig, corpus::Manifest};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
@@ -19,7 +19,14 @@ fn write_text(folder: &Path) -> String {
 
 fn config(path: &str, tokenizer: TokenizerConfig) -> DataConfig {
     let corpus = CorpusConfig::Text { paths: vec![path.into()] };
-    DataConfig { corpus, tokenizer, train_bytes: None, validation_bytes: Some(20_000) }
+    DataConfig { corpus, tokenizer, validation_bytes: Some(20_000), ..DataConfig::default() }
+}
+
+fn sequence(dataset: &Dataset, seed: u64, index: u64, context: usize) -> Vec<u32> {
+    match dataset.row(seed, index, context) {
+        Row::Window(tokens) => tokens,
+        Row::Packed(packed) => panic!("{packed:?}"),
+    }
 }
 
 #[test]
@@ -77,10 +84,10 @@ fn shards_hold_the_text_and_are_made_once() {
     // No line is in both parts, and the training windows make up the training text.
     let context = 64;
     let windows = (dataset.train_tokens() - 1) / context;
-    let mut seen: Vec<Vec<u32>> = (0..windows as u64).map(|i| dataset.sequence(3, i, context)).collect();
+    let mut seen: Vec<Vec<u32>> = (0..windows as u64).map(|i| sequence(&dataset, 3, i, context)).collect();
     assert!(seen.iter().all(|sequence| sequence.len() == context + 1));
     seen.sort();
-    let mut next: Vec<Vec<u32>> = (0..windows as u64).map(|i| dataset.sequence(3, i + windows as u64, context)).collect();
+    let mut next: Vec<Vec<u32>> = (0..windows as u64).map(|i| sequence(&dataset, 3, i + windows as u64, context)).collect();
     assert_ne!(next, seen);
     next.sort();
     assert_eq!(next, seen, "the second epoch visits the same windows");
@@ -90,17 +97,17 @@ fn shards_hold_the_text_and_are_made_once() {
     assert!(all.lines().filter(|line| line.len() > 15).filter(|line| held.contains(line)).count() < 3);
 
     // A pure function: the same whatever was asked before.
-    let one = dataset.sequence(3, 17, context);
-    let _ = dataset.sequence(4, 17, context);
-    assert_eq!(dataset.sequence(3, 17, context), one);
-    assert_ne!(dataset.sequence(4, 17, context), one);
+    let one = sequence(&dataset, 3, 17, context);
+    let _ = sequence(&dataset, 4, 17, context);
+    assert_eq!(sequence(&dataset, 3, 17, context), one);
+    assert_ne!(sequence(&dataset, 4, 17, context), one);
 
     // A second call reads the shards only: the source may be gone.
     std::fs::remove_file(folder.path().join("text.txt")).unwrap();
     let phases = std::cell::RefCell::new(Vec::new());
     let again = Dataset::prepare(&spec, &cache, &|phase, _, _| phases.borrow_mut().push(phase.to_string())).unwrap();
     assert!(phases.borrow().is_empty());
-    assert_eq!(again.sequence(3, 17, context), one);
+    assert_eq!(sequence(&again, 3, 17, context), one);
     assert!(again.require_context(context).is_ok());
     let error = again.require_context(again.train_tokens()).unwrap_err().to_string();
     assert!(error.contains("fewer than one sequence"), "{error}");
@@ -112,14 +119,14 @@ fn damaged_shards_are_made_again_and_changed_files_are_refused() {
     let cache = folder.path().join("cache");
     let path = write_text(folder.path());
     let spec = config(&path, TokenizerConfig::Bytes {}).resolve_in(&folder.path().join("cache")).unwrap();
-    let first = Dataset::prepare(&spec, &cache, &quiet).unwrap().sequence(1, 2, 32);
+    let first = sequence(&Dataset::prepare(&spec, &cache, &quiet).unwrap(), 1, 2, 32);
     let shards: Vec<_> = std::fs::read_dir(cache.join("shards")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let made: Vec<_> = shards.iter().filter(|path| path.is_dir()).collect();
     assert_eq!(made.len(), 1);
     let bin = made[0].join("train.bin");
     std::fs::remove_file(&bin).unwrap();
     std::fs::write(&bin, b"short").unwrap();
-    assert_eq!(Dataset::prepare(&spec, &cache, &quiet).unwrap().sequence(1, 2, 32), first);
+    assert_eq!(sequence(&Dataset::prepare(&spec, &cache, &quiet).unwrap(), 1, 2, 32), first);
 
     std::fs::write(&path, "other text\n".repeat(3000)).unwrap();
     let other = folder.path().join("other cache");
@@ -136,7 +143,7 @@ fn several_at_once_get_the_same_shards() {
     let spec =
         config(&write_text(folder.path()), TokenizerConfig::Characters { vocab: 300 }).resolve_in(&folder.path().join("cache")).unwrap();
     let sequences: Vec<Vec<u32>> = std::thread::scope(|scope| {
-        let one = || Dataset::prepare(&spec, &cache, &quiet).unwrap().sequence(1, 5, 100);
+        let one = || sequence(&Dataset::prepare(&spec, &cache, &quiet).unwrap(), 1, 5, 100);
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

@@ -1,9 +1,9 @@
 //! The sources of a text, laid out in rows for a training context.
 
 use super::{
-    CorpusConfig, DataSpec, Instance,
+    CorpusConfig, DataSpec,
     order::{Drawn, Permutation},
-    packing::{Packing, Rows},
+    packing::{Packed, Packing, Rows},
     prepare::Source,
 };
 use crate::random::{Purpose, generator};
@@ -15,7 +15,7 @@ pub enum Row {
     /// `context` + 1 tokens, each the target of the one before.
     Window(Vec<u32>),
     /// `context` inputs with the targets that count.
-    Packed(Instance),
+    Packed(Packed),
 }
 
 /// Rows of all sources, by number.

@@ -17,6 +17,7 @@ mod order;
 mod packing;
 pub mod pipeline;
 mod prepare;
+pub mod recipe;
 mod shards;
 mod spec;
 pub mod synthetic;
@@ -31,7 +32,7 @@ pub use inspect::{Held, Inspection, Licence, Named, Sample};
 pub use instance::{Instance, Scored, Target};
 pub use laid::Row;
 pub use mixture::{MixtureConfig, SourceConfig, StageConfig};
-pub use packing::Packing;
+pub use packing::{Packed, Packing};
 pub use spec::{CorpusConfig, CratesPart, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};
 pub use tokenizer::Tokenizer;
 

@@ -43,6 +43,15 @@ struct Piece {
     length: u32,
 }
 
+/// A packed row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Inputs and the targets that count.
+    pub instance: Instance,
+    /// For each input the position at which its document begins in the row.
+    pub starts: Vec<u32>,
+}
+
 /// Rows of pieces of documents: 16 bytes of memory for each piece.
 #[derive(Debug)]
 pub(super) struct Rows {
@@ -96,10 +105,10 @@ impl Rows {
         &self.pieces[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 
-    /// A row, filled up to the context with the token that opens documents, so that attention which keeps documents apart sees
-    /// nothing there.
-    pub fn row(&self, ids: &Ids, row: u64) -> Instance {
+    /// A row, filled up to the context with tokens that open documents, each a document of its own.
+    pub fn row(&self, ids: &Ids, row: u64) -> Packed {
         let (mut tokens, mut targets) = (Vec::with_capacity(self.context), Vec::with_capacity(self.context));
+        let mut starts = Vec::with_capacity(self.context);
         for piece in self.of(row) {
             let (start, length) = (piece.start as usize, piece.length as usize);
             let there = ids.len().min(start + length + 1) - start;
@@ -109,9 +118,11 @@ impl Rows {
             let at = tokens.len();
             targets.extend((0..length).map(|pair| Target { position: at + pair, token: read[pair + 1] }));
             tokens.extend_from_slice(&read[..length]);
+            starts.resize(at + length, at as u32);
         }
         tokens.resize(self.context, self.opening);
-        Instance { tokens, targets }
+        starts.extend(starts.len() as u32..self.context as u32);
+        Packed { instance: Instance { tokens, targets }, starts }
     }
 }
 
@@ -186,7 +197,8 @@ mod tests {
             let rows = Rows::new(&index, 8, packing, 0);
             let mut found = vec![];
             for number in 0..rows.len() {
-                let row = rows.row(&ids, number);
+                let Packed { instance: row, starts } = rows.row(&ids, number);
+                assert!(row.targets.iter().all(|target| starts[target.position] as usize <= target.position) && starts.is_sorted());
                 assert_eq!((row.tokens.len(), row.targets.len()), (8, rows.targets(number)));
                 found.extend(row.targets.iter().map(|target| (row.tokens[target.position], target.token)));
             }
@@ -199,12 +211,14 @@ mod tests {
     fn the_longest_go_first_and_each_into_the_fullest_row() {
         let (_folder, ids, index, _) = shard(&[3, 5, 2, 8, 6]);
         let rows = Rows::new(&index, 8, Packing::BestFit, 0);
-        let inputs: Vec<Vec<u32>> = (0..rows.len()).map(|row| rows.row(&ids, row).tokens).collect();
+        let inputs: Vec<Vec<u32>> = (0..rows.len()).map(|row| rows.row(&ids, row).instance.tokens).collect();
         // 8 | 6 + 2 | 5 + 3
         assert_eq!(inputs, [vec![0, 8, 9, 10, 11, 12, 13, 14], vec![0, 15, 16, 17, 18, 19, 0, 7], vec![0, 3, 4, 5, 6, 0, 1, 2]]);
+        assert_eq!(rows.row(&ids, 2).starts, [0, 0, 0, 0, 0, 5, 5, 5]);
         let padded = Rows::new(&index, 8, Packing::Pad, 0);
         assert_eq!((padded.len(), padded.targets(2)), (5, 2));
-        assert_eq!(padded.row(&ids, 2).tokens, [0, 7, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(padded.row(&ids, 2).instance.tokens, [0, 7, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(padded.row(&ids, 2).starts, [0, 0, 2, 3, 4, 5, 6, 7]);
     }
 
     /// No packing of pieces needs fewer rows than their pairs fill; best fit needs at most 11/9 of the best and one more.

@@ -319,6 +319,7 @@ fn tokenise(experiment: &Experiment, tell: &mut dyn FnMut(Event)) -> Result<()> 
             }
         };
         ready[index].1.require_context(spec.model.context)?;
+        ready[index].1.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ const DERIVED: &[(&str, &[&str])] = &[
     ("data.validation_bytes", &["data.corpus.kind"]),
     ("data.corpus.instances", &["data.corpus.task"]),
     ("data.corpus.validation", &["data.corpus.task"]),
-    ("data.fingerprint", &["data.corpus", "data.tokenizer"]),
+    ("data.fingerprint", &["data.corpus", "data.validation", "data.tokenizer"]),
     ("evaluation.every", &["train.steps"]),
     ("train.checkpoint_every", &["train.steps"]),
     ("schedule", &["train.steps"]),

@@ -1,10 +1,7 @@
 //! Batches: which sequences a step reads, and their way to the device.
 
 use crate::{
-    data::{
-        Dataset,
-        synthetic::{Instance, Scored, Synthetic},
-    },
+    data::{Dataset, Instance, Row, Scored},
     model::{Noise, Pass, document_starts},
     ops::{Activations, Precision},
 };
@@ -13,7 +10,15 @@ use burn::{
     data::dataset::DatasetError,
     tensor::{Device, Int, Tensor, TensorData},
 };
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, sync_channel},
+    },
+    time::Instant,
+};
 
 /// A micro-batch on the host.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct Batch {
     pub scored: Option<Scored>,
     /// The token that opens documents, where the model keeps documents apart.
     pub opening: Option<u32>,
+    /// For each input the position at which its document begins, where rows are packed: a piece need not begin as a document does.
+    pub starts: Option<Vec<u32>>,
     /// Address of the micro-batch's random draws.
     pub noise: Noise,
     /// Share of the step's batch: the factor on the loss whose gradients are summed.
@@ -72,7 +79,15 @@ impl Batch {
     fn starts(&self, device: &Device) -> Option<Tensor<2, Int>> {
         let length = self.context + usize::from(self.scored.is_none());
         let rows = || self.tokens.chunks_exact(length).map(|row| &row[..self.context]);
-        self.opening.map(|opening| document_starts(rows(), opening, device))
+        let opening = self.opening?;
+        Some(match &self.starts {
+            Some(starts) => {
+                let starts: Vec<i32> = starts.iter().map(|start| *start as i32).collect();
+                let rows = starts.len() / self.context;
+                Tensor::from_data(TensorData::new(starts, [rows, self.context]), device)
+            }
+            None => document_starts(rows(), opening, device),
+        })
     }
 }
 
@@ -101,7 +116,23 @@ pub struct Batches {
     pub steps: usize,
     /// First step to read.
     pub first: usize,
+    /// How long training has waited for batches.
+    pub waited: Waited,
 }
+
+/// Nanoseconds that the reader of batches had to wait for them.
+#[derive(Clone, Debug, Default)]
+pub struct Waited(Arc<AtomicU64>);
+
+impl Waited {
+    /// Seconds.
+    pub fn seconds(&self) -> f64 {
+        self.0.load(Ordering::Relaxed) as f64 * 1e-9
+    }
+}
+
+/// Micro-batches that are read ahead.
+const AHEAD: usize = 4;
 
 impl Batches {
     /// Micro-batch `micro` of step `step`.
@@ -109,16 +140,12 @@ impl Batches {
         let rows = self.batch / self.accumulation;
         let first = (step * self.batch + micro * rows) as u64;
         let indices = first..first + rows as u64;
-        let (tokens, scored, share) = match self.dataset.synthetic() {
-            Some(task) => {
-                let instances: Vec<Instance> = indices.map(|index| task.train(self.seed, index, self.context)).collect();
+        let (tokens, scored, share, starts) = match self.rows(indices) {
+            Rows::Windows(tokens) => (tokens, None, 1.0 / self.accumulation as f64, None),
+            Rows::Instances(instances, starts) => {
                 let scored = Scored::of(&instances, self.context);
-                let share = self.share(task, step, scored.targets.len());
-                (instances.into_iter().flat_map(|instance| instance.tokens).collect(), Some(scored), share)
-            }
-            None => {
-                let tokens = indices.flat_map(|index| self.dataset.sequence(self.seed, index, self.context)).collect();
-                (tokens, None, 1.0 / self.accumulation as f64)
+                let share = self.share(step, scored.targets.len());
+                (instances.into_iter().flat_map(|instance| instance.tokens).collect(), Some(scored), share, starts)
             }
         };
         Batch {
@@ -126,6 +153,7 @@ impl Batches {
             context: self.context,
             scored,
             opening: self.opening,
+            starts,
             noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
             share,
             activations: self.activations,
@@ -133,20 +161,56 @@ impl Batches {
         }
     }
 
+    /// Reads rows of the training order.
+    fn rows(&self, indices: Range<u64>) -> Rows {
+        if let Some(task) = self.dataset.synthetic() {
+            return Rows::Instances(indices.map(|index| task.train(self.seed, index, self.context)).collect(), None);
+        }
+        let (mut tokens, mut instances, mut starts) = (vec![], vec![], vec![]);
+        for index in indices {
+            match self.dataset.row(self.seed, index, self.context) {
+                Row::Window(window) => tokens.extend(window),
+                Row::Packed(packed) => {
+                    instances.push(packed.instance);
+                    starts.extend(packed.starts);
+                }
+            }
+        }
+        if instances.is_empty() { Rows::Windows(tokens) } else { Rows::Instances(instances, Some(starts)) }
+    }
+
     /// The share of a micro-batch with `targets` targets in its step, so that a step's loss is the mean over all its targets
     /// however it is cut.
-    fn share(&self, task: &Synthetic, step: usize, targets: usize) -> f64 {
+    fn share(&self, step: usize, targets: usize) -> f64 {
         if self.accumulation == 1 {
             return 1.0;
         }
-        let all = (step * self.batch) as u64..((step + 1) * self.batch) as u64;
-        targets as f64 / all.map(|index| task.train(self.seed, index, self.context).targets.len()).sum::<usize>() as f64
+        let of = |index| match self.dataset.synthetic() {
+            Some(task) => task.train(self.seed, index, self.context).targets.len(),
+            None => self.dataset.targets(self.seed, index, self.context),
+        };
+        targets as f64 / ((step * self.batch) as u64..((step + 1) * self.batch) as u64).map(of).sum::<usize>() as f64
     }
+}
+
+/// Rows of a micro-batch: windows in which every token has a target; or inputs with the targets that count, and with the starts of
+/// their documents where rows are packed.
+enum Rows {
+    Windows(Vec<u32>),
+    Instances(Vec<Instance>, Option<Vec<u32>>),
 }
 
 impl DataLoader<Batch> for Batches {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
-        Box::new(Reader { batches: self, next: self.first * self.accumulation })
+        let first = self.first * self.accumulation;
+        let (sender, batches) = sync_channel(AHEAD);
+        let reader = self.clone();
+        // Ends when nobody reads on.
+        std::thread::spawn(move || {
+            let mut numbers = first..reader.num_items();
+            numbers.try_for_each(|number| sender.send(reader.read(number / reader.accumulation, number % reader.accumulation)))
+        });
+        Box::new(Reader { batches, next: first, all: self.num_items(), waited: self.waited.clone() })
     }
 
     fn num_items(&self) -> usize {
@@ -163,27 +227,33 @@ impl DataLoader<Batch> for Batches {
     }
 }
 
-struct Reader<'a> {
-    batches: &'a Batches,
+/// Batches in their order, read ahead on a thread, so that the device does not wait for the disk.
+struct Reader {
+    batches: Receiver<Batch>,
     /// Micro-batches since the first step of the run.
     next: usize,
+    all: usize,
+    waited: Waited,
 }
 
-impl Iterator for Reader<'_> {
+impl Iterator for Reader {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (step, micro) = (self.next / self.batches.accumulation, self.next % self.batches.accumulation);
-        (step < self.batches.steps).then(|| {
-            self.next += 1;
-            Ok(self.batches.read(step, micro))
-        })
+        if self.next >= self.all {
+            return None;
+        }
+        let start = Instant::now();
+        let batch = self.batches.recv();
+        self.waited.0.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.next += 1;
+        Some(Ok(batch.expect("the reading thread reads to the end")))
     }
 }
 
-impl DataLoaderIterator<Batch> for Reader<'_> {
+impl DataLoaderIterator<Batch> for Reader {
     fn progress(&self) -> Progress {
-        Progress::new(self.next, self.batches.num_items(), Some("micro-batches".into()))
+        Progress::new(self.next, self.all, Some("micro-batches".into()))
     }
 }
 

@@ -21,7 +21,7 @@ mod step;
 mod strategy;
 
 pub use adopt::{adopt, hand_on};
-pub use batch::{Batch, Batches};
+pub use batch::{Batch, Batches, Waited};
 pub use clip::clip;
 pub use interrupt::{interrupter, stop_when_preempted};
 pub use metrics::write_losses;

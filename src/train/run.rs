@@ -2,7 +2,7 @@
 
 use super::{
     Outcome, RunResult, RunSpec, Tick,
-    batch::{Batches, Once},
+    batch::{Batches, Once, Waited},
     checkpoint::{self, Recovered, Saved, State, Which},
     interrupter, memory,
     metrics::{self, Lines, Reported, TRAINING},
@@ -110,6 +110,7 @@ fn attempt(
     let opened = device.train_device()?;
     device.computes(spec.train.precision)?;
     data.require_context(spec.model.context)?;
+    data.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if let Some(result) = previous(spec, out)? {
         return Ok(result);
@@ -211,7 +212,9 @@ fn train(
         precision: spec.train.precision,
         steps,
         first,
+        waited: Waited::default(),
     };
+    let waited = batches.waited.clone();
     let evaluation = Evaluation {
         context: spec.model.context,
         batch: spec.evaluation.batch,
@@ -247,6 +250,7 @@ fn train(
     }
     // The learner wants an optimizer and a rate; the strategy has its own.
     training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));
+    tracing::info!(seconds = waited.seconds(), "waited for data");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use ablate::{
     device::DeviceName,
     model::{ModelSpec, Pass, Transformer},
     ops::{self, Activations, Path},
-    train::Batches,
+    train::{Batches, Waited},
 };
 use burn::{
     module::{Module, ModuleVisitor, Param},
@@ -155,6 +155,7 @@ fn a_step_is_the_mean_over_its_targets_however_it_is_cut() {
             precision: Default::default(),
             steps: 5,
             first: 0,
+            waited: Waited::default(),
         };
         let micro: Vec<_> = (0..accumulation).map(|micro| batches.read(3, micro)).collect();
         let shares: Vec<f64> = micro.iter().map(|batch| batch.share).collect();

@@ -148,7 +148,8 @@ fn packed_rows_hold_whole_documents() {
     let rows = (plain.train_tokens() as f64 / 128.0 * 1.1) as u64;
     for index in 0..rows {
         let Row::Packed(row) = packed.row(3, index, 128) else { panic!("a window") };
-        assert_eq!((row.tokens.len(), row.tokens[0], row.targets.len()), (128, 1, packed.targets(3, index, 128)));
+        let instance = &row.instance;
+        assert_eq!((instance.tokens.len(), instance.tokens[0], instance.targets.len()), (128, 1, packed.targets(3, index, 128)));
     }
     let filled: usize = (0..rows).map(|index| packed.targets(3, index, 128)).sum();
     assert!(filled as f64 > 0.95 * (rows * 128) as f64, "{filled} of {}", rows * 128);

@@ -15,10 +15,7 @@ pub(super) use report::metric_names;
 
 use super::{Batch, RunSpec, memory, metrics, step::read};
 use crate::{
-    data::{
-        Dataset,
-        synthetic::{Instance, Scored},
-    },
+    data::{Dataset, Instance, Scored},
     files::if_there,
     model::{Activity, Noise, Transformer},
     settings::{Error, Result},
@@ -90,6 +87,7 @@ impl Prober {
             context: spec.model.context,
             scored,
             opening,
+            starts: None,
             noise: Noise { seed: 0, step: 0, micro: 0 },
             share: 1.0,
             activations: spec.train.activations,

@@ -1,0 +1,124 @@
+//! What a build has done, in numbers that do not depend on the machine.
+
+use super::tally::{Size, StepTally};
+use crate::data::pipeline::Counts;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of `report.json`.
+pub const FORMAT: u32 = 1;
+
+/// What a build has done; `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the recipe.
+    pub name: String,
+    /// SHA-256 of the recipe, without paths.
+    pub recipe: String,
+    /// Version of this program.
+    pub version: String,
+    /// What was read, by source.
+    pub sources: Vec<SourceReport>,
+    /// What steps have done, in order.
+    pub steps: Vec<StepReport>,
+    /// What was written.
+    pub written: Size,
+    /// The same by source.
+    pub by_source: BTreeMap<String, Size>,
+    /// Files, in order.
+    pub files: Vec<FileReport>,
+}
+
+/// A source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Its name.
+    pub name: String,
+    /// Files.
+    pub files: usize,
+    /// Bytes of them, packed as they are.
+    pub file_bytes: u64,
+    /// Documents that were read.
+    pub read: Size,
+    /// Damage by kind.
+    pub damage: Counts,
+    /// The first of it.
+    pub damaged: Vec<String>,
+}
+
+/// A step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Name of the source; empty of steps over all sources.
+    pub source: String,
+    /// Name of the step.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// What came in.
+    pub input: Size,
+    /// What went on.
+    pub output: Size,
+    /// Documents that went on and were changed.
+    pub changed: u64,
+    /// Dropped documents by rule.
+    pub dropped: Counts,
+    /// What rules took out of texts, and other things they count.
+    pub applied: Counts,
+    /// What was decided over all documents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub decided: BTreeMap<String, u64>,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileReport {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub size: Size,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Tokens, of token shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
+/// Seconds of a processor that a step took; `times.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// Name of the source; empty of steps over all sources.
+    pub source: String,
+    /// Name of the step.
+    pub step: String,
+    /// Seconds of a processor.
+    pub seconds: f64,
+    /// MB of text that it took in, per second of a processor.
+    pub megabytes_per_second: f64,
+}
+
+impl StepReport {
+    pub(super) fn new(source: &str, step: &super::config::Step, tally: &StepTally) -> Self {
+        Self {
+            source: source.into(),
+            name: step.name().into(),
+            kind: step.apply.kind().into(),
+            input: tally.input,
+            output: tally.output,
+            changed: tally.changed,
+            dropped: tally.dropped.clone(),
+            applied: tally.applied.clone(),
+            decided: BTreeMap::new(),
+        }
+    }
+}
+
+impl StepTime {
+    pub(super) fn new(source: &str, step: &super::config::Step, tally: &StepTally) -> Self {
+        let seconds = tally.nanoseconds as f64 * 1e-9;
+        let speed = if seconds > 0.0 { tally.input.bytes as f64 / 1e6 / seconds } else { 0.0 };
+        Self { source: source.into(), step: step.name().into(), seconds, megabytes_per_second: speed }
+    }
+}

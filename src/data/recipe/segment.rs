@@ -1,0 +1,210 @@
+//! Steps that documents go through one by one, over all shards, in parallel; each shard is done, or not begun.
+
+use super::{
+    config::{Allowed, SourceConfig, Step},
+    shard::{Shard, refused},
+    tally::{Tally, print},
+};
+use crate::{
+    data::pipeline::{
+        Document, Rules, Verdict,
+        dedup::{Stage, Work},
+        formats::{self, Limits},
+    },
+    files,
+    settings::{Error, Result},
+};
+use rayon::prelude::*;
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// Steps without one between them that must know all documents.
+pub(super) struct Segment<'a> {
+    /// The judgement of what came before, which must know all documents.
+    pub judge: Option<(&'a Step, &'a dyn Stage, &'a Work)>,
+    /// Rules, with the steps that they are.
+    pub rules: Vec<(&'a Step, Box<dyn Rules>)>,
+    /// Where shards are written.
+    pub folder: PathBuf,
+}
+
+/// What all segments share.
+pub(super) struct Context<'a> {
+    pub sources: &'a [SourceConfig],
+    pub limits: &'a Limits,
+    /// Rejected documents that are kept of a rule.
+    pub rejected: usize,
+    /// Documents of a shard after which reading stops: for trying a recipe.
+    pub most: Option<u64>,
+    /// Bytes that have been read, and set when the build is to stop.
+    pub done: &'a AtomicU64,
+    pub stop: &'a AtomicBool,
+}
+
+impl Segment<'_> {
+    /// Names of the steps, that of the judgement first.
+    fn steps(&self) -> Vec<&Step> {
+        self.judge.iter().map(|(step, ..)| *step).chain(self.rules.iter().map(|(step, _)| *step)).collect()
+    }
+
+    /// Works on all shards; what is done already is not done again. The shards that it leaves, and what happened.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading, judging and writing; damage that a source does not allow; a step that did nothing, or left nothing,
+    /// and must not.
+    pub fn run(&self, shards: &[Shard], context: &Context<'_>) -> Result<(Vec<Shard>, Tally)> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("create the folder", &self.folder))?;
+        let tallies: Vec<Tally> =
+            shards.par_iter().enumerate().map(|(number, shard)| self.shard(number, shard, context)).collect::<Result<_>>()?;
+        let mut tally = Tally::new(self.steps().len());
+        tallies.iter().for_each(|other| tally.merge(other, context.rejected));
+        self.check(&tally, context)?;
+        let made = shards.iter().enumerate().map(|(number, shard)| Shard::made(shard.source, self.path(number))).collect();
+        Ok((made, tally))
+    }
+
+    fn path(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("{number:06}.jsonl.zst"))
+    }
+
+    fn shard(&self, number: usize, shard: &Shard, context: &Context<'_>) -> Result<Tally> {
+        let (path, beside) = (self.path(number), self.folder.join(format!("{number:06}.json")));
+        if let Some(tally) = done(&path, &beside) {
+            context.done.fetch_add(shard.bytes, Ordering::Relaxed);
+            return Ok(tally);
+        }
+        let mut tally = Tally::new(self.steps().len());
+        let mut judge = self.judge.map(|(_, stage, work)| stage.judge(work, number as u32)).transpose()?;
+        formats::write(&path, |sink| {
+            let mut damage = vec![];
+            shard.read(
+                context.limits,
+                &mut |mut document| {
+                    if context.stop.load(Ordering::Relaxed) {
+                        return Err(Error::input("the build", "was interrupted", "the same command goes on"));
+                    }
+                    if context.most.is_some_and(|most| tally.read.documents >= most) {
+                        return Ok(());
+                    }
+                    if document.source.is_empty() {
+                        document.source.clone_from(&context.sources[shard.source].name);
+                    }
+                    tally.read.add(&document);
+                    if self.through(&mut document, judge.as_deref_mut(), &mut tally, context)? {
+                        tally.written.add(&document);
+                        sink.push(&document)?;
+                    }
+                    Ok(())
+                },
+                &mut |found| {
+                    refused(&found, context.sources[shard.source].damage)?;
+                    damage.push(found);
+                    Ok(())
+                },
+            )?;
+            damage.iter().for_each(|found| tally.damage(found));
+            Ok(())
+        })?;
+        if let Some(judge) = judge {
+            judge.finish()?;
+        }
+        let text = serde_json::to_string(&tally).expect("numbers and texts");
+        files::write(&beside, text.as_bytes())?;
+        context.done.fetch_add(shard.bytes, Ordering::Relaxed);
+        Ok(tally)
+    }
+
+    /// Takes a document through all steps; whether it comes out.
+    fn through(
+        &self,
+        document: &mut Document,
+        judge: Option<&mut (dyn crate::data::pipeline::dedup::Judge + '_)>,
+        tally: &mut Tally,
+        context: &Context<'_>,
+    ) -> Result<bool> {
+        let mut at = 0;
+        let judged = judge.map(|judge| (self.judge.expect("there is a judge").0, One::Judge(judge)));
+        let rules = self.rules.iter().map(|(step, rules)| (*step, One::Rules(rules.as_ref())));
+        for (step, mut one) in judged.into_iter().chain(rules) {
+            let start = Instant::now();
+            let (before, length) = (print(document), document.text.len());
+            let kept = (context.rejected > 0).then(|| Kept::of(document));
+            let counts = &mut tally.steps[at];
+            counts.input.add(document);
+            let verdict = match &mut one {
+                One::Judge(judge) => judge.apply(document, &mut counts.applied)?,
+                One::Rules(rules) => rules.apply(document, &mut counts.applied),
+            };
+            match verdict {
+                Verdict::Keep => {
+                    counts.output.add(document);
+                    counts.changed += u64::from(print(document) != before);
+                    counts.nanoseconds += start.elapsed().as_nanos() as u64;
+                }
+                Verdict::Drop(rule) => {
+                    counts.dropped.add(rule, length);
+                    counts.nanoseconds += start.elapsed().as_nanos() as u64;
+                    if let Some(kept) = kept {
+                        kept.restore(document);
+                    }
+                    tally.reject(step.name(), rule, document, context.rejected);
+                    return Ok(false);
+                }
+            }
+            at += 1;
+        }
+        Ok(true)
+    }
+
+    /// Refuses steps that did nothing, or left nothing.
+    fn check(&self, tally: &Tally, context: &Context<'_>) -> Result<()> {
+        if context.most.is_some() {
+            return Ok(());
+        }
+        for (step, counts) in self.steps().into_iter().zip(&tally.steps) {
+            let nothing = counts.changed == 0 && counts.output == counts.input && counts.input.documents > 0;
+            let refuse = |outcome: &str, allowed: &str| {
+                let message = format!("{outcome} ({} documents came in)", counts.input.documents);
+                let help = format!("look at its options and at what comes before it; where this is right, write allow = [\"{allowed}\"]");
+                Err(Error::input(format!("step {}", step.name()), message, help))
+            };
+            if nothing && !step.allows(Allowed::Nothing) {
+                return refuse("changed nothing and dropped nothing", "nothing");
+            }
+            if counts.input.documents > 0 && counts.output.documents == 0 && !step.allows(Allowed::Everything) {
+                return refuse("dropped every document", "everything");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What judges a document.
+enum One<'a, 'b> {
+    Judge(&'a mut (dyn crate::data::pipeline::dedup::Judge + 'b)),
+    Rules(&'a dyn Rules),
+}
+
+/// The beginning of a text before a step, for showing what it rejected.
+struct Kept(String);
+
+impl Kept {
+    fn of(document: &Document) -> Self {
+        let end = document.text.char_indices().nth(super::tally::SHOWN).map_or(document.text.len(), |(at, _)| at);
+        Self(document.text[..end].to_string())
+    }
+
+    fn restore(self, document: &mut Document) {
+        document.text = self.0;
+    }
+}
+
+/// What happened to a shard, if it is done.
+fn done(path: &Path, beside: &Path) -> Option<Tally> {
+    path.is_file().then_some(())?;
+    serde_json::from_slice(&std::fs::read(beside).ok()?).ok()
+}

@@ -1,0 +1,124 @@
+//! What is worked on at once: a file, a part of one, or what an earlier step has left of it.
+
+use super::config::OnDamage;
+use crate::{
+    data::{
+        corpus,
+        pipeline::{
+            Document,
+            formats::{self, Damage, Format, Input, Limits, Read},
+        },
+    },
+    settings::{Error, Result},
+};
+use std::{ops::Range, path::PathBuf, sync::Arc};
+
+/// Bytes of a part of a file that can be cut.
+const PART: u64 = 64 << 20;
+/// Documents of a part of the default corpus.
+const FEW: usize = 2000;
+
+/// Documents in order.
+#[derive(Clone, Debug)]
+pub(super) struct Shard {
+    /// Number of the source.
+    pub source: usize,
+    /// Bytes on the disk, for progress.
+    pub bytes: u64,
+    from: From,
+}
+
+#[derive(Clone, Debug)]
+enum From {
+    File {
+        input: Input,
+        format: Format,
+        range: Range<u64>,
+    },
+    Memory {
+        documents: Arc<Vec<corpus::Document>>,
+        range: Range<usize>,
+    },
+    /// What a segment has written.
+    Made(PathBuf),
+}
+
+impl Shard {
+    /// The shards of a file.
+    pub fn of_file(source: usize, input: &Input, format: &Format) -> Result<Vec<Self>> {
+        let bytes = input.path.metadata().map_err(Error::io("read", &input.path))?.len();
+        let parts = formats::parts(input, format, PART)?;
+        let share = bytes / parts.len().max(1) as u64;
+        let shard = |range| Self { source, bytes: share, from: From::File { input: input.clone(), format: format.clone(), range } };
+        Ok(parts.into_iter().map(shard).collect())
+    }
+
+    /// The shards of documents that are at hand.
+    pub fn of_documents(source: usize, documents: Vec<corpus::Document>) -> Vec<Self> {
+        let documents = Arc::new(documents);
+        let ranges = (0..documents.len()).step_by(FEW).map(|start| start..documents.len().min(start + FEW));
+        let bytes = |range: &Range<usize>| documents[range.clone()].iter().map(|document| document.text.len() as u64).sum();
+        ranges.map(|range| Self { source, bytes: bytes(&range), from: From::Memory { documents: Arc::clone(&documents), range } }).collect()
+    }
+
+    /// What a segment has written.
+    pub fn made(source: usize, path: PathBuf) -> Self {
+        let bytes = path.metadata().map_or(0, |data| data.len());
+        Self { source, bytes, from: From::Made(path) }
+    }
+
+    /// Calls back with every document, and with what is damaged.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and of the callbacks.
+    pub fn read(
+        &self,
+        limits: &Limits,
+        each: &mut dyn FnMut(Document) -> Result<()>,
+        damaged: &mut dyn FnMut(Damage) -> Result<()>,
+    ) -> Result<()> {
+        match &self.from {
+            From::File { input, format, range } => {
+                for read in formats::open_range(input, format, limits, range.clone())? {
+                    match read? {
+                        Read::Document(document) => each(document)?,
+                        Read::Damage(damage) => damaged(damage)?,
+                    }
+                }
+                Ok(())
+            }
+            From::Memory { documents, range } => documents[range.clone()].iter().try_for_each(|document| {
+                let mut it = Document::new(document.name.clone(), document.text.clone());
+                it.meta.insert("path".into(), document.name.clone().into());
+                each(it)
+            }),
+            From::Made(path) => {
+                let format = Format::Jsonl { text: "text".into(), id: "id".into() };
+                let whole = Limits { document_bytes: 1 << 40, unpacked_bytes: 1 << 60, ratio: 1 << 40, ..limits.clone() };
+                for read in formats::open(&Input::new(path), &format, &whole)? {
+                    match read? {
+                        Read::Document(document) => each(document)?,
+                        Read::Damage(damage) => return Err(broken(&damage)),
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn broken(damage: &Damage) -> Error {
+    Error::input(&damage.place, format!("what an earlier step wrote is damaged: {}", damage.message), "delete the file and start again")
+}
+
+/// What is said where a source does not allow damage.
+pub(super) fn refused(damage: &Damage, policy: OnDamage) -> Result<()> {
+    match policy {
+        OnDamage::Skip => Ok(()),
+        OnDamage::Refuse => {
+            let help = "mend the file or leave it out; with damage = \"skip\" in its source, what is damaged is passed over and counted";
+            Err(Error::input(&damage.place, format!("{} ({})", damage.message, damage.rule), help))
+        }
+    }
+}
