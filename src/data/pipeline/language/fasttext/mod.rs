@@ -71,6 +71,11 @@ impl Classifier {
         if !quantised && dictionary.is_pruned() {
             return Err(source.wrong("its words are pruned although it is not quantised: fastText refuses it too"));
         }
+        // Rows of words, and all of the output, are unpacked: no more than 64 times what the file holds, of which 16 is usual.
+        let unpacked = (dictionary.words() + output.rows()) as u128 * width as u128 * 4;
+        if unpacked > 64 * u128::from(source.size()) {
+            return Err(source.wrong("it would take far more memory when it is unpacked than such models do"));
+        }
         let output = Output::new(output, dictionary.options().loss, dictionary.counts()).map_err(|what| source.wrong(what))?;
         let mut words = Dense::zeros(dictionary.words(), width);
         let mut rows = vec![];
@@ -130,8 +135,8 @@ impl Classifier {
     /// The most probable label.
     pub fn top(&self, text: &str) -> Option<Prediction<'_>> {
         let probabilities = self.probabilities(text)?;
-        // The first of equals, as those before are more frequent.
-        let best = |best: usize, at: usize| if probabilities[at] > probabilities[best] { at } else { best };
+        // The last of equals, which fastText's heap keeps.
+        let best = |best: usize, at: usize| if probabilities[at] >= probabilities[best] { at } else { best };
         let top = (0..probabilities.len()).reduce(best)?;
         Some(Prediction { label: &self.dictionary.labels()[top], probability: probabilities[top] })
     }

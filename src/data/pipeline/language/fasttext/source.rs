@@ -12,13 +12,19 @@ pub(super) struct Source {
     path: PathBuf,
     file: BufReader<File>,
     left: u64,
+    size: u64,
 }
 
 impl Source {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let left = file.metadata().map_err(Error::io("read", path))?.len();
-        Ok(Self { path: path.to_path_buf(), file: BufReader::with_capacity(1 << 16, file), left })
+        Ok(Self { path: path.to_path_buf(), file: BufReader::with_capacity(1 << 16, file), left, size: left })
+    }
+
+    /// Bytes of the file.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     pub(super) fn wrong(&self, what: &str) -> Error {

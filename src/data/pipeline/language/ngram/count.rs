@@ -56,6 +56,12 @@ impl Counter {
         self.words
     }
 
+    /// Spills after so many n-grams.
+    #[cfg(test)]
+    pub(super) fn limit(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Starts a sentence.
     pub(super) fn begin(&mut self, word: u32) {
         self.last = (0..self.order).fold(0, |key, _| (key << (self.bits % 128)) | u128::from(word));
