@@ -4,6 +4,7 @@ use super::{
     CorpusConfig, TokenizerConfig, cache,
     corpus::{Kind, crates_fingerprint, expand},
     mixture::SourceConfig,
+    recipe,
     shards::Tokens,
     spec::CratesPart,
 };
@@ -48,6 +49,7 @@ pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
             };
             format!("{} | {}", all(paths)?, all(held_out)?)
         }
+        CorpusConfig::Recipe { path, without } => recipe::of_file(Path::new(path), without)?.key().to_string(),
         CorpusConfig::Mixture(mixture) => {
             let part = |(name, source): (&String, &SourceConfig)| Ok(format!("{name} {}", corpus(&source.corpus, cache)?));
             mixture.sources.iter().map(part).collect::<Result<Vec<_>>>()?.join(" ")

@@ -2,7 +2,8 @@
 
 use super::{
     CorpusConfig, DataSpec, Dataset, Extent, Progress,
-    corpus::{self, Corpus, Document, Manifest},
+    corpus::{Corpus, Document, Manifest},
+    prepare::read_corpus,
 };
 use crate::settings::Result;
 use serde::Serialize;
@@ -89,7 +90,7 @@ impl Inspection {
         for (_, part) in spec.corpus.parts() {
             // Of token files there is nothing to be read.
             if !matches!(part, CorpusConfig::Shards { .. }) {
-                let read = corpus::read(part, progress)?;
+                let read = read_corpus(part, cache, progress)?;
                 corpus.train.extend(read.train);
                 corpus.validation.extend(read.validation);
             }

@@ -72,9 +72,13 @@ impl MixtureConfig {
             let key = format!("sources.{name}");
             if !matches!(
                 source.corpus,
-                CorpusConfig::Crates { .. } | CorpusConfig::Text { .. } | CorpusConfig::Jsonl { .. } | CorpusConfig::Shards { .. }
+                CorpusConfig::Crates { .. }
+                    | CorpusConfig::Text { .. }
+                    | CorpusConfig::Jsonl { .. }
+                    | CorpusConfig::Shards { .. }
+                    | CorpusConfig::Recipe { .. }
             ) {
-                wrong(&format!("{key}.corpus.kind"), "is no text that can be mixed".into(), "name crates, text, jsonl or shards");
+                wrong(&format!("{key}.corpus.kind"), "is no text that can be mixed".into(), "name crates, text, jsonl, shards or recipe");
             }
             if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') || name.is_empty() {
                 wrong(&key, "is no name".into(), "use letters, digits, - and _");

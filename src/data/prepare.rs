@@ -2,7 +2,8 @@
 
 use super::{
     CorpusConfig, DataSpec, Extent, Progress, Tokenizer, TokenizerConfig, Validation, cache,
-    corpus::{self, Document, Kind, expand},
+    corpus::{self, Corpus, Document, Kind, expand},
+    recipe,
     shards::{self, FORMAT, Manifest, Named, Shard, Tokens},
 };
 use crate::settings::{Error, Result};
@@ -77,6 +78,8 @@ fn key(spec: &DataSpec) -> String {
         CorpusConfig::Text { .. } => format!("{name} text"),
         CorpusConfig::Jsonl { field, .. } => format!("{name} jsonl {field}"),
         CorpusConfig::Shards { opening, .. } => format!("{name} shards {opening:?}"),
+        // What it says is part of the fingerprint.
+        CorpusConfig::Recipe { .. } => format!("{name} recipe"),
         CorpusConfig::Mixture(_) | CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => unreachable!("no part of a text"),
     };
     let of = |corpus: &CorpusConfig| corpus.parts().into_iter().map(part).collect::<Vec<_>>();
@@ -146,13 +149,21 @@ struct Texts {
     validation: Vec<Document>,
 }
 
-fn read(spec: &DataSpec, progress: Progress<'_>) -> Result<Texts> {
+/// Reads a corpus of text and splits it; a recipe is built first.
+pub(super) fn read_corpus(config: &CorpusConfig, cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
+    match config {
+        CorpusConfig::Recipe { path, without } => recipe::read(Path::new(path), without, cache, progress),
+        other => corpus::read(other, progress),
+    }
+}
+
+fn read(spec: &DataSpec, cache: &Path, progress: Progress<'_>) -> Result<Texts> {
     let mut texts = Texts { train: vec![], validation: vec![] };
     for (name, corpus) in spec.corpus.parts() {
         if matches!(corpus, CorpusConfig::Shards { .. }) {
             continue;
         }
-        let mut read = corpus::read(corpus, progress)?;
+        let mut read = read_corpus(corpus, cache, progress)?;
         read.limit_train(spec.train_bytes);
         if read.train.is_empty() {
             return Err(Error::input("data.corpus", format!("there is no training text in {name}"), "name more text"));
@@ -161,7 +172,7 @@ fn read(spec: &DataSpec, progress: Progress<'_>) -> Result<Texts> {
         texts.validation.extend(read.validation);
     }
     if let Some(validation) = spec.validation.as_ref().filter(|validation| !matches!(validation, CorpusConfig::Shards { .. })) {
-        texts.validation = corpus::read(validation, progress)?.validation;
+        texts.validation = read_corpus(validation, cache, progress)?.validation;
     } else if spec.validation.is_some() {
         texts.validation.clear();
     }
@@ -175,7 +186,7 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
         let help = "plan again with the files as they are, or bring the old ones back";
         return Err(Error::input("data.corpus", "files of the corpus or the tokenizer have changed since this run was planned", help));
     }
-    let texts = read(spec, progress)?;
+    let texts = read(spec, cache, progress)?;
     progress("training the tokenizer", 0, 1);
     let tokenizer = match texts.train.as_slice() {
         [(_, only)] => Tokenizer::create(&spec.tokenizer, only)?,

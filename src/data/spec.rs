@@ -12,11 +12,12 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Keys that hold paths, relative to the file that names them. They say where text lies; what it is, the fingerprint says.
-pub const PATH_KEYS: [&str; 9] = [
+pub const PATH_KEYS: [&str; 10] = [
     "data.corpus.paths",
     "data.corpus.path",
     "data.corpus.held_out",
     "data.corpus.sources.*.corpus.paths",
+    "data.corpus.sources.*.corpus.path",
     "data.corpus.sources.*.corpus.held_out",
     "data.validation.paths",
     "data.validation.path",
@@ -80,6 +81,14 @@ pub enum CorpusConfig {
         /// The token that opens documents, where no index tells them apart; that of the tokenizer by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         opening: Option<u32>,
+    },
+    /// What a recipe of `ablate data build` makes; it is built into the cache when it is needed.
+    Recipe {
+        /// The recipe.
+        path: String,
+        /// Steps to leave out, by name: an ablation of the data.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        without: Vec<String>,
     },
     /// Several sources, each with its share of the training tokens.
     Mixture(MixtureConfig),
@@ -347,6 +356,7 @@ impl CorpusConfig {
                 mixture.sources.values_mut().for_each(|source| source.corpus = source.corpus.absolute());
                 Self::Mixture(mixture)
             }
+            Self::Recipe { path, without } => Self::Recipe { path: absolute(path), without: without.clone() },
             Self::Batches { path } => Self::Batches { path: absolute(path) },
             Self::Crates { .. } | Self::Synthetic(_) => self.clone(),
         }

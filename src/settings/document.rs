@@ -256,16 +256,20 @@ impl Document {
         }
     }
 
-    /// The keys that a pattern stands for: a segment `*` is every name in a table.
+    /// The keys that a pattern stands for: a segment `*` is every name in a table, or every place in an array.
     fn matching(&self, pattern: &str) -> Vec<Key> {
         let Some((before, after)) = pattern.split_once(".*.") else { return vec![Key::parse(pattern)] };
-        let Some(Content::Table(table)) = self.root.find(&Key::parse(before)).map(|node| &node.content) else { return vec![] };
-        let names = table.0.iter().map(|(name, _)| Key::parse(before).child(name).to_string());
-        names.flat_map(|name| self.matching(&format!("{name}.{after}"))).collect()
+        let key = Key::parse(before);
+        let below: Vec<Key> = match self.root.find(&key).map(|node| &node.content) {
+            Some(Content::Table(table)) => table.0.iter().map(|(name, _)| key.child(name)).collect(),
+            Some(Content::Array(items)) => (0..items.len()).map(|index| key.index(index)).collect(),
+            _ => vec![],
+        };
+        below.iter().flat_map(|key| self.matching(&format!("{key}.{after}"))).collect()
     }
 
     /// Rewrites relative paths (strings, or lists of strings) at `keys` to absolute ones, each from the folder of the
-    /// file that holds it; from the current folder on the command line. A segment `*` of a key is every name in a table. Keys
+    /// file that holds it; from the current folder on the command line. A segment `*` of a key is every name in a table, or every place in an array. Keys
     /// that are not there are passed over.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ pub use split::{Corpus, Document};
 pub(super) use crates::fingerprint as crates_fingerprint;
 pub(crate) use files::read_bytes;
 pub(super) use files::{Kind, expand};
-pub(super) use split::{HELD_OUT_RULE, limit_validation};
+pub(super) use split::{HELD_OUT_RULE, by_content, limit_validation};
 
 use super::{CorpusConfig, Progress};
 use crate::settings::{Error, Result};
@@ -39,7 +39,11 @@ pub fn read(config: &CorpusConfig, progress: Progress<'_>) -> Result<Corpus> {
             let documents = text::read_jsonl(&files, field, progress)?;
             split::by_content(documents, &paths.join(", "))
         }
-        CorpusConfig::Shards { .. } | CorpusConfig::Mixture(_) | CorpusConfig::Synthetic(_) | CorpusConfig::Batches { .. } => {
+        CorpusConfig::Recipe { .. }
+        | CorpusConfig::Shards { .. }
+        | CorpusConfig::Mixture(_)
+        | CorpusConfig::Synthetic(_)
+        | CorpusConfig::Batches { .. } => {
             Err(Error::input("data.corpus", "there is no text in it, or in several parts", "name a corpus of another kind"))
         }
     }

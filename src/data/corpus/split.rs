@@ -113,7 +113,7 @@ fn bytes(documents: &[Document]) -> u64 {
 /// # Errors
 ///
 /// No text, or so little that nothing can be held out.
-pub(super) fn by_content(documents: Vec<Document>, subject: &str) -> Result<Corpus> {
+pub(in crate::data) fn by_content(documents: Vec<Document>, subject: &str) -> Result<Corpus> {
     let mut documents: Vec<Document> = documents.into_iter().filter(|document| !document.text.is_empty()).collect();
     if documents.is_empty() {
         return Err(Error::input(subject, "the corpus is empty", "name files with text in data.corpus.paths"));

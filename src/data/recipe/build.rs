@@ -19,14 +19,14 @@ use super::{
 };
 use crate::{
     data::{
-        CorpusConfig, Progress, cache, corpus,
+        Progress, cache, corpus,
         pipeline::{
             dedup::{Stage, Work, run_passes},
             formats::{Format, expand},
         },
     },
     files,
-    settings::{Error, Result},
+    settings::{Document, Error, Result},
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
@@ -72,12 +72,12 @@ impl Plan {
     /// # Errors
     ///
     /// Missing files, formats that are not known.
-    pub fn new(recipe: Recipe, progress: Progress<'_>) -> Result<Self> {
+    pub fn new(recipe: Recipe) -> Result<Self> {
         let (mut shards, mut sources, mut hash) = (vec![], vec![], Sha256::new());
         hash.update(serde_json::to_vec(&recipe).expect("a recipe is plain data"));
         hash.update(env!("CARGO_PKG_VERSION"));
         for (number, source) in recipe.sources.iter().enumerate() {
-            let (own, report) = found(number, source, &mut hash, progress)?;
+            let (own, report) = found(number, source, &mut hash)?;
             shards.extend(own);
             sources.push(report);
         }
@@ -143,7 +143,7 @@ impl Plan {
 }
 
 /// The shards of a source, and what its files are.
-fn found(number: usize, source: &SourceConfig, hash: &mut Sha256, progress: Progress<'_>) -> Result<(Vec<Shard>, SourceReport)> {
+fn found(number: usize, source: &SourceConfig, hash: &mut Sha256) -> Result<(Vec<Shard>, SourceReport)> {
     let mut report = SourceReport {
         name: source.name.clone(),
         files: 0,
@@ -153,12 +153,9 @@ fn found(number: usize, source: &SourceConfig, hash: &mut Sha256, progress: Prog
         damaged: vec![],
     };
     if let Some(part) = source.crates {
-        let corpus = CorpusConfig::Crates { part };
         hash.update(corpus::crates_fingerprint());
-        let shards = Shard::of_documents(number, corpus::read(&corpus, progress)?.train);
         report.files = corpus::Manifest::embedded().crates.len();
-        report.file_bytes = shards.iter().map(|shard| shard.bytes).sum();
-        return Ok((shards, report));
+        return Ok((Shard::of_crates(number, part), report));
     }
     let mut shards = vec![];
     for input in expand(&source.paths, source.format.as_ref())? {
@@ -345,4 +342,13 @@ impl Build<'_> {
 /// The folder of unfinished work in an output.
 pub fn work_folder(out: &Path) -> PathBuf {
     out.join(WORK)
+}
+
+/// The plan of a recipe's file, without the steps of some names.
+///
+/// # Errors
+///
+/// As [`Recipe::parse`] and [`Plan::new`].
+pub fn of_file(path: &Path, without: &[String]) -> Result<Plan> {
+    Plan::new(Recipe::parse(Document::load(path)?, without)?)
 }

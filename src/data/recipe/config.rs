@@ -1,12 +1,12 @@
 //! A recipe as written.
 
-use super::step::StepConfig;
+use super::step::{STEP_PATHS, StepConfig};
 use crate::{
     data::{
         CratesPart,
         pipeline::formats::{Format, Limits},
     },
-    settings::Problem,
+    settings::{Document, Error, Problem, Result},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,31 @@ impl Step {
     }
 }
 
+/// Keys that hold paths, relative to the file that names them.
+const PATH_KEYS: [&str; 2] = ["source.*.paths", "output.tokenizer"];
+
 impl Recipe {
+    /// The recipe of a document, without the steps of some names.
+    ///
+    /// # Errors
+    ///
+    /// Unknown keys, values out of range, names that no step has.
+    pub fn parse(mut document: Document, without: &[String]) -> Result<Self> {
+        document.make_paths_absolute(&PATH_KEYS)?;
+        for key in STEP_PATHS.iter().filter_map(|path| Some(path.split_once('.')?.1)) {
+            document.make_paths_absolute(&[&format!("source.*.step.*.apply.{key}"), &format!("step.*.apply.{key}")])?;
+        }
+        let recipe: Self = document.parse()?;
+        let problems = recipe.problems();
+        if !problems.is_empty() {
+            return Err(document.locate(problems));
+        }
+        recipe.without(without).map_err(|problem| {
+            let help = problem.help.unwrap_or_default();
+            Error::input("--without", problem.message, help)
+        })
+    }
+
     /// The recipe without the steps of some names: an ablation of its own.
     ///
     /// # Errors

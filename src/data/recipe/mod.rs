@@ -3,6 +3,7 @@
 mod buckets;
 mod build;
 mod config;
+mod corpus;
 mod evaluations;
 mod output;
 mod report;
@@ -10,12 +11,15 @@ mod segment;
 mod shard;
 mod step;
 mod tally;
+mod train;
 
-pub use build::{Options, Plan, REJECTED, REPORT, TIMES, work_folder};
+pub use build::{Options, Plan, REJECTED, REPORT, TIMES, of_file, work_folder};
 pub use config::{Allowed, OnDamage, OutputConfig, OutputPacking, Recipe, SourceConfig, Step};
+pub(super) use corpus::read;
 pub use report::{FileReport, Report, SourceReport, StepReport, StepTime};
 pub use step::{ContaminationStep, PerplexityStep, StepConfig};
 pub use tally::{Rejected, Size};
+pub use train::{NgramReport, train_language, train_ngram, train_quality};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::config::OnDamage;
 use crate::{
     data::{
-        corpus,
+        CorpusConfig, CratesPart, corpus,
         pipeline::{
             Document,
             formats::{self, Damage, Format, Input, Limits, Read},
@@ -11,12 +11,17 @@ use crate::{
     },
     settings::{Error, Result},
 };
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    ops::Range,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 /// Bytes of a part of a file that can be cut.
 const PART: u64 = 64 << 20;
-/// Documents of a part of the default corpus.
-const FEW: usize = 2000;
+/// Parts of the default corpus, and bytes of one, about.
+const PARTS: usize = 16;
+const PART_OF_CRATES: u64 = 4 << 20;
 
 /// Documents in order.
 #[derive(Clone, Debug)]
@@ -53,12 +58,11 @@ impl Shard {
         Ok(parts.into_iter().map(shard).collect())
     }
 
-    /// The shards of documents that are at hand.
-    pub fn of_documents(source: usize, documents: Vec<corpus::Document>) -> Vec<Self> {
-        let documents = Arc::new(documents);
-        let ranges = (0..documents.len()).step_by(FEW).map(|start| start..documents.len().min(start + FEW));
-        let bytes = |range: &Range<usize>| documents[range.clone()].iter().map(|document| document.text.len() as u64).sum();
-        ranges.map(|range| Self { source, bytes: bytes(&range), from: From::Memory { documents: Arc::clone(&documents), range } }).collect()
+    /// The shards of a part of the default corpus, whose archives are read when the first shard is.
+    pub fn of_crates(source: usize, part: CratesPart) -> Vec<Self> {
+        let documents = Arc::new(OnceLock::new());
+        let from = |number| From::Crates { part, documents: Arc::clone(&documents), number };
+        (0..PARTS).map(|number| Self { source, bytes: PART_OF_CRATES, from: from(number) }).collect()
     }
 
     /// What a segment has written.
@@ -88,11 +92,20 @@ impl Shard {
                 }
                 Ok(())
             }
-            From::Memory { documents, range } => documents[range.clone()].iter().try_for_each(|document| {
-                let mut it = Document::new(document.name.clone(), document.text.clone());
-                it.meta.insert("path".into(), document.name.clone().into());
-                each(it)
-            }),
+            From::Crates { part, documents, number } => {
+                if documents.get().is_none() {
+                    let read = corpus::read(&CorpusConfig::Crates { part: *part }, &|_, _, _| ())?.train;
+                    // Another thread may have been faster: it has read the same.
+                    let _ = documents.set(read);
+                }
+                let documents = documents.get().map(Vec::as_slice).unwrap_or_default();
+                let at = |number: usize| documents.len() * number / PARTS;
+                documents[at(*number)..at(number + 1)].iter().try_for_each(|document| {
+                    let mut it = Document::new(document.name.clone(), document.text.clone());
+                    it.meta.insert("path".into(), document.name.clone().into());
+                    each(it)
+                })
+            }
             From::Made(path) => {
                 let format = Format::Jsonl { text: "text".into(), id: "id".into() };
                 let whole = Limits { document_bytes: 1 << 40, unpacked_bytes: 1 << 60, ratio: 1 << 40, ..limits.clone() };

@@ -53,7 +53,7 @@ impl Desk {
 
     fn build_until(&self, recipe: &Recipe, out: &str, threads: usize, stop: &AtomicBool) -> crate::settings::Result<Report> {
         let options = Options { threads, memory: 1 << 20, most: None, keep_work: false };
-        Plan::new(recipe.clone(), &|_, _, _| ())?.build(&self.path(out), &options, &|_, _, _| (), stop)
+        Plan::new(recipe.clone())?.build(&self.path(out), &options, &|_, _, _| (), stop)
     }
 
     fn refused(&self, steps: &str) -> String {
@@ -167,7 +167,7 @@ fn an_interrupted_build_goes_on_and_gives_the_same_bytes() {
                 stop.store(true, Ordering::Relaxed);
             }
         };
-        match Plan::new(recipe.clone(), &|_, _, _| ()).unwrap().build(&desk.path("parts"), &options, &progress, &stop) {
+        match Plan::new(recipe.clone()).unwrap().build(&desk.path("parts"), &options, &progress, &stop) {
             Ok(_) => break,
             Err(error) => assert!(error.to_string().contains("interrupted"), "{error}"),
         }

@@ -1,6 +1,9 @@
-//! `ablate data`: look into a corpus.
+//! `ablate data inspect`: what a corpus holds.
 
-use super::text::{self, grouped};
+use super::super::{
+    print,
+    text::{self, grouped},
+};
 use ablate::{
     Error, Result,
     data::{CorpusConfig, DataConfig, DataSpec, Inspection, PATH_KEYS, TokenizerConfig, cache_folder, synthetic},
@@ -11,21 +14,9 @@ use ablate::{
 use comfy_table::{CellAlignment, Table};
 use std::{fmt::Write, path::Path, process::ExitCode};
 
-/// Look into a corpus.
+/// Count documents, bytes and tokens; show licences and samples.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    #[command(subcommand)]
-    verb: Verb,
-}
-
-#[derive(clap::Subcommand, Debug)]
-enum Verb {
-    /// Count documents, bytes and tokens; show licences and samples.
-    Inspect(Inspect),
-}
-
-#[derive(clap::Args, Debug)]
-struct Inspect {
     /// `crates` (the default corpus), a configuration (.toml), or a file, folder or pattern of text or JSON lines.
     corpus: String,
     /// `bytes`, `bpe:VOCAB`, `characters:VOCAB`, or the path of a tokenizer.json.
@@ -44,10 +35,9 @@ struct Inspect {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let Verb::Inspect(args) = args.verb;
     let (spec, context) = resolve(&args)?;
     if let Some(inspection) = synthetic::Inspection::of(&spec, context, args.samples) {
-        super::print(&if args.json { text::json("--json", &inspection)? } else { show_task(&inspection) })?;
+        print(&if args.json { text::json("--json", &inspection)? } else { show_task(&inspection) })?;
         return Ok(ExitCode::SUCCESS);
     }
     let bar = indicatif::ProgressBar::new(1)
@@ -60,12 +50,12 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let inspection = Inspection::of(&spec, &cache_folder(), args.samples, &progress)?;
     bar.finish_and_clear();
     let text = if args.json { serde_json::to_string_pretty(&inspection).expect("plain data") + "\n" } else { show(&inspection) };
-    super::print(&text)?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The data of the corpus or configuration that was named, and the configuration's training context.
-fn resolve(args: &Inspect) -> Result<(DataSpec, usize)> {
+fn resolve(args: &Args) -> Result<(DataSpec, usize)> {
     let mut document = Document::new("the command line");
     let mut config = DataConfig::default();
     let configured = args.corpus.ends_with(".toml");

@@ -1,0 +1,41 @@
+//! A recipe as a corpus, built in the cache.
+
+use super::{Options, of_file};
+use crate::{
+    data::{
+        Progress, cache,
+        corpus::{self, Corpus, read_bytes},
+        pipeline::Document,
+    },
+    settings::{Error, Result},
+};
+use std::{fs::File, path::Path, sync::atomic::AtomicBool};
+
+/// Memory of steps over all documents.
+const MEMORY: usize = 1 << 30;
+
+/// Builds a recipe, if that has not been done, and reads and splits what it made.
+///
+/// Processes that build the same at the same time wait for the first of them.
+pub(in crate::data) fn read(path: &Path, without: &[String], cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
+    let plan = of_file(path, without)?;
+    let all = cache.join("recipes");
+    cache::create_folder(&all)?;
+    let lock = all.join(format!("{}.lock", plan.key()));
+    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(Error::io("create", &lock))?;
+    file.lock().map_err(Error::io("lock", &lock))?;
+    let folder = all.join(plan.key());
+    let options = Options { threads: rayon::current_num_threads(), memory: MEMORY, most: None, keep_work: false };
+    let report = plan.build(&folder, &options, progress, &AtomicBool::new(false))?;
+    let mut documents = vec![];
+    for file in report.files.iter().filter(|file| file.tokens.is_none()) {
+        let path = folder.join(&file.name);
+        let broken = || Error::input(path.display(), "the file is damaged", format!("delete {}: it is made again", folder.display()));
+        let text = String::from_utf8(read_bytes(&path)?).map_err(|_| broken())?;
+        for line in text.lines() {
+            let Document { id, text, source, .. } = serde_json::from_str(line).map_err(|_| broken())?;
+            documents.push(corpus::Document::new(format!("{source}/{id}"), text));
+        }
+    }
+    corpus::by_content(documents, &path.display().to_string())
+}
