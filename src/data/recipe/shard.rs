@@ -40,9 +40,10 @@ enum From {
         format: Format,
         range: Range<u64>,
     },
-    Memory {
-        documents: Arc<Vec<corpus::Document>>,
-        range: Range<usize>,
+    Crates {
+        part: CratesPart,
+        documents: Arc<OnceLock<Vec<corpus::Document>>>,
+        number: usize,
     },
     /// What a segment has written.
     Made(PathBuf),
