@@ -56,7 +56,8 @@ impl Html {
                 counts.add("html.main_too_large", 0);
                 return all;
             }
-            let main = readable::readable(html, self.max_main_elements).map(|content| text(&content, self.bullets).text);
+            let content = readable::readable(html, self.max_main_elements);
+            let main = content.map(|content| readable::shown(&text(&content, self.bullets).text));
             match main.filter(|main| !main.is_empty()) {
                 Some(main) => all.text = main,
                 None => counts.add("html.main_not_found", 0),

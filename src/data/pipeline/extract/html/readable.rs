@@ -1,6 +1,7 @@
 //! The main content of a page, by Readability's rules.
 
 use super::{
+    super::entities,
     attributes::Attributes,
     elements::{BREAK, Element, LOOSE, OTHER, PRE, VOID},
     tokens::Tag,
@@ -17,7 +18,7 @@ const VALUE: usize = 400;
 const ATTRIBUTES: [&str; 6] = ["class", "id", "href", "role", "rel", "itemprop"];
 
 /// The part of a page that holds its main content, as HTML; none if the rules find nothing or the page has more elements than
-/// `max_elements`.
+/// `max_elements`. Its text is for [`shown`].
 ///
 /// Rules of Mozilla's Readability as ported by the crate `dom_smoothie`. It gets a page that was made simple first: balanced tags, only
 /// visible elements and the attributes that the rules read, at most 200 elements deep. A page that was written to make a browser's tree
@@ -112,11 +113,39 @@ impl Sink for Plain {
             return;
         }
         self.breaks = if text.trim_start().is_empty() { self.breaks } else { 0 };
-        let mut pieces = text.split('<');
-        self.out.push_str(pieces.next().unwrap_or(""));
-        for piece in pieces {
-            self.out.push_str("&lt;");
-            self.out.push_str(piece);
+        let mut rest = text;
+        while let Some(place) = rest.bytes().position(|byte| matches!(byte, b'&' | b'<' | b'>' | 0xc2 | 0xef)) {
+            self.out.push_str(&rest[..place]);
+            rest = &rest[place..];
+            let reference = if rest.starts_with('&') { entities::reference(rest) } else { None };
+            let (length, characters) =
+                reference.unwrap_or_else(|| (rest.chars().next().map_or(1, char::len_utf8), [rest.chars().next(), None]));
+            self.out.extend(characters.into_iter().flatten().map(hide));
+            rest = &rest[length..];
         }
+        self.out.push_str(rest);
     }
+}
+
+/// Marks of HTML in text are written as characters that no text has: a serialiser that escapes them takes the square of their number.
+fn hide(character: char) -> char {
+    match character {
+        '&' => '\u{fdd0}',
+        '<' => '\u{fdd1}',
+        '>' => '\u{fdd2}',
+        '\u{a0}' => ' ',
+        '\u{fdd0}'..='\u{fdd2}' => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }
+}
+
+/// The text of what [`readable`] gave, as it was in the page.
+pub(super) fn shown(text: &str) -> String {
+    let show = |character| match character {
+        '\u{fdd0}' => '&',
+        '\u{fdd1}' => '<',
+        '\u{fdd2}' => '>',
+        other => other,
+    };
+    text.chars().map(show).collect()
 }

@@ -151,6 +151,9 @@ fn main_content() {
         assert!(!page.text.contains(boilerplate), "{boilerplate} in {}", page.text);
     }
     assert_eq!(page.title, "The old mill | Valley News");
+    let marks = "<p>".to_string() + &"1 < 2 &amp;lt; 3 > 2&nbsp;&#xfdd0; \u{fdd1}, ".repeat(20);
+    let shown = "1 < 2 &lt; 3 > 2 \u{fffd} \u{fffd}, ".repeat(20);
+    assert_eq!(rules.extract(&marks, &mut Counts::default()).text, shown.trim_end());
 }
 
 #[test]
@@ -191,6 +194,7 @@ fn hostile(size: usize) -> Vec<(&'static str, String)> {
         ("references", many("&notanentityatall") + "x"),
         ("numbers", "&#".to_string() + &many("9") + "x"),
         ("less than", many("<") + "x"),
+        ("marks", many("&amp;x<>")),
         ("blanks", many(" \u{a0}") + "x"),
         ("blanks in blocks", many("<pre> \n</pre>") + "x"),
         ("breaks", many("<br>") + "x"),
