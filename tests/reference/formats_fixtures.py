@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Web archives and Parquet files as their own tools write them, and what these tools read in them.
 
-    pip install warcio==1.8.1 pyarrow==26.0.1
+    pip install warcio==1.8.1 pyarrow==26.0.1 zstandard==0.25.0
     python3 tests/reference/formats_fixtures.py
 
-Writes tests/data/fixtures/formats/: `crawl.warc.gz` by warcio, `crawl.json` with the documents that warcio finds in it, and
-`*.parquet` by PyArrow. The content is written for this project. Running it again gives the same files.
+Writes tests/data/fixtures/formats/: `crawl.warc.gz` by warcio, `crawl.json` with the documents that warcio finds in it,
+`*.parquet` by PyArrow, and `lines.*` by the libraries of C. The content is written for this project. Running it again gives the same files.
 """
 
 import base64
+import bz2
 import gzip
 import io
 import json
@@ -17,6 +18,7 @@ import zlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -115,8 +117,28 @@ def parquet():
             pq.write_table(table, path, compression=codec, data_page_version=version, row_group_size=50, data_page_size=2000)
     nothing = pa.table({"content": ["a"], "name": ["b"]})
     pq.write_table(nothing, FOLDER / "no-text.parquet", compression="none")
+    long = pa.table({"text": ["short", "x" * 1000, "also"]})
+    pq.write_table(long, FOLDER / "long.parquet", compression="snappy")
     nulls = pa.table({"text": ["a", None, "c"], "number": pa.array([1, 2, 3], pa.int64())})
     pq.write_table(nulls, FOLDER / "nulls.parquet", compression="snappy")
+
+
+def packed():
+    """The same lines in three parts, by other settings each."""
+    lines = [f"line {n} {n * 0x9E3779B9 % 2**32:x}\n".encode() for n in range(3000)]
+    parts = [b"".join(lines[at : at + 1000]) for at in (0, 1000, 2000)]
+    named = io.BytesIO()
+    with gzip.GzipFile("name.txt", "wb", 1, named, mtime=1) as file:
+        file.write(parts[0])
+    (FOLDER / "lines.gz").write_bytes(named.getvalue() + gzip.compress(parts[1], 9, mtime=0) + gzip.compress(parts[2], 0, mtime=0))
+    (FOLDER / "lines.bz2").write_bytes(b"".join(bz2.compress(part, level) for part, level in zip(parts, (1, 5, 9))))
+    frames = [
+        zstandard.ZstdCompressor(level=1, write_checksum=True).compress(parts[0]),
+        zstandard.ZstdCompressor(level=19, write_content_size=False).compress(parts[1]),
+        b"\x51\x2a\x4d\x18\x03\0\0\0abc",
+        zstandard.ZstdCompressor(level=-5, write_checksum=True).compress(parts[2]),
+    ]
+    (FOLDER / "lines.zst").write_bytes(b"".join(frames))
 
 
 def main():
@@ -125,6 +147,7 @@ def main():
     records = read_warc(FOLDER / "crawl.warc.gz")
     (FOLDER / "crawl.json").write_text(json.dumps(records, indent=1) + "\n")
     parquet()
+    packed()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ use std::{
     sync::Arc,
 };
 
+/// A page may hold so many times the longest document: writers look at its length every thousand rows or so.
+const PAGE: u64 = 16;
 /// Rows whose columns are decoded at once.
 const BATCH: usize = 64;
 
@@ -100,7 +102,7 @@ impl Rows {
             }
             let metadata = self.metadata.row_group(self.group);
             self.group += 1;
-            let group = Group { file: Arc::clone(&self.file), metadata, limit: self.limit };
+            let group = Group { file: Arc::clone(&self.file), metadata, limit: self.limit.saturating_mul(PAGE) };
             let schema = Arc::clone(&self.schema);
             self.rows = Some(caught(|| TreeBuilder::new().with_batch_size(BATCH).as_iter(schema, &group))?);
         }
@@ -125,6 +127,10 @@ impl Rows {
             }
         }
         let text = text.ok_or_else(|| ("no_text", format!("there is no column \"{}\"", self.text)))?;
+        if text.len() as u64 > self.limit {
+            let (long, most) = (bytes(text.len() as u64), bytes(self.limit));
+            return Err(("too_long", format!("a text of {long}, more than {most}, the limit that `document_bytes` sets")));
+        }
         Ok(Document { id: id.unwrap_or_else(|| self.origin.id(self.number)), text, meta, ..Document::default() })
     }
 }
@@ -250,7 +256,7 @@ impl Pages {
     }
 
     fn too_long(&self) -> ParquetError {
-        ParquetError::General(format!("a page unpacks to more than {}, the limit that `document_bytes` sets", bytes(self.limit)))
+        ParquetError::General(format!("a page unpacks to more than {}, {PAGE} times `document_bytes`", bytes(self.limit)))
     }
 }
 

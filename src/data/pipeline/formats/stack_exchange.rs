@@ -61,7 +61,7 @@ impl StackExchange {
         // Archives unpack to a folder that is named after the site.
         let folder = || {
             let name = origin.path.parent()?.file_name()?.to_str()?;
-            let name = name.strip_suffix(".7z").unwrap_or(name);
+            let name = name.strip_suffix("-Posts").unwrap_or(name);
             name.ends_with(".com").then_some(name).or_else(|| name.ends_with(".net").then_some(name))
         };
         let site = site.or_else(folder).map(str::to_string);

@@ -81,7 +81,8 @@ impl Paragraphs {
 
 impl Source for Paragraphs {
     fn next(&mut self) -> Result<Option<Read>> {
-        let (mut block, mut begin, mut long) = (String::new(), 0, false);
+        let (mut block, mut begin, mut wrong) = (String::new(), None, None);
+        let long = || ("too_long", format!("a paragraph is longer than {}, the limit that `document_bytes` sets", bytes(self.limit)));
         while !self.done {
             let line = match self.lines.next() {
                 Ok(line) => line,
@@ -91,35 +92,30 @@ impl Source for Paragraphs {
                 self.done = true;
                 break;
             };
-            let place = || format!("byte {}", line.offset);
             match line.content {
                 Content::Text(text) if text.trim().is_empty() => {
-                    if long || !block.is_empty() {
+                    if begin.is_some() {
                         break;
                     }
+                    continue;
                 }
-                Content::Text(text) => {
-                    if block.is_empty() && !long {
-                        begin = line.offset;
-                    }
-                    long |= (block.len() + text.len()) as u64 > self.limit;
-                    if long {
-                        block = String::new();
-                    } else {
-                        block.push_str(text);
-                        block.push('\n');
-                    }
+                Content::Text(text) if (block.len() + text.len()) as u64 <= self.limit => {
+                    block.push_str(text);
+                    block.push('\n');
                 }
-                Content::TooLong => long = true,
-                // What is around the line would be a text with a hole in it.
-                Content::NotUtf8(at) => return self.origin.damaged("not_utf8", &place(), format!("not UTF-8 at byte {at} of the line")),
+                Content::Text(_) | Content::TooLong => wrong = Some(long()),
+                Content::NotUtf8(at) => wrong = Some(("not_utf8", format!("not UTF-8 at byte {}", line.offset + at as u64))),
                 Content::Binary => return self.origin.damaged("binary", "", "there is a zero byte near its beginning: it is no text"),
             }
+            begin.get_or_insert(line.offset);
+            if wrong.is_some() {
+                // The rest of it is read, and forgotten.
+                block = String::new();
+            }
         }
-        if long {
-            let most = bytes(self.limit);
-            let message = format!("a paragraph is longer than {most}, the limit that `document_bytes` sets");
-            return self.origin.damaged("too_long", &format!("byte {begin}"), message);
+        let begin = begin.unwrap_or_default();
+        if let Some((rule, message)) = wrong {
+            return self.origin.damaged(rule, &format!("paragraph at byte {begin}"), message);
         }
         block.truncate(block.trim_end().len());
         Ok((!block.is_empty()).then(|| Read::Document(document(&self.origin, begin, block))))

@@ -31,7 +31,7 @@ fn paragraphs_are_texts() {
     let long = "short\n\nlonger than\nten bytes\n\n123456789012345\n\nok";
     let found = folder.read("a.txt", long, &text(true), &Limits { document_bytes: 12, ..Limits::default() });
     assert_eq!((found.texts(), found.rules()), (vec!["short", "ok"], vec!["too_long", "too_long"]));
-    let found = folder.read("a.txt", b"one\n\nt\xFFo\n\nthree", &text(true), &Limits::default());
+    let found = folder.read("a.txt", b"one\n\ntwo\nt\xFFo\ntwo\n\nthree", &text(true), &Limits::default());
     assert_eq!((found.texts(), found.rules()), (vec!["one", "three"], vec!["not_utf8"]));
 }
 

@@ -27,6 +27,21 @@ fn all_parts_of_a_packed_file_are_read() {
     assert_eq!(unpacked(&folder.file("b.zst", skippable), &Limits::default()), (content, None));
 }
 
+/// See tests/reference/formats_fixtures.py.
+#[test]
+fn what_the_libraries_of_c_pack_is_read() {
+    let folder = Folder::new();
+    let lines: String = (0..3000_u64).map(|n| format!("line {n} {:x}\n", n * 0x9E37_79B9 % (1 << 32))).collect();
+    let files = [
+        ("lines.gz", include_bytes!("../../../../../tests/data/fixtures/formats/lines.gz").as_slice()),
+        ("lines.bz2", include_bytes!("../../../../../tests/data/fixtures/formats/lines.bz2").as_slice()),
+        ("lines.zst", include_bytes!("../../../../../tests/data/fixtures/formats/lines.zst").as_slice()),
+    ];
+    for (name, packed) in files {
+        assert!(unpacked(&folder.file(name, packed), &Limits::default()) == (lines.clone().into_bytes(), None), "{name}");
+    }
+}
+
 #[test]
 fn empty_files_are_empty() {
     let folder = Folder::new();

@@ -76,13 +76,22 @@ fn rows_without_text_and_pages_that_cannot_be_unpacked_are_told() {
     assert_eq!((found.texts(), found.rules(), found.ids()), (vec!["a", "c"], vec!["no_text"], vec!["nulls.parquet#1", "nulls.parquet#3"]));
     let number = Format::Parquet { text: "number".into(), id: "id".into(), columns: None };
     assert_eq!(folder.read(name, content, &number, &Limits::default()).rules(), ["no_text"; 3]);
+    let (name, content) = fixture!("long.parquet");
+    let found = folder.read(name, content, &rows(), &Limits { document_bytes: 999, ..Limits::default() });
+    assert_eq!((found.texts(), found.rules()), (vec!["short", "also"], vec!["too_long"]));
     for (name, content) in [fixture!("brotli-v1.parquet"), fixture!("brotli-v2.parquet")] {
         let found = folder.read(name, content, &rows(), &Limits::default());
         assert_eq!((found.documents.len(), found.rules()), (0, vec!["parquet"; 3]));
         assert!(found.damage[0].message.contains("BROTLI"), "{:?}", found.damage);
     }
     for (name, content) in [fixture!("gzip-v1.parquet"), fixture!("snappy-v1.parquet"), fixture!("zstd-v2.parquet")] {
-        let found = folder.read(name, content, &rows(), &Limits { document_bytes: 300, ..Limits::default() });
-        assert!(found.rules().contains(&"parquet") && found.damage[0].message.contains("document_bytes"), "{name}: {:?}", found.damage);
+        let found = folder.read(name, content, &rows(), &Limits { document_bytes: 20, ..Limits::default() });
+        assert!(
+            found.rules().contains(&"parquet")
+                && found.texts().iter().all(|text| text.len() <= 20)
+                && found.damage.iter().all(|damage| damage.message.contains("document_bytes")),
+            "{name}: {:?}",
+            found.damage
+        );
     }
 }
