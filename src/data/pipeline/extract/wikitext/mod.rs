@@ -7,6 +7,7 @@ mod quotes;
 mod render;
 mod structure;
 mod tags;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,8 @@ pub enum Handling {
 pub struct Wikitext {
     /// Sections that are lists of links, left out by their names in LLaMA's 20 languages.
     pub drop_sections: Vec<Section>,
+    /// Templates that only format text (`convert`, `lang`, `nowrap`, dashes) and defaults of parameters; others are always left out.
+    pub text_templates: Handling,
     /// Headings below which nothing is left.
     pub empty_sections: Handling,
     /// `<math>` and `<chem>`, kept as LaTeX between dollars.
@@ -52,6 +55,7 @@ impl Default for Wikitext {
     fn default() -> Self {
         Self {
             drop_sections: vec![Section::References, Section::ExternalLinks, Section::SeeAlso],
+            text_templates: Handling::Drop,
             empty_sections: Handling::Drop,
             math: Handling::Keep,
             code: Handling::Keep,

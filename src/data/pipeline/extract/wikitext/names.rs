@@ -144,21 +144,44 @@ mod tests {
         }
     }
 
-    /// Every language has a name for each of the three, and for redirects.
+    /// Code of each of the 20 languages, and its most used headings of the three kinds.
+    #[rustfmt::skip]
+    const HEADINGS: [[&str; 4]; 20] = [
+        ["bg", "Източници", "Външни препратки", "Вижте също"],
+        ["ca", "Referències", "Enllaços externs", "Vegeu també"],
+        ["cs", "Reference", "Externí odkazy", "Související články"],
+        ["da", "Referencer", "Eksterne henvisninger", "Se også"],
+        ["de", "Einzelnachweise", "Weblinks", "Siehe auch"],
+        ["en", "References", "External links", "See also"],
+        ["es", "Referencias", "Enlaces externos", "Véase también"],
+        ["fr", "Notes et références", "Liens externes", "Voir aussi"],
+        ["hr", "Izvori", "Vanjske poveznice", "Povezani članci"],
+        ["hu", "Jegyzetek", "Külső hivatkozások", "Kapcsolódó szócikkek"],
+        ["it", "Note", "Collegamenti esterni", "Voci correlate"],
+        ["nl", "Bronnen, noten en/of referenties", "Externe links", "Zie ook"],
+        ["pl", "Przypisy", "Linki zewnętrzne", "Zobacz też"],
+        ["pt", "Referências", "Ligações externas", "Ver também"],
+        ["ro", "Note", "Legături externe", "Vezi și"],
+        ["ru", "Примечания", "Ссылки", "См. также"],
+        ["sl", "Sklici", "Zunanje povezave", "Glej tudi"],
+        ["sr", "Референце", "Спољашње везе", "Види још"],
+        ["sv", "Referenser", "Externa länkar", "Se även"],
+        ["uk", "Примітки", "Посилання", "Див. також"],
+    ];
+
     #[test]
-    fn sections_and_redirects() {
-        for heading in ["References", "Einzelnachweise", "Примечания", "Przypisy", "Jegyzetek", "Sklici", "Note", "Референце", "Примітки"]
-        {
-            assert_eq!(section(heading), Some(Section::References), "{heading}");
-        }
-        for heading in ["External links", "Weblinks", "Ссылки", "Külső hivatkozások", "Enllaços externs", "Legături externe"] {
-            assert_eq!(section(heading), Some(Section::ExternalLinks), "{heading}");
-        }
-        for heading in ["See also", "Siehe auch", "Voir aussi", "Zie ook", "Se även", "Див. також", "Вижте също", "Glej tudi"]
-        {
-            assert_eq!(section(heading), Some(Section::SeeAlso), "{heading}");
+    fn sections_in_every_language() {
+        for [language, references, external, also] in HEADINGS {
+            assert_eq!(section(references), Some(Section::References), "{language}");
+            assert_eq!(section(&external.to_uppercase()), Some(Section::ExternalLinks), "{language}");
+            assert_eq!(section(&format!(" {also}: ")), Some(Section::SeeAlso), "{language}");
         }
         assert_eq!(section("History"), None);
+        assert_eq!(section(""), None);
+    }
+
+    #[test]
+    fn redirects() {
         for text in ["#REDIRECT [[Paris]]", " #redirect: [[A]]", "#WEITERLEITUNG [[B]]", "#ПЕРЕНАПРАВЛЕНИЕ [[В]]"] {
             assert!(redirect(text), "{text}");
         }

@@ -5,7 +5,7 @@
 
 use super::{
     super::find::{EndTags, Next},
-    Wikitext,
+    Handling, Wikitext, templates,
 };
 use crate::data::pipeline::Counts;
 use memchr::memchr3;
@@ -127,8 +127,12 @@ impl Pass<'_, '_> {
             *open -= pair;
             braces -= pair;
             let (closed, start) = (*open < 2, *start + *open);
-            self.counts.add("wikitext.templates", self.out.len().saturating_sub(start) + pair);
+            let inner = self.out.get(start + pair..).filter(|_| self.rules.text_templates == Handling::Keep);
+            let shown = inner.and_then(|inner| if pair == 2 { templates::text(inner) } else { templates::default(inner) });
+            let shown = shown.unwrap_or_default();
+            self.counts.add("wikitext.templates", (self.out.len() + pair).saturating_sub(start + shown.len()));
             self.out.truncate(start);
+            self.out.push_str(&shown);
             self.at += pair;
             if closed {
                 self.drop_frames(place);

@@ -186,6 +186,18 @@ fn options_keep_or_drop() {
 }
 
 #[test]
+fn templates_that_format_text_may_be_kept() {
+    let rules = Wikitext { text_templates: Handling::Keep, ..Wikitext::default() };
+    for (wikitext, text) in [
+        ("It is {{convert|12|km|mi}} long{{mdash}}or {{nowrap|{{cvt|5|m}} ''high''}}{{citation needed}}.", "It is 12 km long—or 5 m high."),
+        ("a {{lang|fr|[[mot|mots]]}} {{infobox|b}}c {{{1|d}}} {{{2}}}", "a mots c d"),
+        ("a {{nowrap|b", "a nowrap|b"),
+    ] {
+        assert_eq!(rules.extract(wikitext, &mut Counts::default()), text, "{wikitext}");
+    }
+}
+
+#[test]
 fn redirects_and_empty_pages_are_dropped() {
     let judge = |text: &str| Wikitext::default().apply(&mut Document::new("1", text), &mut Counts::default());
     assert_eq!(judge("#REDIRECT [[A]]"), Verdict::Drop("wikitext.redirect"));
@@ -250,6 +262,7 @@ fn hostile_pages_take_linear_time_and_room() {
         ("braces", many("{")),
         ("templates", many("{{a|")),
         ("templates, closed", half("{{a|") + &half("}}")),
+        ("templates with text", half("{{nowrap|a") + &half("}}")),
         ("closing braces", many("}} ")),
         ("tables in templates", many("{{a\n{|\n")),
         ("ends of tables in templates", half("{{a") + &half("\n|}")),
@@ -286,7 +299,8 @@ fn hostile_pages_take_linear_time_and_room() {
         ("references to characters", many("&amp")),
     ] {
         let start = Instant::now();
-        let text = Wikitext { galleries: Handling::Keep, ..Wikitext::default() }.extract(&page, &mut Counts::default());
+        let rules = Wikitext { galleries: Handling::Keep, text_templates: Handling::Keep, ..Wikitext::default() };
+        let text = rules.extract(&page, &mut Counts::default());
         assert!(text.len() <= 2 * page.len() + 100, "{name}");
         assert!(start.elapsed().as_secs_f64() < 10.0, "{name}: {:?}", start.elapsed());
     }
@@ -373,7 +387,7 @@ proptest! {
 
     #[test]
     fn any_page_gives_text(wikitext in fragments()) {
-        let rules = Wikitext { galleries: Handling::Keep, bullets: true, ..Wikitext::default() };
+        let rules = Wikitext { galleries: Handling::Keep, text_templates: Handling::Keep, bullets: true, ..Wikitext::default() };
         let text = rules.extract(&wikitext, &mut Counts::default());
         prop_assert!(text.len() <= 2 * wikitext.len());
         prop_assert!(text.matches("word").count() <= wikitext.matches("word").count());
