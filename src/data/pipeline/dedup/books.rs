@@ -206,12 +206,20 @@ impl Stage for Books {
     fn scan<'a>(&'a self, work: &'a Work, pass: u32, shard: u32) -> Result<Box<dyn Scan + 'a>> {
         let n = self.0.shingle;
         if pass > 0 {
-            let hashes = move |text: &str, set: &mut Vec<u64>| words::shingles(text, n, |shingle| set.push(xxh3_64(shingle)));
+            let mut scratch = words::Scratch::default();
+            let hashes = move |text: &str, set: &mut Vec<u64>| words::shingles(&mut scratch, text, n, |shingle| set.push(xxh3_64(shingle)));
             return Ok(Box::new(CandidateScan::open(work, pass, shard, hashes)?));
         }
         let sorter = work.sorter(&format!("scan-{pass}-{shard}"), work.scan_memory())?;
         let path = work.scan_path(pass, shard);
-        Ok(Box::new(BookScan { config: &self.0, sorter, counter: Counter::new(shard), sketch: vec![], path }))
+        Ok(Box::new(BookScan {
+            config: &self.0,
+            sorter,
+            counter: Counter::new(shard),
+            sketch: vec![],
+            scratch: words::Scratch::default(),
+            path,
+        }))
     }
 
     fn decide(&self, work: &Work, pass: u32, shards: u32) -> Result<Summary> {
@@ -228,6 +236,7 @@ struct BookScan<'a> {
     sorter: Sorter<Occurrence>,
     counter: Counter,
     sketch: Vec<u64>,
+    scratch: words::Scratch,
     path: PathBuf,
 }
 
@@ -236,7 +245,7 @@ impl Scan for BookScan<'_> {
         let place = self.counter.next()?;
         let highest = u64::MAX / self.config.scaled;
         self.sketch.clear();
-        words::shingles(&document.text, self.config.shingle, |shingle| {
+        words::shingles(&mut self.scratch, &document.text, self.config.shingle, |shingle| {
             let hash = xxh3_64(shingle);
             if hash <= highest {
                 self.sketch.push(hash);

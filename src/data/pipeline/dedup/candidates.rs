@@ -107,7 +107,7 @@ pub(super) struct CandidateScan<'a, F> {
     shown: Vec<Shown>,
 }
 
-impl<'a, F: Fn(&str, &mut Vec<u64>)> CandidateScan<'a, F> {
+impl<'a, F: FnMut(&str, &mut Vec<u64>)> CandidateScan<'a, F> {
     /// Opens a shard.
     pub(super) fn open(work: &'a Work, pass: u32, shard: u32, hashes: F) -> Result<Self> {
         let mut wanted = Reader::open_checked(&work.shard_path("wanted", shard), work.fingerprint(), work.scan_memory() / 4)?;
@@ -118,7 +118,7 @@ impl<'a, F: Fn(&str, &mut Vec<u64>)> CandidateScan<'a, F> {
     }
 }
 
-impl<F: Fn(&str, &mut Vec<u64>)> Scan for CandidateScan<'_, F> {
+impl<F: FnMut(&str, &mut Vec<u64>)> Scan for CandidateScan<'_, F> {
     fn add(&mut self, document: &Document) -> Result<()> {
         let place = self.counter.next()?;
         if self.next != Some(place.document) {

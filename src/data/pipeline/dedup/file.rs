@@ -76,6 +76,7 @@ pub(super) struct Writer<R> {
     limit: usize,
     hash: Box<Xxh3Default>,
     records: u64,
+    durable: bool,
     done: bool,
     kind: PhantomData<R>,
 }
@@ -89,7 +90,25 @@ impl<R: Record> Writer<R> {
         file.write_all(&[0; HEADER]).map_err(Error::io("write", &temporary))?;
         let limit = buffer.clamp(BUFFER, 1 << 20).next_multiple_of(R::SIZE);
         let path = path.to_path_buf();
-        Ok(Self { path, temporary, file, buffer: vec![], limit, hash: Box::default(), records: 0, done: false, kind: PhantomData })
+        Ok(Self {
+            path,
+            temporary,
+            file,
+            buffer: vec![],
+            limit,
+            hash: Box::default(),
+            records: 0,
+            durable: true,
+            done: false,
+            kind: PhantomData,
+        })
+    }
+
+    /// The same for a file that nobody needs after a crash: the disk is not waited for.
+    pub(super) fn scratch(path: &Path, buffer: usize) -> Result<Self> {
+        let mut writer = Self::create(path, buffer)?;
+        writer.durable = false;
+        Ok(writer)
     }
 
     /// Adds a record.
@@ -118,10 +137,11 @@ impl<R: Record> Writer<R> {
     pub(super) fn finish(mut self, fingerprint: u64, documents: u64) -> Result<()> {
         self.flush()?;
         let header = Header { records: self.records, fingerprint, documents, checksum: self.hash.digest() };
+        let durable = self.durable;
         let write = |file: &mut File| {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&header.bytes(R::SIZE))?;
-            file.sync_all()
+            if durable { file.sync_all() } else { Ok(()) }
         };
         write(&mut self.file).map_err(Error::io("write", &self.temporary))?;
         fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path))?;

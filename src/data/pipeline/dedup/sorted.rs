@@ -64,14 +64,13 @@ impl<R: Record> Sorter<R> {
     fn spill(&mut self) -> Result<()> {
         fs::create_dir_all(&self.folder).map_err(Error::io("create the folder", &self.folder))?;
         let path = self.folder.join(format!("{:06}.run", self.runs.len()));
-        self.write(&path, 0)?;
+        self.write(Writer::scratch(&path, self.memory / 4)?, 0)?;
         self.runs.push(path);
         Ok(())
     }
 
-    fn write(&mut self, path: &Path, documents: u64) -> Result<()> {
+    fn write(&mut self, mut writer: Writer<R>, documents: u64) -> Result<()> {
         self.buffer.sort_unstable();
-        let mut writer = Writer::create(path, self.memory / 4)?;
         self.buffer.iter().try_for_each(|record| writer.push(record))?;
         writer.finish(self.fingerprint, documents)?;
         self.buffer.clear();
@@ -81,7 +80,8 @@ impl<R: Record> Sorter<R> {
     /// Writes all records, sorted, to one file, which says of how many documents they are.
     pub(super) fn finish(mut self, path: &Path, documents: u64) -> Result<()> {
         if self.runs.is_empty() {
-            return self.write(path, documents);
+            let writer = Writer::create(path, self.memory / 4)?;
+            return self.write(writer, documents);
         }
         let (fingerprint, memory) = (self.fingerprint, self.memory);
         let mut sorted = self.sorted()?;
@@ -162,7 +162,7 @@ impl<R: Record> Merge<R> {
             for (number, group) in level.chunks(most).enumerate() {
                 let path = below.join(format!("{number:06}.run"));
                 let mut merge = Self::direct(group, memory / 2, fingerprint)?;
-                let mut writer = Writer::create(&path, memory / 4)?;
+                let mut writer = Writer::scratch(&path, memory / 4)?;
                 while let Some(record) = merge.next()? {
                     writer.push(&record)?;
                 }

@@ -68,30 +68,34 @@ impl Spans {
 
 /// Calls back with the bytes of each sentence or line, white space behind it included.
 pub(super) fn units(text: &str, unit: SpanUnit, mut each: impl FnMut(Range<usize>)) {
-    let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((_, char)) = chars.next() {
-        let ends = match (char, unit) {
-            ('\n', _) => true,
-            (_, SpanUnit::Lines) => false,
-            ('。' | '！' | '？', _) => true,
-            ('.' | '?' | '!', _) => {
-                while chars.next_if(|(_, next)| matches!(next, '.' | '?' | '!' | '"' | '\'' | ')' | ']' | '”' | '’' | '»')).is_some() {
-                }
-                chars.peek().is_none_or(|(_, next)| next.is_whitespace())
-            }
-            _ => false,
+    let bytes = text.as_bytes();
+    let (mut start, mut at) = (0, 0);
+    while at < bytes.len() {
+        let (next, ends) = match (bytes[at], unit) {
+            (b'\n', _) => (at + 1, true),
+            (b'.' | b'?' | b'!', SpanUnit::Sentences) => after_mark(text, at + 1),
+            // The first bytes of 。 and of ！ and ？.
+            (0xe3 | 0xef, SpanUnit::Sentences) if text[at..].starts_with(['。', '！', '？']) => (at + 3, true),
+            _ => (at + 1, false),
         };
+        at = next;
         if ends {
-            while chars.next_if(|(_, next)| next.is_whitespace()).is_some() {}
-            let end = chars.peek().map_or(text.len(), |(at, _)| *at);
-            each(start..end);
-            start = end;
+            at = text.len() - text[at..].trim_start().len();
+            each(start..at);
+            start = at;
         }
     }
     if start < text.len() {
         each(start..text.len());
     }
+}
+
+/// The place behind a mark and the closing quotes and the like that follow it, and whether a sentence ends there: before
+/// white space.
+fn after_mark(text: &str, at: usize) -> (usize, bool) {
+    let closing = |char: char| matches!(char, '.' | '?' | '!' | '"' | '\'' | ')' | ']' | '”' | '’' | '»');
+    let rest = text[at..].trim_start_matches(closing);
+    (text.len() - rest.len(), rest.chars().next().is_none_or(char::is_whitespace))
 }
 
 impl Stage for Spans {
@@ -101,7 +105,13 @@ impl Stage for Spans {
 
     fn scan<'a>(&'a self, work: &'a Work, pass: u32, shard: u32) -> Result<Box<dyn Scan + 'a>> {
         let sorter = work.sorter(&format!("scan-{pass}-{shard}"), work.scan_memory())?;
-        Ok(Box::new(SpanScan { config: &self.0, sorter, counter: Counter::new(shard), path: work.scan_path(pass, shard) }))
+        Ok(Box::new(SpanScan {
+            config: &self.0,
+            sorter,
+            counter: Counter::new(shard),
+            scratch: words::Scratch::default(),
+            path: work.scan_path(pass, shard),
+        }))
     }
 
     fn decide(&self, work: &Work, pass: u32, shards: u32) -> Result<Summary> {
@@ -117,6 +127,7 @@ struct SpanScan<'a> {
     config: &'a SpansConfig,
     sorter: Sorter<Occurrence<u64>>,
     counter: Counter,
+    scratch: words::Scratch,
     path: PathBuf,
 }
 
@@ -124,22 +135,22 @@ impl Scan for SpanScan<'_> {
     fn add(&mut self, document: &Document) -> Result<()> {
         let place = self.counter.next()?;
         let length = self.config.length as usize;
-        let mut last: VecDeque<String> = VecDeque::new();
+        let mut last: VecDeque<Vec<u8>> = VecDeque::new();
         let (mut number, mut wrong) = (0u32, None);
         units(&document.text, self.config.unit, |range| {
             if last.len() == length {
                 // The oldest gives its memory to the newest.
                 last.rotate_left(1);
             } else {
-                last.push_back(String::new());
+                last.push_back(vec![]);
             }
             let newest = last.back_mut().expect("a span has at least one unit");
             newest.clear();
-            words::simplify(&document.text[range], newest);
+            words::simplify(&mut self.scratch, &document.text[range], newest);
             if last.len() == length && last.iter().any(|unit| !unit.is_empty()) {
                 let mut hash = Xxh3Default::new();
                 last.iter().for_each(|unit| {
-                    hash.update(unit.as_bytes());
+                    hash.update(unit);
                     hash.update(b" ");
                 });
                 if wrong.is_none() {

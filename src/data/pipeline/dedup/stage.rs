@@ -152,12 +152,12 @@ impl Work {
     }
 
     /// A file or folder of the stage.
-    pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(in crate::data) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
     }
 
     /// What a scan leaves; its presence says that the scan is done.
-    pub(super) fn scan_path(&self, pass: u32, shard: u32) -> PathBuf {
+    pub(in crate::data) fn scan_path(&self, pass: u32, shard: u32) -> PathBuf {
         self.folder.join(format!("scan-{pass}-{shard:06}.run"))
     }
 

@@ -95,6 +95,9 @@ impl Substrings {
     }
 }
 
+/// 128 bits, in two halves, as those need no padding in memory.
+type Hash = (u64, u64);
+
 /// Bytes that must be equal, bytes of the shorter runs, and how many of those a run has.
 #[derive(Clone, Copy)]
 struct Widths {
@@ -129,7 +132,7 @@ impl Stage for Substrings {
         if pass == 0 {
             return self.repeated(work, shards);
         }
-        cuts::decide::<u128>(work, shards, &cuts::Rule { pass, keep: self.0.keep, group: 0, width: self.0.length })
+        cuts::decide::<Hash>(work, shards, &cuts::Rule { pass, keep: self.0.keep, group: 0, width: self.0.length })
     }
 
     fn judge<'a>(&'a self, work: &'a Work, shard: u32) -> Result<Box<dyn Judge + 'a>> {
@@ -217,7 +220,7 @@ impl Scan for AnchorScan {
 
 struct RunScan {
     widths: Widths,
-    sorter: Sorter<Occurrence<u128>>,
+    sorter: Sorter<Occurrence<Hash>>,
     counter: Counter,
     path: PathBuf,
     anchors: Reader<(u32, u32)>,
@@ -235,7 +238,8 @@ impl Scan for RunScan {
             let start = from.max((anchor as usize + 1).saturating_sub(window));
             let end = (anchor as usize + 1).min((bytes.len() + 1).saturating_sub(length));
             for at in start..end {
-                self.sorter.push((xxh3_128(&bytes[at..at + length]), place, at as u32))?;
+                let hash = xxh3_128(&bytes[at..at + length]);
+                self.sorter.push(((hash as u64, (hash >> 64) as u64), place, at as u32))?;
             }
             from = end.max(from);
             self.next = self.anchors.next()?;

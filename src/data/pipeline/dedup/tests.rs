@@ -26,11 +26,13 @@ use std::{
 
 pub(super) type Shards = Vec<Vec<String>>;
 
+/// By shard and document: the text that stays, or the rule that dropped it.
+pub(super) type Judged = Vec<Vec<std::result::Result<String, &'static str>>>;
+
 /// What comes of a stage.
 #[derive(Debug, PartialEq)]
 pub(super) struct Outcome {
-    /// By shard and document: the text that stays, or the rule that dropped it.
-    pub documents: Vec<Vec<std::result::Result<String, &'static str>>>,
+    pub documents: Judged,
     pub counts: Counts,
     pub summary: Summary,
 }
@@ -51,11 +53,7 @@ pub(super) fn pass(stage: &dyn Stage, work: &Work, shards: &Shards) -> Result<Su
     })
 }
 
-pub(super) fn judge(
-    stage: &dyn Stage,
-    work: &Work,
-    shards: &Shards,
-) -> Result<(Counts, Vec<Vec<std::result::Result<String, &'static str>>>)> {
+pub(super) fn judge(stage: &dyn Stage, work: &Work, shards: &Shards) -> Result<(Counts, Judged)> {
     let mut counts = Counts::default();
     let mut all = vec![];
     for (shard, texts) in shards.iter().enumerate() {
@@ -93,7 +91,7 @@ fn strings(texts: &[&str]) -> Vec<String> {
 fn ccnet(line: &str, out: &mut String) {
     for char in line.trim().to_lowercase().chars() {
         match char {
-            _ if char.is_numeric() && char.to_digit(10).is_some() || "٣٫٥１２".contains(char) && char != '٫' => out.push('0'),
+            _ if char.is_ascii_digit() || "٣٥１２".contains(char) => out.push('0'),
             '，' | '。' | '、' | '„' | '”' | '“' | '«' | '»' | '」' | '「' | '《' | '》' | '´' | '∶' | '：' | '？' | '！' | '（' | '）'
             | '；' | '–' | '—' | '．' | '～' | '’' | '…' | '━' | '〈' | '〉' | '【' | '】' | '％' | '►' => {}
             _ if char.is_control() => {}
@@ -245,7 +243,7 @@ fn copies_of_whole_documents_are_dropped_and_told_the_first() {
     };
     // The key is looked up, not compared by its name, as RedPajama's code did.
     let all = [document("a", Some("1")), document("b", Some("2")), document("c", Some("1")), document("d", None), document("d", None)];
-    run_passes(&stage, &work, 1, &|_, each| all.iter().try_for_each(|document| each(document))).unwrap();
+    run_passes(&stage, &work, 1, &|_, each| all.iter().try_for_each(each)).unwrap();
     let mut judge = stage.judge(&work, 0).unwrap();
     let mut all = all;
     let verdicts = all.each_mut().map(|document| judge.apply(document, &mut Counts::default()).unwrap());

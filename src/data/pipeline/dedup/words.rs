@@ -68,31 +68,41 @@ fn is_digit(char: char) -> bool {
     char.is_ascii_digit() || (!char.is_ascii() && char.is_numeric() && DIGITS.has(char))
 }
 
+/// Memory for words that is used again for the next text.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// The last words, each with a space after it, and the one that is being read.
+    buffer: Vec<u8>,
+    /// Where words begin.
+    starts: Vec<usize>,
+}
+
 /// Calls back with every run of `n` words of a text, joined by single spaces.
-pub(super) fn shingles(text: &str, n: usize, mut each: impl FnMut(&[u8])) {
-    let mut words =
-        Words { n: n.max(1), buffer: Vec::with_capacity(text.len().min(WINDOW) + 64), starts: vec![], start: 0, each: &mut each };
+pub(super) fn shingles(scratch: &mut Scratch, text: &str, n: usize, mut each: impl FnMut(&[u8])) {
+    let Scratch { buffer, starts } = scratch;
+    buffer.clear();
+    starts.clear();
+    let mut words = Words { n: n.max(1), buffer, starts, start: 0, each: &mut each };
     words.text(text);
     words.end();
 }
 
 /// Appends the words of a text, joined by single spaces.
-pub(super) fn simplify(text: &str, out: &mut String) {
+pub(super) fn simplify(scratch: &mut Scratch, text: &str, out: &mut Vec<u8>) {
     let mut first = true;
-    shingles(text, 1, |word| {
+    shingles(scratch, text, 1, |word| {
         if !first {
-            out.push(' ');
+            out.push(b' ');
         }
         first = false;
-        out.push_str(&String::from_utf8_lossy(word));
+        out.extend_from_slice(word);
     });
 }
 
 struct Words<'a, F> {
     n: usize,
-    /// The last words, each with a space after it, and the one that is being read.
-    buffer: Vec<u8>,
-    starts: Vec<usize>,
+    buffer: &'a mut Vec<u8>,
+    starts: &'a mut Vec<usize>,
     start: usize,
     each: &'a mut F,
 }
@@ -171,9 +181,10 @@ impl<F: FnMut(&[u8])> Words<'_, F> {
         } else if char.is_whitespace() || ('\u{80}'..='\u{9f}').contains(&char) || PUNCTUATION.contains(char) {
             self.end();
         } else {
-            let buffer = &mut self.buffer;
+            let buffer = &mut *self.buffer;
             decompose_canonical(char, |part| {
-                if !('\u{300}'..='\u{36f}').contains(&part) && !(is_combining_mark(part) && MARKS.has(part)) {
+                let mark = ('\u{300}'..='\u{36f}').contains(&part) || (is_combining_mark(part) && MARKS.has(part));
+                if !mark {
                     buffer.extend_from_slice(part.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             });
@@ -228,9 +239,9 @@ mod tests {
     use super::*;
 
     fn simple(text: &str) -> String {
-        let mut out = String::new();
-        simplify(text, &mut out);
-        out
+        let mut out = vec![];
+        simplify(&mut Scratch::default(), text, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -251,17 +262,18 @@ mod tests {
     #[test]
     fn shingles_are_runs_of_words_of_any_length_of_text() {
         let mut found = vec![];
-        shingles("a b, c d", 3, |shingle| found.push(String::from_utf8(shingle.to_vec()).unwrap()));
+        let scratch = &mut Scratch::default();
+        shingles(scratch, "a b, c d", 3, |shingle| found.push(String::from_utf8(shingle.to_vec()).unwrap()));
         assert_eq!(found, ["a b c", "b c d"]);
         let text: String = (0..60_000).map(|number| format!("w{} ", ["one", "two", "größe"][number % 3])).collect();
         for n in [1, 2, 5] {
             let mut count = 0;
-            shingles(&text, n, |shingle| {
+            shingles(scratch, &text, n, |shingle| {
                 assert_eq!(shingle.iter().filter(|byte| **byte == b' ').count(), n - 1);
                 count += 1;
             });
             assert_eq!(count, 60_000 - n + 1);
         }
-        shingles("too few", 5, |_| unreachable!());
+        shingles(scratch, "too few", 5, |_| unreachable!());
     }
 }

@@ -63,12 +63,12 @@ impl Minhash {
     /// The lowest values of all functions over a text, band after band; none if it has fewer words than a shingle.
     pub fn signature(&self, text: &str) -> Option<Vec<u64>> {
         let mut signer = self.functions.signer();
-        self.sign(text, &mut signer).map(<[u64]>::to_vec)
+        self.sign(text, &mut words::Scratch::default(), &mut signer).map(<[u64]>::to_vec)
     }
 
-    fn sign<'a>(&self, text: &str, signer: &'a mut Signer) -> Option<&'a [u64]> {
+    fn sign<'a>(&self, text: &str, scratch: &mut words::Scratch, signer: &'a mut Signer) -> Option<&'a [u64]> {
         signer.clear();
-        words::shingles(text, self.config.shingle, |shingle| signer.push(self.functions.shingle(shingle)));
+        words::shingles(scratch, text, self.config.shingle, |shingle| signer.push(self.functions.shingle(shingle)));
         signer.finish()
     }
 
@@ -166,14 +166,22 @@ impl Stage for Minhash {
 
     fn scan<'a>(&'a self, work: &'a Work, pass: u32, shard: u32) -> Result<Box<dyn Scan + 'a>> {
         if pass > 0 {
+            let mut scratch = words::Scratch::default();
             let hashes = move |text: &str, set: &mut Vec<u64>| {
-                words::shingles(text, self.config.shingle, |shingle| set.push(self.functions.shingle(shingle)));
+                words::shingles(&mut scratch, text, self.config.shingle, |shingle| set.push(self.functions.shingle(shingle)));
             };
             return Ok(Box::new(CandidateScan::open(work, pass, shard, hashes)?));
         }
         let sorter = work.sorter(&format!("scan-{pass}-{shard}"), work.scan_memory())?;
         let path = work.scan_path(pass, shard);
-        Ok(Box::new(MinhashScan { stage: self, signer: self.functions.signer(), sorter, counter: Counter::new(shard), path }))
+        Ok(Box::new(MinhashScan {
+            stage: self,
+            signer: self.functions.signer(),
+            scratch: words::Scratch::default(),
+            sorter,
+            counter: Counter::new(shard),
+            path,
+        }))
     }
 
     fn decide(&self, work: &Work, pass: u32, shards: u32) -> Result<Summary> {
@@ -213,6 +221,7 @@ impl Stage for Minhash {
 struct MinhashScan<'a> {
     stage: &'a Minhash,
     signer: Signer<'a>,
+    scratch: words::Scratch,
     sorter: Sorter<Occurrence>,
     counter: Counter,
     path: PathBuf,
@@ -221,7 +230,7 @@ struct MinhashScan<'a> {
 impl Scan for MinhashScan<'_> {
     fn add(&mut self, document: &Document) -> Result<()> {
         let place = self.counter.next()?;
-        let Some(signature) = self.stage.sign(&document.text, &mut self.signer) else { return Ok(()) };
+        let Some(signature) = self.stage.sign(&document.text, &mut self.scratch, &mut self.signer) else { return Ok(()) };
         self.stage.keys(signature).try_for_each(|key| self.sorter.push((key, place)))
     }
 

@@ -115,10 +115,10 @@ fn wide(functions: &[[[u64; LANES]; 2]], shingles: &[u64], lowest: &mut [[u64; L
         for shingle in shingles {
             for lane in 0..LANES {
                 let value = shingle.wrapping_mul(a[lane]).wrapping_add(b[lane]);
-                // Modulo 2⁶¹ − 1: the upper three bits come again below. All values fit into 62 bits, so that signed
-                // comparisons do, which older instruction sets have.
+                // Modulo 2⁶¹ − 1: the upper three bits come again below, and what reaches the prime wraps.
                 let folded = (value & PRIME) + (value >> 61);
-                let value = if folded as i64 >= PRIME as i64 { folded - PRIME } else { folded };
+                let value = (folded + ((folded + 1) >> 61)) & PRIME;
+                // All values fit into 62 bits, so that signed comparisons do, which older instruction sets have.
                 low[lane] = if (value as i64) < low[lane] as i64 { value } else { low[lane] };
             }
         }
