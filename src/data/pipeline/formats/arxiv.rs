@@ -4,8 +4,8 @@
 use super::{
     Limits, Read, Source,
     fault::{Origin, bytes},
+    members::{Members, ending, is_tar},
     packed::{self, Unpacked},
-    tar::{Members, ending, is_tar},
 };
 use crate::{data::pipeline::Document, settings::Result};
 use serde_json::{Map, Value};

@@ -5,13 +5,13 @@ use super::{
     fault::{Damage, Origin, bytes},
     lines::{Content, Lines},
     packed::{self, Unpacked},
+    post::{ANSWER, Post, QUESTION},
     sorted::{Merged, Sorter},
 };
 use crate::{
     data::pipeline::Document,
     settings::{Error, Result},
 };
-use quick_xml::{Reader, XmlVersion, events::Event};
 use serde_json::{Value, json};
 use std::io::BufReader;
 
@@ -35,24 +35,6 @@ enum Stage {
     Sorted(Box<Merged>),
     Done,
 }
-
-/// A row as far as it is used.
-#[derive(Default)]
-struct Post {
-    kind: u8,
-    id: u64,
-    parent: u64,
-    accepted: u64,
-    score: i64,
-    title: String,
-    body: String,
-    tags: String,
-    date: String,
-    licence: String,
-}
-
-const QUESTION: u8 = 1;
-const ANSWER: u8 = 2;
 
 impl StackExchange {
     pub fn open(origin: Origin, site: Option<&str>, limits: &Limits) -> Result<Self> {
@@ -214,38 +196,5 @@ impl Source for StackExchange {
                 Stage::Done => return Ok(None),
             }
         }
-    }
-}
-
-impl Post {
-    /// A row; without `texts`, only what it is sorted by is kept, but all of it is checked.
-    fn parse(row: &str, texts: bool) -> Result<Self, String> {
-        let mut reader = Reader::from_str(row);
-        let event = reader.read_event().map_err(|error| format!("not XML: {error}"))?;
-        let (Event::Empty(tag) | Event::Start(tag)) = &event else { return Err("no row".into()) };
-        if reader.buffer_position() < row.len() as u64 {
-            return Err("more than a row on its line".into());
-        }
-        let mut post = Self::default();
-        for attribute in tag.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| format!("not XML: {error}"))?;
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| format!("not XML: {error}"))?;
-            let number = || value.parse::<u64>().map_err(|_| "an Id that is no number".to_string());
-            let text = || if texts { value.to_string() } else { String::new() };
-            match attribute.key.as_ref() {
-                "PostTypeId" => post.kind = value.parse().unwrap_or(0),
-                "Id" => post.id = number()?,
-                "ParentId" => post.parent = number()?,
-                "AcceptedAnswerId" => post.accepted = number()?,
-                "Score" => post.score = value.parse().map_err(|_| "a Score that is no number".to_string())?,
-                "Title" => post.title = text(),
-                "Body" => post.body = text(),
-                "Tags" => post.tags = text(),
-                "CreationDate" => post.date = text(),
-                "ContentLicense" => post.licence = text(),
-                _ => {}
-            }
-        }
-        Ok(post)
     }
 }
