@@ -11,6 +11,7 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import sys
 
 import spacy
@@ -23,8 +24,9 @@ from datatrove.pipeline.filters import (
     GopherRepetitionFilter,
 )
 from datatrove.pipeline.formatters import PIIFormatter
-from datatrove.utils.text import split_into_sentences, split_into_words
+from datatrove.utils.text import PUNCTUATION, split_into_sentences, split_into_words
 from spacy.attrs import ORTH
+from spacy.lang import char_classes
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "data" / "fixtures" / "filters"
 COUNT, SEED = 315, 6
@@ -139,8 +141,16 @@ def main():
             out.write(json.dumps([text, *judge(text).values()], ensure_ascii=False) + "\n")
     rules = spacy.blank("en").tokenizer.rules
     exceptions = sorted("|".join(token[ORTH] for token in tokens) for key, tokens in rules.items() if not key.isspace())
-    text = {"exceptions": len(exceptions), "hash": hashed("\n".join(exceptions))}
-    (FIXTURES / "spacy.json").write_text(json.dumps(text) + "\n")
+    facts = {"exceptions": len(exceptions), "hash": hashed("\n".join(exceptions)), "symbols": "".join(sorted(set(PUNCTUATION)))}
+    for name in ["ALPHA", "ALPHA_LOWER", "ALPHA_UPPER", "ICONS"]:
+        within = re.compile("[" + getattr(char_classes, name) + "]").match
+        codes = [str(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and within(chr(code))]
+        facts[name] = [len(codes), hashed(" ".join(codes))]
+    ends = {"QUOTES": char_classes.LIST_QUOTES, "ENDS": char_classes.LIST_QUOTES + char_classes.LIST_PUNCT + ["—", "–"]}
+    for name, listed in ends.items():
+        codes = [str(code) for code in sorted({ord(text) for text in listed if len(text) == 1 and not text.isascii()})]
+        facts[name] = [len(codes), hashed(" ".join(codes))]
+    (FIXTURES / "spacy.json").write_text(json.dumps(facts) + "\n")
 
 
 main()

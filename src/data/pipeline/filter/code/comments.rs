@@ -18,7 +18,6 @@ const POWERSHELL: Syntax = Syntax { lines: &["#"], blocks: &[("<#", "#>")] };
 const JULIA: Syntax = Syntax { lines: &["#"], blocks: &[("#=", "=#")] };
 const DASHES: Syntax = Syntax { lines: &["--"], blocks: &[("--[[", "]]"), ("{-", "-}"), ("/*", "*/")] };
 const MARKUP: Syntax = Syntax { lines: &[], blocks: &[("<!--", "-->")] };
-const MARKDOWN: Syntax = MARKUP;
 const SEMICOLONS: Syntax = Syntax { lines: &[";"], blocks: &[("#|", "|#")] };
 const ASSEMBLY: Syntax = Syntax { lines: &[";", "//", "#", "@"], blocks: &[("/*", "*/")] };
 const PERCENTS: Syntax = Syntax { lines: &["%"], blocks: &[("%{", "%}")] };
@@ -61,8 +60,7 @@ pub(super) fn syntax(path: Option<&str>) -> &'static Syntax {
         "ps1" | "psd1" | "psm1" => &POWERSHELL,
         "jl" => &JULIA,
         "sql" | "lua" | "hs" | "lhs" | "elm" | "ada" | "adb" | "ads" | "vhd" | "vhdl" => &DASHES,
-        "html" | "htm" | "xhtml" | "xml" | "xsl" | "xslt" | "svg" | "vue" => &MARKUP,
-        "md" | "markdown" | "txt" => &MARKDOWN,
+        "html" | "htm" | "xhtml" | "xml" | "xsl" | "xslt" | "svg" | "vue" | "md" | "markdown" | "txt" => &MARKUP,
         "el" | "lisp" | "scm" | "clj" | "cljs" | "rkt" | "ini" => &SEMICOLONS,
         "asm" | "s" | "smali" | "nasm" => &ASSEMBLY,
         "tex" | "sty" | "cls" | "bib" | "erl" | "hrl" | "pro" => &PERCENTS,
@@ -86,6 +84,7 @@ pub(super) fn is_preamble(line: &str, first: bool) -> bool {
         || bare == "<?"
         || bare.starts_with("<?xml")
         || bare.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype"))
+        || ["#ifndef ", "#define ", "#pragma once"].iter().any(|guard| bare.starts_with(guard))
         || matches!(bare, "'use strict';" | "\"use strict\";" | "@echo off" | "@ECHO OFF")
 }
 

@@ -21,10 +21,13 @@ reproduction of this|misrepresented|plainly marked as such|property of .{0,60} a
 /// Lines that are a notice by themselves.
 const NOTICES: &str = r#"^\W*(?:[@\\]?copyright:? *(?:\(c\)|©|&copy;|\xa9|[0-9\pL]*[0-9]{4}|by\b|the\b)|(?:\(c\)|©) *(?:copyright|[0-9]{4}))
 ^\W*spdx-|^\W*[@\\]?licen[sc]e *:|^\W*@licen[sc]e\b|^\W*all rights reserved|^\W*(?:portions|parts) copyright
-\bcopyright (?:\(c\)|©|[0-9]{4})|^\W*\(c\) .*[0-9]{4}"#;
+^\W*(?:begin|end) licen[sc]e\b|\bcopyright (?:\(c\)|©|[0-9]{4})|^\W*\(c\) .*[0-9]{4}"#;
 
 /// Lines that go with a notice but are none.
-const WEAK: &str = r#"^\W*(?:[@\\]?authors?\b|written by|contributors?\b|[@\\]?maintainers?\b|this file is part of|[0-9]{4}\b.*[\pL])"#;
+const WEAK: &str = r#"^\W*(?:[@\\]?authors?\b|written by|contributors?\b|[@\\]?maintainers?\b)"#;
+
+/// Lines that go on with the notice before them: other years and holders, an address of mail.
+const CONTINUED: &str = r#"^\W*(?:(?:19|20)[0-9]{2}\b.*\pL|\S+@\S+$)"#;
 
 fn alternatives(patterns: &str) -> Regex {
     pattern(&patterns.replace('\n', "|"))
@@ -33,6 +36,7 @@ fn alternatives(patterns: &str) -> Regex {
 static PHRASE: LazyLock<Regex> = LazyLock::new(|| alternatives(PHRASES));
 static NOTICE: LazyLock<Regex> = LazyLock::new(|| alternatives(NOTICES));
 static EXTRA: LazyLock<Regex> = LazyLock::new(|| alternatives(WEAK));
+static FOLLOWS: LazyLock<Regex> = LazyLock::new(|| alternatives(CONTINUED));
 /// A proper name after the word: `Copyright Jane Roe`.
 static NAMED: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\W*(?:COPYRIGHT|Copyright) +\p{Lu}"));
 
@@ -65,8 +69,14 @@ pub(super) fn judge(lines: &[&str]) -> Vec<bool> {
         paragraphs[first + 1..last.max(first + 1)].iter().for_each(|(range, _)| goes[range.clone()].fill(true));
     }
     if goes.contains(&true) {
+        let (mut goes_on, mut gone) = (false, false);
         for (goes, line) in goes.iter_mut().zip(lines) {
-            *goes |= EXTRA.is_match(&line.to_lowercase());
+            let lower = line.to_lowercase();
+            // What a file is part of may take several lines, up to the end of the sentence.
+            goes_on = (goes_on || lower.contains("file is part of")) && !line.is_empty();
+            *goes |= goes_on || EXTRA.is_match(&lower) || gone && FOLLOWS.is_match(&lower);
+            goes_on &= !line.ends_with('.');
+            gone = *goes;
         }
     }
     goes
@@ -112,6 +122,9 @@ mod tests {
             "© 1999 Example AG\nAuthor: Jane Roe",
             "This program is free software; you can redistribute it\nand/or modify it.\n\nIt comes with nothing else.\n\nYou should have received a copy.",
             "License: BSD",
+            "Copyright (C) 2013\n    jane@roe.example",
+            "This file is part of Words, a program for\ncounting.\n\nCopyright 2020 Jane Roe",
+            "BEGIN LICENSE BLOCK\nCopyright 2020 Jane Roe\nEND LICENSE BLOCK",
         ] {
             assert_eq!(kept(&text.split('\n').collect::<Vec<_>>()), none, "{text}");
         }
@@ -123,6 +136,8 @@ mod tests {
         assert_eq!(kept(&text).len(), 4);
         let text = ["foo.c - counts the words of a text", "Copyright (C) 1999 Jane Roe", "", "The words are counted twice."];
         assert_eq!(kept(&text), [text[0], text[3]]);
+        let text = ["Copyright 2020 Jane Roe", "", "History:", "2020-01-02 created", "jane@roe.example asked for it"];
+        assert_eq!(kept(&text).len(), 3);
         let text = ["Counts words.", "Licensed under the MIT licence, as found", "in the file of that name.", "", "Fast."];
         assert_eq!(kept(&text), [text[0], text[4]]);
     }

@@ -6,7 +6,9 @@
 //! exceptions whose parts stand in neighbouring chunks, replaces none of them, but lets them hide shorter ones.
 
 mod affixes;
+mod classes;
 mod exceptions;
+mod lists;
 mod url;
 
 use super::text::is_space;
@@ -17,7 +19,7 @@ use std::ops::ControlFlow;
 pub(super) trait Sink<'a>: FnMut(&'a str) -> ControlFlow<()> {}
 impl<'a, F: FnMut(&'a str) -> ControlFlow<()>> Sink<'a> for F {}
 
-/// Kinds of bytes: 1 for ASCII letters, 2 for other visible ASCII and bytes above it, 4 for what may begin white space above
+/// Kinds of bytes: 1 for letters of ASCII, 2 for what else is visible, 4 for what may begin white space above
 /// ASCII, 8 for white space of ASCII.
 const KINDS: [u8; 256] = {
     let mut table = [2; 256];
@@ -41,13 +43,16 @@ pub(super) fn tokens<'a>(text: &'a str, sink: &mut impl Sink<'a>) {
     let (mut at, bytes) = (0, text.as_bytes());
     while at < bytes.len() {
         let start = at;
-        let kinds = chunk(text, &mut at);
+        let letters = chunk(text, &mut at);
         if start < at {
-            let flow = if kinds == 1 {
-                letters(&text[start..at], exceptions, sink)
-            } else {
-                pieces.split(&text[start..at], exceptions);
-                pieces.out.iter().try_for_each(|piece| sink(piece))
+            let chunk = &text[start..at];
+            let flow = match simple(chunk, letters, exceptions) {
+                Some(0) => sink(chunk),
+                Some(mark) => [&chunk[..mark], &chunk[mark..]].into_iter().try_for_each(&mut *sink),
+                None => {
+                    pieces.split(chunk, exceptions);
+                    pieces.out.iter().try_for_each(|piece| sink(piece))
+                }
             };
             if flow.is_break() {
                 return;
@@ -63,10 +68,11 @@ pub(super) fn tokens<'a>(text: &'a str, sink: &mut impl Sink<'a>) {
     }
 }
 
-/// Goes to the end of what is no white space; tells of which kinds its bytes are.
-fn chunk(text: &str, at: &mut usize) -> u8 {
-    let bytes = text.as_bytes();
-    let mut kinds = 0;
+/// Goes to the end of what is no white space; tells how many letters of ASCII it begins with.
+fn chunk(text: &str, at: &mut usize) -> usize {
+    let (bytes, start) = (text.as_bytes(), *at);
+    let letters = bytes[start..].iter().take_while(|&&byte| KINDS[byte as usize] == 1).count();
+    *at += letters;
     while let Some(&byte) = bytes.get(*at) {
         match KINDS[byte as usize] {
             8 => break,
@@ -74,15 +80,24 @@ fn chunk(text: &str, at: &mut usize) -> u8 {
                 Some(c) if !is_space(c) => *at += c.len_utf8(),
                 _ => break,
             },
-            kind => {
-                *at += 1;
-                kinds |= kind;
-                continue;
-            }
+            _ => *at += 1,
         }
-        kinds |= 4;
     }
-    kinds
+    letters
+}
+
+/// Where a chunk of letters is split: 0 for nowhere, or before the mark at its end. None if that takes longer to say, as it does
+/// for exceptions and all other chunks. A short cut, and no rule: chunks of letters have no affixes but at their end.
+fn simple(chunk: &str, letters: usize, exceptions: &Exceptions) -> Option<usize> {
+    if letters == 0 || letters + 1 < chunk.len() || exceptions.get(&chunk[..letters]).is_some() {
+        return None;
+    }
+    match chunk.as_bytes()[letters..] {
+        [] => Some(0),
+        [b',' | b';' | b':' | b'!' | b'?' | b')' | b'"'] => Some(letters),
+        [b'.'] if exceptions.get(chunk).is_none() && chunk.as_bytes()[letters - 1].is_ascii_lowercase() => Some(letters),
+        _ => None,
+    }
 }
 
 fn skip_space(text: &str, at: &mut usize) {
@@ -96,14 +111,6 @@ fn skip_space(text: &str, at: &mut usize) {
             },
             _ => break,
         }
-    }
-}
-
-/// A chunk of ASCII letters has no affixes; only exceptions split it.
-fn letters<'a>(chunk: &'a str, exceptions: &Exceptions, sink: &mut impl Sink<'a>) -> ControlFlow<()> {
-    match exceptions.get(chunk) {
-        Some(exception) => exception.parts(chunk).try_for_each(sink),
-        None => sink(chunk),
     }
 }
 

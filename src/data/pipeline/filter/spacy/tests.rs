@@ -22,6 +22,24 @@ fn the_exceptions_are_those_of_spacy() {
 }
 
 #[test]
+fn the_classes_of_characters_are_those_of_spacy() {
+    let fixture: serde_json::Value = serde_json::from_str(include_str!("../../../../../tests/data/fixtures/filters/spacy.json")).unwrap();
+    let classes = &*classes::CLASSES;
+    for (name, class) in [
+        ("ALPHA", &classes.alpha),
+        ("ALPHA_LOWER", &classes.lower),
+        ("ALPHA_UPPER", &classes.upper),
+        ("ICONS", &classes.icons),
+        ("QUOTES", &classes.quotes),
+        ("ENDS", &classes.ends),
+    ] {
+        let all: Vec<String> = ('\0'..=char::MAX).filter(|&c| class.has(c)).map(|c| (c as u32).to_string()).collect();
+        let hash: String = Sha256::digest(all.join(" ")).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((all.len() as u64, hash.as_str()), (fixture[name][0].as_u64().unwrap(), fixture[name][1].as_str().unwrap()), "{name}");
+    }
+}
+
+#[test]
 fn affixes_are_taken_from_both_ends_and_infixes_split_the_rest() {
     for (text, tokens) in [
         ("(\"Hello,\"", "( \" Hello , \""),

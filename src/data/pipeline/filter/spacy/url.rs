@@ -1,6 +1,6 @@
 //! What is left whole because it is an address: the regular expression `URL_PATTERN` of `lang/tokenizer_exceptions.py`, by hand.
 
-use super::affixes::CLASSES;
+use super::classes::CLASSES;
 use crate::data::pipeline::filter::class::{Class, DIGIT};
 use std::sync::LazyLock;
 

@@ -80,6 +80,8 @@ fn what_stands_beside_a_notice_stays() {
     assert_eq!(cleaned(Some("a.py"), text), "#!/usr/bin/env python\n# -*- coding: utf-8 -*-\n# Counts words.\nimport os\n");
     let text = "/*\n * words.c - counts words\n * Copyright (C) 1999 Jane Roe\n *\n * This program is free software.\n */\nint a;\n";
     assert_eq!(cleaned(Some("a.c"), text), "/*\n * words.c - counts words\n */\nint a;\n");
+    let text = "#ifndef A_H\n#define A_H\n/* Copyright 2020 Jane Roe */\nint a;\n#endif\n";
+    assert_eq!(cleaned(Some("a.h"), text), "#ifndef A_H\n#define A_H\nint a;\n#endif\n");
     let text = "/* Copyright 2020 Jane Roe */\n\n/* Counts words. */\n#include <a.h>\n";
     assert_eq!(cleaned(Some("a.c"), text), "/* Counts words. */\n#include <a.h>\n");
     let text = "// Copyright 2020 Jane Roe\n//! Counts words.\nfn a() {}\n";
