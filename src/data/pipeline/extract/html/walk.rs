@@ -4,7 +4,7 @@
 //! near. Time is linear and memory a byte per open element, where the standard's rules look through all open elements at each tag.
 
 use super::{
-    elements::{BLOCK, CELL, COUNT, Element, LOOSE, OTHER, RAW, UNSEEN, VOID},
+    elements::{BLOCK, BREAK, CELL, COUNT, Element, LOOSE, OTHER, RAW, UNSEEN, VOID},
     tokens::{Tag, Token, Tokens},
 };
 
@@ -95,6 +95,12 @@ impl<S: Sink> Walker<'_, S> {
     fn close(&mut self, element: Element) {
         if element.is(LOOSE) && element.is(BLOCK) && self.hidden.is_none() {
             self.sink.close(element);
+        }
+        // Browsers take `</br>` for `<br>`, and `</p>` for an empty paragraph where none is open.
+        if element.is(BREAK) || element.name() == "p" && self.open[element.index()] == 0 {
+            let depth = self.stack.len();
+            self.open(&Tag { element, attributes: "", closed: false, hidden: false });
+            return self.pop_to(depth.min(self.stack.len()));
         }
         if self.open[element.index()] == 0 {
             return;

@@ -7,7 +7,7 @@ use super::{
     tokens::{argument, brackets, control, controls, skip_blanks},
     verbatim::Verbatim,
 };
-use crate::data::pipeline::Counts;
+use crate::data::pipeline::{Counts, Document};
 use memchr::memchr;
 use std::collections::{HashMap, HashSet};
 
@@ -38,7 +38,30 @@ pub struct Paper {
 /// Comments go first, so that what is commented out reads nothing. The main file has `\documentclass` (or `\documentstyle`) and
 /// `\begin{document}`; of several the one that becomes longest, then the one with the first path. A paper is at most four times as long
 /// as its files together.
+///
+/// Counts what it left out (`latex.input_cycles`) and left as it is (`latex.missing_files`).
 pub fn assemble(files: &[(&str, &str)], counts: &mut Counts) -> Paper {
+    let paper = put_together(files, counts);
+    for (rule, times) in [("latex.input_cycles", paper.cycles), ("latex.missing_files", paper.missing)] {
+        (0..times).for_each(|_| counts.add(rule, 0));
+    }
+    paper
+}
+
+/// The documents of one paper, each a file with its `path` in [`Document::meta`] (else its id is taken for it), as one document: that of
+/// the main file, with the text of [`assemble`]. None if there are none.
+pub fn join(documents: &[Document], counts: &mut Counts) -> Option<Document> {
+    let path = |document: &Document| document.meta("path").unwrap_or(&document.id).to_string();
+    let paths: Vec<String> = documents.iter().map(path).collect();
+    let files: Vec<(&str, &str)> = paths.iter().zip(documents).map(|(path, document)| (path.as_str(), document.text.as_str())).collect();
+    let paper = assemble(&files, counts);
+    let main = paper.main.as_deref().and_then(|main| paths.iter().position(|path| normal(path) == main));
+    // Without a main file the first path names the paper.
+    let main = main.or_else(|| (0..paths.len()).min_by_key(|index| &paths[*index]))?;
+    Some(Document { text: paper.text, ..documents[main].clone() })
+}
+
+fn put_together(files: &[(&str, &str)], counts: &mut Counts) -> Paper {
     let texts: Vec<(String, String)> = files.iter().map(|(path, text)| (normal(path), comments::strip(text, counts))).collect();
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by(|a, b| texts[*a].0.cmp(&texts[*b].0));

@@ -18,14 +18,14 @@ use crate::data::pipeline::{Counts, Document, Rules, Verdict};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use assemble::{Paper, assemble};
+pub use assemble::{Paper, assemble, join};
 
 /// LaTeX papers as LLaMA took them from arXiv, following Lewkowycz et al. 2022: everything before the first section and the bibliography
 /// are removed, as are comments, and the author's macros are expanded in place (Touvron et al. 2023, section 2.1; no code was
 /// published).
 ///
 /// In this order: comments, macros, the part between first section and bibliography; so a section that is commented out is none, and one
-/// that a macro stands for is one. A paper in several files is put together by [`assemble`] first.
+/// that a macro stands for is one. A paper in several files is put together by [`assemble`] or [`join`] first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Latex {

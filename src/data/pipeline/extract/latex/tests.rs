@@ -322,6 +322,23 @@ fn files_are_read_in_order() {
 }
 
 #[test]
+fn documents_of_one_paper_become_one() {
+    let file = |id: &str, path: &str, text: &str| {
+        let mut document = Document::new(id, text);
+        document.meta.insert("path".into(), path.into());
+        document.meta.insert("licence".into(), format!("of {id}").into());
+        document
+    };
+    let documents = [file("1", "x/b.tex", "B"), file("2", "./x/a.tex", "\\documentclass{a}\\input{b}\\input{c}")];
+    let mut counts = Counts::default();
+    let paper = join(&documents, &mut counts).unwrap();
+    assert_eq!((paper.id.as_str(), paper.text.as_str(), paper.meta("licence")), ("2", "\\documentclass{a}B\\input{c}", Some("of 2")));
+    assert_eq!(counts.get("latex.missing_files").times, 1);
+    assert_eq!(join(&[Document::new("2.tex", "b"), Document::new("1.tex", "a")], &mut counts).unwrap().id, "1.tex");
+    assert_eq!(join(&[], &mut counts), None);
+}
+
+#[test]
 fn files_that_read_each_other_are_cut() {
     let paper = assemble(&[("a.tex", "\\documentclass{a}A\\input{b}"), ("b.tex", "B\\input{a}\\input{b}")], &mut Counts::default());
     assert_eq!((paper.text.as_str(), paper.cycles), ("\\documentclass{a}AB", 2));
