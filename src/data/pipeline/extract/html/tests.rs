@@ -234,7 +234,9 @@ fn hostile_pages_have_a_main_content() {
 #[rustfmt::skip]
 fn fragments() -> impl Strategy<Value = String> {
     let fragment = prop::sample::select(vec![
-        "<div>", "</div>", "<p>", "</p>", "<b>", "</b>", "<pre>", "</pre>", "<li>", "<ul>", "</ul>", "<td>", "<tr>", "<table>", "</table>", "<br>", "<script>", "</script>", "<title>", "</title>", "<!--", "-->", "<a href=\"", "\">", "'", "<span hidden>", "</span>", "&amp;", "&#x", "&nbsp", "é", "\u{a0}", " ", "\n", "text", "<", ">", "=", "<svg", "</", "<x", "/>", "漢", "<p style='",
+        "<div>", "</div>", "<p>", "</p>", "<b>", "</b>", "<pre>", "</pre>", "<li>", "<ul>", "</ul>", "<td>", "<tr>", "<table>",
+        "</table>", "<br>", "<script>", "</script>", "<title>", "</title>", "<!--", "-->", "<a href=\"", "\">", "'", "<span hidden>",
+        "</span>", "&amp;", "&#x", "&nbsp", "é", "\u{a0}", " ", "\n", "text", "<", ">", "=", "<svg", "</", "<x", "/>", "漢", "<p style='",
     ]);
     prop::collection::vec(fragment, 0..60).prop_map(|fragments| fragments.concat())
 }

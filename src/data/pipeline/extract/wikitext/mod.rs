@@ -1,5 +1,6 @@
 //! Wikitext → text.
 
+mod headings;
 mod links;
 mod names;
 mod opaque;

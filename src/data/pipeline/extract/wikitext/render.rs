@@ -5,9 +5,9 @@ use super::{
         entities,
         find::{EndTags, Next},
     },
-    Handling, Wikitext,
+    Wikitext,
+    headings::Section,
     links::Link,
-    names,
     names::Target,
     quotes::apostrophe,
 };
@@ -34,14 +34,6 @@ pub(super) fn render(text: &str, rules: &Wikitext, counts: &mut Counts) -> Strin
     pass.out
 }
 
-/// A section: level and where its heading begins and ends in the output.
-struct Section {
-    level: usize,
-    start: usize,
-    end: usize,
-    dropped: bool,
-}
-
 pub(super) struct Pass<'a, 'b> {
     pub(super) text: &'a str,
     pub(super) rules: &'b Wikitext,
@@ -49,7 +41,7 @@ pub(super) struct Pass<'a, 'b> {
     pub(super) out: String,
     pub(super) at: usize,
     pub(super) links: Vec<Link>,
-    sections: Vec<Section>,
+    pub(super) sections: Vec<Section>,
     /// In a heading: where its text and its line end.
     pub(super) heading: Option<(usize, usize)>,
     /// A run of apostrophes in this line of which the first is one.
@@ -189,50 +181,6 @@ impl Pass<'_, '_> {
                 self.at += end;
             }
             _ => {}
-        }
-    }
-
-    pub(super) fn start_heading(&mut self, line: &str) {
-        let line = line.trim_end();
-        let marks = |count: usize| count.min(6).min((line.len() - 1) / 2);
-        let opening = line.bytes().take_while(|byte| *byte == b'=').count();
-        let closing = line.bytes().rev().take_while(|byte| *byte == b'=').count();
-        let level = marks(opening.min(closing));
-        if level == 0 {
-            return;
-        }
-        self.links.clear();
-        self.end_sections(level);
-        let start = self.out.len();
-        self.sections.push(Section { level, start, end: start, dropped: false });
-        self.heading = Some((self.at + line.len() - level, self.at + line.len()));
-        self.at += level;
-    }
-
-    pub(super) fn end_heading(&mut self) {
-        self.links.clear();
-        while self.out.ends_with(' ') {
-            self.out.pop();
-        }
-        if let Some((_, next)) = self.heading.take() {
-            self.at = self.at.max(next);
-        }
-        if let Some(section) = self.sections.last_mut() {
-            let name = self.out.get(section.start..).unwrap_or("");
-            section.dropped = names::section(name).is_some_and(|kind| self.rules.drop_sections.contains(&kind));
-            section.end = self.out.len();
-        }
-    }
-
-    /// Ends the open sections of this level and below; those to be left out are cut off.
-    pub(super) fn end_sections(&mut self, level: usize) {
-        while let Some(section) = self.sections.pop_if(|section| section.level >= level) {
-            let empty = self.rules.empty_sections == Handling::Drop && self.out.trim_end().len() <= section.end;
-            if section.dropped || empty {
-                let rule = if section.dropped { "wikitext.sections" } else { "wikitext.empty_sections" };
-                self.counts.add(rule, self.out.len().saturating_sub(section.start));
-                self.cut(section.start);
-            }
         }
     }
 
