@@ -2,16 +2,25 @@
 
 use super::hash::Map;
 
+/// Special tokens in the order of their ids.
+pub(super) const SPECIAL: [&str; 3] = ["<unk>", "<s>", "</s>"];
+/// `<unk>`.
+pub(super) const UNKNOWN: u32 = 0;
 /// `<s>`.
 pub(super) const BOS: u32 = 1;
 /// Id of the byte 0.
-const FIRST_BYTE: u32 = 3;
+pub(super) const FIRST_BYTE: u32 = 3;
 /// Id of the first piece: behind three special tokens and 256 bytes.
 pub(in crate::data) const FIRST_PIECE: usize = 259;
 
 /// The id of a special token.
 pub(super) fn special(name: &str) -> Option<u32> {
-    ["<unk>", "<s>", "</s>"].iter().position(|other| *other == name).map(|id| id as u32)
+    SPECIAL.iter().position(|other| *other == name).map(|id| id as u32)
+}
+
+/// Whether a text is the name of a special token or of a byte, which no piece may be.
+pub(super) fn reserved(text: &str) -> bool {
+    special(text).is_some() || (text.len() == 6 && text.starts_with("<0x") && text.ends_with('>'))
 }
 
 /// Texts of the ids from [`FIRST_PIECE`] on.
@@ -52,6 +61,22 @@ impl Pieces {
         ids.iter().for_each(|&id| self.append(id, &mut out));
         out
     }
+}
+
+/// Bytes of ids, without the space that encoding put in front of each document if `prefix` is set.
+pub(super) fn strip_prefix(pieces: &Pieces, ids: &[u32], prefix: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(3 * ids.len());
+    let mut opening = true;
+    for &id in ids {
+        let before = out.len();
+        pieces.append(id, &mut out);
+        // A byte token spells what was in the text: only a piece can hold the added space.
+        if prefix && opening && id as usize >= FIRST_PIECE && out.get(before) == Some(&b' ') {
+            out.remove(before);
+        }
+        opening = id < 3;
+    }
+    out
 }
 
 /// One token per character of an alphabet, bytes for all others.

@@ -4,8 +4,13 @@ use std::sync::LazyLock;
 
 /// Text of this repository, with some other scripts.
 static SAMPLE: LazyLock<Vec<Document>> = LazyLock::new(|| {
-    let sources =
-        [include_str!("mod.rs"), include_str!("bpe.rs"), include_str!("train.rs"), include_str!("words.rs"), include_str!("../spec.rs")];
+    let sources = [
+        include_str!("mod.rs"),
+        include_str!("bpe.rs"),
+        include_str!("trainer/mod.rs"),
+        include_str!("words.rs"),
+        include_str!("../spec.rs"),
+    ];
     let foreign =
         "Привет, мир! Ещё раз: привет. 日本語のテキスト、日本語。 naïve café e\u{301}te\u{301} ٣٤٥ 🙂🙂\r\n\tx = 10 ** 12;\n".repeat(20);
     // Without U+2581, which only our encoder keeps apart from the space.
@@ -16,8 +21,28 @@ static BPE: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerC
 static CHARACTERS: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Characters { vocab: 330 }, &SAMPLE).unwrap());
 static BYTES: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::create(&TokenizerConfig::Bytes {}, &[]).unwrap());
 
-fn own() -> [&'static Tokenizer; 3] {
-    [&BPE, &CHARACTERS, &BYTES]
+static UNIGRAM: LazyLock<Tokenizer> = LazyLock::new(|| trained(ModelType::Unigram, 600));
+static GPT2: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let config = TrainerConfig { model_type: ModelType::ByteLevel, vocab_size: 700, pattern: Pattern::Gpt2, ..TrainerConfig::default() };
+    Tokenizer::train(&config, &texts()).unwrap()
+});
+static GPT4: LazyLock<Tokenizer> = LazyLock::new(|| trained(ModelType::ByteLevel, 700));
+
+fn texts() -> Vec<&'static str> {
+    SAMPLE.iter().map(|document| document.text.as_str()).collect()
+}
+
+fn trained(model_type: ModelType, vocab_size: usize) -> Tokenizer {
+    Tokenizer::train(&TrainerConfig { model_type, vocab_size, ..TrainerConfig::default() }, &texts()).unwrap()
+}
+
+fn own() -> [&'static Tokenizer; 6] {
+    [&BPE, &CHARACTERS, &BYTES, &UNIGRAM, &GPT2, &GPT4]
+}
+
+/// Texts with edges, see `tests/reference/tokenizer_fixtures.py`.
+pub(super) fn edges() -> Vec<String> {
+    serde_json::from_str(include_str!("../../../tests/data/fixtures/tokenizer/edges.json")).unwrap()
 }
 
 fn round_trip(text: &str) {
@@ -52,6 +77,7 @@ fn hard_texts_come_back() {
     ] {
         round_trip(text);
     }
+    edges().iter().for_each(|text| round_trip(text));
     SAMPLE.iter().for_each(|document| round_trip(&document.text));
 }
 
@@ -72,66 +98,66 @@ proptest! {
 
 #[test]
 fn the_library_gives_the_same_ids() {
-    let folder = tempfile::tempdir().unwrap();
-    BPE.save(folder.path()).unwrap();
-    let mut library = tokenizers::Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap();
-    library.set_encode_special_tokens(true);
-    let texts = SAMPLE.iter().map(|document| document.text.as_str());
-    let mut compared = 0;
-    for text in texts.chain([
-        "",
-        " lead",
-        "   lead  ",
-        "a    b\n\n      c 12",
-        "</s> <s>",
-        "========================================",
-        "\u{200D}字x",
-    ]) {
-        let theirs = library.encode_fast(text, false).unwrap();
-        assert_eq!(theirs.get_ids(), BPE.encode(text), "{text:.40}");
-        assert_eq!(library.decode(theirs.get_ids(), true).unwrap(), text);
-        compared += theirs.len();
+    for tokenizer in own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, tokenizer.to_json()).unwrap();
+        let mut library = tokenizers::Tokenizer::from_file(&path).unwrap();
+        library.set_encode_special_tokens(true);
+        let spaced = matches!(tokenizer.kind(), "bpe" | "unigram");
+        let mut compared = 0;
+        for text in edges().iter().map(String::as_str).chain(texts()).filter(|text| !(spaced && text.contains('▁'))) {
+            let theirs = library.encode_fast(text, false).unwrap();
+            assert_eq!(theirs.get_ids(), tokenizer.encode(text), "{}: {text:.40?}", tokenizer.kind());
+            assert_eq!(library.decode(theirs.get_ids(), true).unwrap(), text);
+            compared += theirs.len();
+        }
+        assert!(compared > 5000, "{compared}");
     }
-    assert!(compared > 5000, "{compared}");
 }
 
 #[test]
 fn pieces_follow_llamas_trainer() {
-    let json: serde_json::Value = match &*BPE.inner {
-        Inner::Bpe(bpe) => serde_json::from_str(&bpe.to_json()).unwrap(),
-        _ => unreachable!(),
-    };
+    let json: serde_json::Value = serde_json::from_str(&BPE.to_json()).unwrap();
     let vocab = json["model"]["vocab"].as_object().unwrap();
     assert_eq!(vocab.len(), 800);
     let pieces: Vec<&str> = vocab.iter().filter(|(_, id)| id.as_u64() >= Some(259)).map(|(text, _)| text.as_str()).collect();
     assert!(pieces.iter().all(|piece| piece.chars().count() <= 16));
     assert!(pieces.iter().all(|piece| !piece.contains('\n') && !piece.trim_start_matches('▁').contains('▁')));
-    assert!(pieces.iter().all(|piece| piece.chars().count() == 1 || !piece.contains(char::is_numeric)));
+    assert!(pieces.iter().all(|piece| piece.chars().count() == 1 || !piece.contains(words::digit)));
+    assert!(pieces.iter().all(|piece| !piece.contains('\t')), "SentencePiece marks boundaries by tabs");
     assert!(pieces.contains(&"▁▁▁▁"), "runs of spaces are pieces");
     assert!(pieces.contains(&"▁let"));
     // A piece of just the limit's length exists where the text is nothing else.
-    let text = Document::new("x".into(), "abcdefghijklmnopqrstuvwxyz\n".repeat(50));
-    let long = Tokenizer::create(&TokenizerConfig::Bpe { vocab: 400 }, &[text]).unwrap();
-    let longest = (259..long.vocab() as u32).map(|id| long.decode_bytes(&[2, 4, id]).len() - 1).max();
-    assert_eq!(longest, Some(16));
+    let text = "abcdefghijklmnopqrstuvwxyz\n".repeat(50);
+    let config = TrainerConfig { vocab_size: 400, add_dummy_prefix: false, ..TrainerConfig::default() };
+    let long = Tokenizer::train(&config, &[text]).unwrap();
+    assert_eq!((259..long.vocab() as u32).map(|id| long.token_bytes(id).len()).max(), Some(16));
 }
 
 #[test]
 fn training_is_deterministic() {
-    let again = Tokenizer::create(&TokenizerConfig::Bpe { vocab: 800 }, &SAMPLE).unwrap();
-    match (&*again.inner, &*BPE.inner) {
-        (Inner::Bpe(a), Inner::Bpe(b)) => assert_eq!(a.to_json(), b.to_json()),
-        _ => unreachable!(),
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let again = Tokenizer::create(&TokenizerConfig::Bpe { vocab: 800 }, &SAMPLE).unwrap();
+            assert_eq!(again.to_json(), BPE.to_json());
+            assert_eq!(trained(ModelType::Unigram, 600).to_json(), UNIGRAM.to_json());
+            assert_eq!(trained(ModelType::ByteLevel, 700).to_json(), GPT4.to_json());
+        });
     }
 }
 
 #[test]
 fn many_texts_encode_as_one_by_one() {
     let documents: Vec<Document> = SAMPLE.iter().cycle().take(80).cloned().collect();
-    let all = BPE.encode_all(&documents, &|_| ());
-    assert_eq!(all.len(), 80);
-    for (ids, document) in all.iter().zip(&documents).take(7) {
-        assert_eq!(*ids, BPE.encode(&document.text));
+    for tokenizer in own() {
+        let all = tokenizer.encode_all(&documents, &|_| ());
+        assert_eq!(all.len(), 80);
+        for (ids, document) in all.iter().zip(&documents).take(7) {
+            assert_eq!(*ids, tokenizer.encode(&document.text));
+        }
+        assert_eq!(tokenizer.encode_many(&texts()), all[..SAMPLE.len()]);
     }
 }
 
@@ -158,6 +184,7 @@ fn a_tokenizer_file_is_used_as_it_is() {
     let imported = Tokenizer::create(&config, &[]).unwrap();
     assert_eq!((imported.vocab(), imported.bos(), vocab_of_file(&path).unwrap()), (800, 1, 800));
     assert_eq!(imported.encode("fn main() </s>"), BPE.encode("fn main() </s>"));
+    assert_eq!((imported.special(), imported.token_bytes(13), imported.token_bytes(1)), (BPE.special(), vec![10], vec![]));
     assert_eq!(imported.decode(&imported.encode(" round  trip\n")), " round  trip\n");
     let without = std::fs::read_to_string(&path).unwrap().replace("<s>", "<q>").replace("</s>", "<r>");
     std::fs::write(&path, without).unwrap();
@@ -191,4 +218,88 @@ fn a_text_full_of_the_sign_for_spaces_round_trips() {
     let folder = tempfile::tempdir().unwrap();
     tokenizer.save(folder.path()).unwrap();
     assert_eq!(Tokenizer::load(folder.path()).unwrap().encode(&text), tokenizer.encode(&text));
+}
+
+#[test]
+fn every_kind_is_saved_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = [
+        ("llama.model", &include_bytes!("../../../tests/data/fixtures/tokenizer/llama.model")[..], "sentencepiece"),
+        ("gpt4.tiktoken", &include_bytes!("../../../tests/data/fixtures/tokenizer/gpt4.tiktoken")[..], "tiktoken"),
+    ];
+    for (name, content, kind) in fixtures {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let read = Tokenizer::create(&TokenizerConfig::File { path: path.display().to_string() }, &[]).unwrap();
+        assert_eq!((read.kind(), vocab_of_file(&path).unwrap()), (kind, read.vocab()));
+        read.save(&folder.path().join(kind)).unwrap();
+        let loaded = Tokenizer::load(&folder.path().join(kind)).unwrap();
+        assert_eq!((loaded.kind(), loaded.vocab(), loaded.bos()), (kind, read.vocab(), read.bos()));
+        assert_eq!(loaded.encode("the train"), read.encode("the train"));
+    }
+    let config =
+        TrainerConfig { split_digits: false, add_dummy_prefix: false, byte_fallback: false, vocab_size: 500, ..TrainerConfig::default() };
+    for model_type in [ModelType::Bpe, ModelType::Unigram] {
+        let tokenizer = Tokenizer::train(&TrainerConfig { model_type, ..config.clone() }, &texts()).unwrap();
+        tokenizer.save(folder.path()).unwrap();
+        let loaded = Tokenizer::load(folder.path()).unwrap();
+        let library = tokenizers::Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap();
+        for text in ["let x = 1984;\n", "  a 12", "한국 x", ""] {
+            assert_eq!(loaded.encode(text), tokenizer.encode(text));
+            assert_eq!(library.encode_fast(text, false).unwrap().get_ids(), tokenizer.encode(text), "{text}");
+        }
+        assert_eq!(tokenizer.encode("한국").iter().filter(|id| **id == 0).count(), 1, "the unknown is one token");
+    }
+}
+
+#[test]
+fn broken_files_are_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let model = include_bytes!("../../../tests/data/fixtures/tokenizer/llama.model");
+    let ranks = include_bytes!("../../../tests/data/fixtures/tokenizer/gpt4.tiktoken");
+    let cases: [(&[u8], &str); 9] = [
+        (b"", "not a tokenizer"),
+        (b"{\"model\": {}}", "no vocabulary"),
+        (b"{", "not a tokenizer"),
+        (&model[..model.len() - 3], "it ends within a field"),
+        (&model[..1000], "it ends within a field"),
+        (&ranks[..40], "in base64"),
+        (b"IQ== 0\n", "the byte 0x00 has no token"),
+        (b"IQ== 0\nIQ== 1\n", "twice"),
+        (b"IQ== 99999999\n", "beyond any vocabulary"),
+    ];
+    for (content, reason) in cases {
+        std::fs::write(&path, content).unwrap();
+        let error = Tokenizer::read(&path).unwrap_err().to_string();
+        assert!(error.contains(reason), "{reason}: {error}");
+        let _ = vocab_of_file(&path);
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_files_do_no_harm(at in 0_usize..9000, byte in any::<u8>(), cut in 0_usize..9000, which in 0_usize..3) {
+        let files = [
+            &include_bytes!("../../../tests/data/fixtures/tokenizer/unigram.model")[..],
+            &include_bytes!("../../../tests/data/fixtures/tokenizer/bpe_user.model")[..],
+            &include_bytes!("../../../tests/data/fixtures/tokenizer/gpt4.tiktoken")[..],
+        ];
+        let mut content = files[which].to_vec();
+        let at = at % content.len();
+        content[at] = byte;
+        if cut % 3 == 0 {
+            content.truncate(cut);
+        }
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), &content).unwrap();
+        let _ = vocab_of_file(path.path());
+        if let Ok(tokenizer) = Tokenizer::read(path.path()) {
+            for text in ["the train <sep> of ﬁ", "▁ é", "🙂\0\t"] {
+                let ids = tokenizer.encode(text);
+                prop_assert!(ids.iter().all(|id| (*id as usize) < tokenizer.vocab()));
+                tokenizer.decode(&ids);
+            }
+        }
+    }
 }

@@ -1,16 +1,35 @@
-//! Where a piece may not cross: LLaMA's splitting rules, as boundaries between neighbouring characters.
+//! Where a piece may not cross: SentencePiece's splitting rules, as boundaries between neighbouring characters.
 //!
 //! LLaMA's trainer splits by whitespace, Unicode script and number, gives every digit its own piece, puts the space in
 //! front of the word it opens, and allows pieces of nothing but spaces. So a run of spaces before a word is one chunk
 //! but for its last space, which belongs to the word. A line end is never part of a piece: that trainer reads lines.
-//! Marks that combine with any script (accents, joiners) never split from their neighbours.
+//! Scripts beyond ASCII are looked at in training only: there are no pieces to cross them.
 
-use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, pre_tokenizers::unicode_scripts::UnicodeScripts};
+use serde::{Deserialize, Serialize};
 
-/// The same rule for runs of spaces as a pattern over LLaMA's normalised text, for `tokenizer.json`.
-pub(super) const SPACES: &str = r"▁+(?=▁[^▁\n\p{N}])";
+/// The rules; the default is LLaMA's. What a tokenizer was trained with is what it encodes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Cutting {
+    pub scripts: bool,
+    pub whitespace: bool,
+    /// Whether a digit is of a script of its own kind, or goes with any.
+    pub number: bool,
+    pub digits: bool,
+    pub only_spaces: bool,
+    /// A space in front of every text.
+    pub prefix: bool,
+    /// What has no piece is spelled in bytes, or else is unknown.
+    pub bytes: bool,
+}
 
-/// Rough class of a character, enough to find almost every boundary without a table of scripts.
+impl Default for Cutting {
+    fn default() -> Self {
+        Self { scripts: true, whitespace: true, number: true, digits: true, only_spaces: true, prefix: true, bytes: true }
+    }
+}
+
+/// Rough class of a byte, enough to find almost every boundary without a table of scripts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Space,
@@ -22,89 +41,115 @@ enum Class {
     Other,
 }
 
-fn class(c: char) -> Class {
-    match c {
-        ' ' => Class::Space,
-        '\n' => Class::Line,
-        'a'..='z' | 'A'..='Z' => Class::Letter,
-        '0'..='9' => Class::Digit,
-        _ if c.is_ascii() => Class::Mark,
-        _ if c.is_numeric() => Class::Digit,
-        _ => Class::Other,
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        classes[byte] = match byte as u8 {
+            b' ' => Class::Space,
+            b'\n' => Class::Line,
+            b'a'..=b'z' | b'A'..=b'Z' => Class::Letter,
+            b'0'..=b'9' => Class::Digit,
+            _ => Class::Mark,
+        };
+        byte += 1;
     }
+    classes
+};
+
+/// Whether a character is a digit to SentencePiece: of ASCII, or one of full width
+/// (`is_unicode_decimal_number` of google/sentencepiece@2734490 `src/trainer_interface.cc`).
+pub(super) fn digit(c: char) -> bool {
+    matches!(c, '0'..='9' | '０'..='９')
 }
 
-/// Calls `take` with each word of a text: maximal stretches without a certain boundary. What holds characters beyond
-/// ASCII may have to be split further, by [`split_scripts`].
-pub(super) fn split<'a>(text: &'a str, mut take: impl FnMut(&'a str)) {
-    let mut start = 0;
-    // Class of the character before, and the start of the run of spaces that ends with it.
-    let mut before: Option<Class> = None;
-    let mut last = 0;
-    for (at, c) in text.char_indices() {
-        let here = class(c);
-        if let Some(before) = before {
-            if before == Class::Space && !matches!(here, Class::Space | Class::Line | Class::Digit) {
-                // The last space of a run opens the word; the spaces before it are a chunk.
-                if last > start {
-                    take(&text[start..last]);
-                    start = last;
-                }
-            } else if boundary(before, here) {
-                take(&text[start..at]);
-                start = at;
+impl Cutting {
+    /// Calls `take` with each word of a text: maximal stretches without a certain boundary.
+    pub(super) fn split<'a>(&self, text: &'a str, mut take: impl FnMut(&'a str)) {
+        let bytes = text.as_bytes();
+        let mut start = 0;
+        // Class of the character before, and the start of that character.
+        let mut before: Option<Class> = None;
+        let mut last = 0;
+        let mut at = 0;
+        while at < bytes.len() {
+            let (mut here, mut width) = (CLASSES[bytes[at] as usize], 1);
+            if bytes[at] == 0xEF && matches!(bytes[at + 1..], [0xBC, 0x90..=0x99, ..]) {
+                (here, width) = (Class::Digit, 3);
             }
+            if let Some(before) = before {
+                if before == Class::Space && self.whitespace && self.opened(here) {
+                    // The last space of a run opens the word; the spaces before it are a chunk.
+                    if last > start {
+                        take(&text[start..last]);
+                        start = last;
+                    }
+                } else if self.boundary(before, here) {
+                    take(&text[start..at]);
+                    start = at;
+                }
+            }
+            before = Some(here);
+            last = at;
+            at += width;
         }
-        before = Some(here);
-        last = at;
-    }
-    if start < text.len() {
-        take(&text[start..]);
-    }
-}
-
-fn boundary(before: Class, here: Class) -> bool {
-    use Class::{Digit, Letter, Line, Mark, Space};
-    match (before, here) {
-        (Space, Space) => false,
-        (_, Space) | (Line | Digit, _) | (_, Line | Digit) => true,
-        (Letter, Mark) | (Mark, Letter) => true,
-        _ => false,
-    }
-}
-
-/// Splits a word where the script changes. A space in front stays with what follows.
-pub(super) fn split_scripts<'a>(word: &'a str, mut take: impl FnMut(&'a str)) {
-    if word.is_ascii() {
-        return take(word);
-    }
-    // The library's splitter keeps spaces with any script; marks that combine are shown to it as spaces.
-    let shown: String = word.chars().map(|c| if combining(c) { ' ' } else { c }).collect();
-    let mut parts = PreTokenizedString::from(shown.as_str());
-    if UnicodeScripts::new().pre_tokenize(&mut parts).is_err() {
-        return take(word);
-    }
-    // The start of the first part says nothing: what stands before it, a space, belongs to it.
-    let starts = parts.get_splits(OffsetReferential::Original, OffsetType::Byte).into_iter().skip(1).map(|(_, (start, _), _)| start);
-    let mut boundaries: Vec<usize> = starts.map(|start| shown[..start].chars().count()).collect();
-    boundaries.reverse();
-    let mut start = 0;
-    for (index, (at, _)) in word.char_indices().enumerate() {
-        if boundaries.last() == Some(&index) {
-            boundaries.pop();
-            take(&word[start..at]);
-            start = at;
+        if start < text.len() {
+            take(&text[start..]);
         }
     }
-    take(&word[start..]);
-}
 
-/// Characters of the script "inherited": combining marks, joiners, variation selectors.
-fn combining(c: char) -> bool {
-    matches!(c as u32,
-        0x300..=0x36F | 0x485..=0x486 | 0x64B..=0x655 | 0x670 | 0x951..=0x954 | 0x1AB0..=0x1AFF | 0x1CD0..=0x1CF9
-        | 0x1DC0..=0x1DFF | 0x200C..=0x200D | 0x20D0..=0x20FF | 0x302A..=0x302D | 0x3099..=0x309A | 0xFE00..=0xFE0F
-        | 0xFE20..=0xFE2D | 0xE0100..=0xE01EF)
+    /// Whether a space belongs to a word that begins so.
+    fn opened(&self, here: Class) -> bool {
+        !matches!(here, Class::Space | Class::Line) && !(here == Class::Digit && self.digits)
+    }
+
+    fn boundary(&self, before: Class, here: Class) -> bool {
+        use Class::{Digit, Letter, Line, Mark, Space};
+        match (before, here) {
+            (Line, _) | (_, Line) => true,
+            (Digit, _) | (_, Digit) if self.digits => true,
+            (Space, Space) => self.whitespace && !self.only_spaces,
+            (_, Space) => self.whitespace,
+            (Letter, Mark) | (Mark, Letter) => self.scripts,
+            (Letter, Digit) | (Digit, Letter) => self.scripts && self.number,
+            _ => false,
+        }
+    }
+
+    /// The rules for spaces and line ends alone.
+    pub(super) fn only_spacing(&self) -> Self {
+        Self { scripts: false, number: false, digits: false, ..*self }
+    }
+
+    /// [`Cutting::split`] of a text with a space in front of it, if the rules have one; no text has none.
+    pub(super) fn split_prefixed(&self, text: &str, mut take: impl FnMut(&str)) {
+        if !self.prefix || text.is_empty() {
+            return self.split(text, take);
+        }
+        // Only the first line needs the space in front.
+        let end = text.find('\n').unwrap_or(text.len());
+        self.split(&format!(" {}", &text[..end]), &mut take);
+        self.split(&text[end..], take);
+    }
+
+    /// The rule for runs of spaces as a pattern over normalised text, for `tokenizer.json`; the others need none, as no
+    /// piece crosses them.
+    pub(super) fn spaces(&self) -> Option<&'static str> {
+        match (self.whitespace && self.only_spaces, self.digits) {
+            (false, _) => None,
+            (true, true) => Some(r"▁+(?=▁[^▁\n0-9０-９])"),
+            (true, false) => Some(r"▁+(?=▁[^▁\n])"),
+        }
+    }
+
+    /// [`Cutting::only_spacing`] as a pattern.
+    pub(super) fn words(&self) -> &'static str {
+        match (self.whitespace, self.only_spaces) {
+            (true, true) => r"▁+(?=▁[^▁\n])|▁?[^▁\n]+|▁+|\n",
+            (true, false) => r"▁?[^▁\n]+|▁|\n",
+            (false, _) => r"[^\n]+|\n",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +158,7 @@ mod tests {
 
     fn words(text: &str) -> Vec<&str> {
         let mut out = Vec::new();
-        split(text, |word| split_scripts(word, |part| out.push(part)));
+        Cutting::default().split(text, |word| out.push(word));
         out
     }
 
@@ -121,16 +166,39 @@ mod tests {
     fn words_follow_llamas_rules() {
         assert_eq!(words(" let x_1 = 42;"), [" let", " x", "_", "1", " =", " ", "4", "2", ";"]);
         assert_eq!(words("a\n    if\n  \n"), ["a", "\n", "   ", " if", "\n", "  ", "\n"]);
-        assert_eq!(words(" Привет,world"), [" Привет", ",", "world"]);
-        assert_eq!(words("日本ごhello"), ["日本ご", "hello"]);
+        assert_eq!(words(" Привет"), [" Привет"]);
         assert_eq!(words("e\u{301}t"), ["e\u{301}t"]);
         assert_eq!(words("  "), ["  "]);
         assert!(words("").is_empty());
     }
 
     #[test]
+    fn digits_are_those_of_sentencepiece() {
+        assert_eq!(words("x１２½  3  ½"), ["x", "１", "２", "½", "  ", "3", " ", " ½"]);
+        assert!(digit('９') && !digit('٣') && !digit('²'));
+    }
+
+    #[test]
+    fn every_rule_can_be_switched() {
+        let cut = |cutting: Cutting, text| {
+            let mut out = Vec::new();
+            cutting.split(text, |word: &'static str| out.push(word));
+            out
+        };
+        let llama = Cutting::default();
+        assert_eq!(cut(Cutting { digits: false, ..llama }, "  a 12.5b"), [" ", " a", " 12.5", "b"]);
+        assert_eq!(cut(Cutting { digits: false, number: false, ..llama }, "v12.5b"), ["v12.5b"]);
+        assert_eq!(cut(Cutting { scripts: false, ..llama }, "a-b 1"), ["a-b", " ", "1"]);
+        assert_eq!(cut(Cutting { only_spaces: false, ..llama }, "   a"), [" ", " ", " a"]);
+        assert_eq!(cut(Cutting { whitespace: false, ..llama }, "a b  c\nd"), ["a b  c", "\n", "d"]);
+        let mut out = Vec::new();
+        llama.only_spacing().split("  a1-б   2\n", |word| out.push(word));
+        assert_eq!(out, [" ", " a1-б", "  ", " 2", "\n"]);
+    }
+
+    #[test]
     fn words_make_up_the_text() {
-        let text = "  a  ٣ б\u{301}(\u{301}b ▁ \r\n\t x  1  ";
+        let text = "  a  ٣ б\u{301}(\u{301}b ▁ \r\n\t x  1  ｅ１";
         assert_eq!(words(text).concat(), text);
     }
 }
