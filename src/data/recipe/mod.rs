@@ -6,6 +6,7 @@ mod config;
 mod corpus;
 mod evaluations;
 mod output;
+mod papers;
 mod report;
 mod segment;
 mod shard;

@@ -1,6 +1,6 @@
 //! The steps that there are, from their options to what does them. A new step is a variant here and in [`StepConfig::build`].
 
-use super::{buckets::BucketStage, evaluations};
+use super::{buckets::BucketStage, evaluations, papers::Papers};
 use crate::{
     data::{
         Tokenizer,
@@ -167,7 +167,7 @@ impl StepConfig {
         match self {
             Self::Html(step) => rules(Box::new(step.clone())),
             Self::Wikitext(step) => rules(Box::new(step.clone())),
-            Self::Latex(step) => rules(Box::new(step.clone())),
+            Self::Latex(step) => rules(Box::new(Papers(step.clone()))),
             Self::StackExchange(step) => rules(Box::new(step.clone())),
             Self::C4(config) => rules(Box::new(C4::new(config)?)),
             Self::C4Paragraphs(config) => rules(Box::new(C4Paragraphs::new(config)?)),
