@@ -5,7 +5,7 @@
 //! `cannot`; that is not done here.)
 
 use regex::Regex;
-use std::sync::LazyLock;
+use std::{mem::take, sync::LazyLock};
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 
 /// Bytes of words after which earlier ones are forgotten.
@@ -79,12 +79,13 @@ pub(super) struct Scratch {
 
 /// Calls back with every run of `n` words of a text, joined by single spaces.
 pub(super) fn shingles(scratch: &mut Scratch, text: &str, n: usize, mut each: impl FnMut(&[u8])) {
-    let Scratch { buffer, starts } = scratch;
+    let (mut buffer, mut starts) = (take(&mut scratch.buffer), take(&mut scratch.starts));
     buffer.clear();
     starts.clear();
     let mut words = Words { n: n.max(1), buffer, starts, start: 0, each: &mut each };
     words.text(text);
     words.end();
+    *scratch = Scratch { buffer: words.buffer, starts: words.starts };
 }
 
 /// Appends the words of a text, joined by single spaces.
@@ -101,8 +102,8 @@ pub(super) fn simplify(scratch: &mut Scratch, text: &str, out: &mut Vec<u8>) {
 
 struct Words<'a, F> {
     n: usize,
-    buffer: &'a mut Vec<u8>,
-    starts: &'a mut Vec<usize>,
+    buffer: Vec<u8>,
+    starts: Vec<usize>,
     start: usize,
     each: &'a mut F,
 }
@@ -128,23 +129,22 @@ impl<F: FnMut(&[u8])> Words<'_, F> {
     fn ascii(&mut self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            at += 1;
             match CLASS[*byte as usize] {
-                0 => self.end(),
+                0 => {
+                    self.end();
+                    at += 1;
+                }
                 1 => {
-                    let digits = |mut at: usize| {
-                        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                            at += 1;
-                        }
-                        at
-                    };
-                    at = digits(at);
+                    at = digits(bytes, at);
                     if matches!(bytes.get(at), Some(b'.' | b',')) && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) {
-                        at = digits(at + 1);
+                        at = digits(bytes, at + 1);
                     }
                     self.buffer.push(b'0');
                 }
-                letter => self.buffer.push(letter),
+                letter => {
+                    self.buffer.push(letter);
+                    at += 1;
+                }
             }
         }
     }
@@ -181,7 +181,7 @@ impl<F: FnMut(&[u8])> Words<'_, F> {
         } else if char.is_whitespace() || ('\u{80}'..='\u{9f}').contains(&char) || PUNCTUATION.contains(char) {
             self.end();
         } else {
-            let buffer = &mut *self.buffer;
+            let buffer = &mut self.buffer;
             decompose_canonical(char, |part| {
                 let mark = ('\u{300}'..='\u{36f}').contains(&part) || (is_combining_mark(part) && MARKS.has(part));
                 if !mark {
@@ -217,6 +217,11 @@ impl<F: FnMut(&[u8])> Words<'_, F> {
         self.buffer.drain(..from);
         self.start -= from;
     }
+}
+
+/// The place behind digits.
+fn digits(bytes: &[u8], at: usize) -> usize {
+    at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Bytes before the first that is not ASCII.
