@@ -3,16 +3,21 @@
     python filters_datatrove.py              writes ../data/fixtures/filters/datatrove.jsonl and spacy.json
     python filters_datatrove.py judge FILE   prints the decisions over other documents, one JSON string a line
 
-Needs datatrove 0.10.1 and spaCy 3.8 (the tokenizer that datatrove takes for English). The documents are drawn with a fixed seed
+Needs datatrove 0.10.1 and spaCy 3.8 (the tokenizer that datatrove takes for English), and C4's own code,
+`tensorflow_datasets/text/c4_utils.py` of tensorflow-datasets 4.9.10, at the path C4_UTILS: it runs here without TensorFlow, and
+with datatrove's sentences, as its own come from a model that has to be downloaded. The documents are drawn with a fixed seed
 from words and phrases below, so that every threshold has documents on both of its sides.
 """
 
 import hashlib
+import importlib.util
 import json
+import os
 import pathlib
 import random
 import re
 import sys
+from unittest import mock
 
 import spacy
 from datatrove.data import Document
@@ -115,6 +120,20 @@ FILTERS = {
 }
 
 
+for name in ["absl", "tensorflow_datasets", "tensorflow_datasets.core.utils.lazy_imports_utils", "tensorflow_datasets.public_api"]:
+    sys.modules[name] = mock.MagicMock()
+spec = importlib.util.spec_from_file_location("c4_utils", os.environ["C4_UTILS"])
+c4_utils = sys.modules["c4_utils"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(c4_utils)
+c4_utils._get_sentences = split_into_sentences
+
+
+def original_c4(text):
+    dropped = []
+    pages = list(c4_utils.get_clean_page_fn()(c4_utils.PageFeatures(text=text), counter_inc_fn=dropped.append))
+    return changed(text, pages[0].text) if pages else "drop " + dropped[-1]
+
+
 # Three lines of 200 characters are more than the documents here have.
 FILTERS["c4_paragraphs"].min_paragraph_len = 60
 
@@ -123,6 +142,7 @@ def judge(text):
     words = split_into_words(text)
     case = {"tokens": hashed("\n".join(words)), "sentences": len(split_into_sentences(text)) if text else 0}
     case |= {name: decision(rules, text) for name, rules in FILTERS.items()}
+    case["c4_jmlr"] = original_c4(text)
     case["pii"] = changed(text, PIIFormatter().format(text))
     return case
 

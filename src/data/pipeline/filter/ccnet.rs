@@ -68,16 +68,28 @@ pub fn normalise(text: &str, options: &NormaliseOptions) -> String {
 }
 
 fn ascii(text: &str, options: &NormaliseOptions) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend(text.bytes().filter_map(|byte| match byte {
+    let mut normalised = String::with_capacity(text.len());
+    bytewise(text, &mut normalised, |byte| match byte {
         b'A'..=b'Z' if options.case => Some(byte.to_ascii_lowercase()),
         b'0'..=b'9' if options.numbers => Some(b'0'),
         b'\t'..=b'\r' if !options.faithful => Some(b' '),
         0..=31 | 127 => None,
         _ => Some(byte),
-    }));
-    // Bytes of ASCII are characters.
-    String::from_utf8(bytes).unwrap_or_default()
+    });
+    normalised
+}
+
+/// Appends an ASCII text of which each byte is changed or goes, by pieces on the stack: faster than character by character.
+fn bytewise(text: &str, out: &mut String, change: impl Fn(u8) -> Option<u8>) {
+    let mut piece = [0; 64];
+    for bytes in text.as_bytes().chunks(piece.len()) {
+        let mut length = 0;
+        for changed in bytes.iter().map(|&byte| change(byte)) {
+            piece[length] = changed.unwrap_or_default();
+            length += usize::from(changed.is_some());
+        }
+        out.push_str(std::str::from_utf8(&piece[..length]).unwrap_or_default());
+    }
 }
 
 fn push(c: char, options: &NormaliseOptions, out: &mut String) {
@@ -129,29 +141,28 @@ pub fn line_key(line: &str) -> Cow<'_, str> {
     if line.bytes().all(|byte| matches!(byte, b' '..=b'/' | b'0' | b':'..=b'@' | b'['..=b'~')) {
         return Cow::Borrowed(line);
     }
-    let mut key = Vec::with_capacity(line.len());
+    let mut key = String::with_capacity(line.len());
     line_key_into(line, &mut key);
-    Cow::Owned(String::from_utf8(key).unwrap_or_default())
+    Cow::Owned(key)
 }
 
-/// The bytes of the same key in room that is used again: it is cleared first.
-pub fn line_key_into(line: &str, key: &mut Vec<u8>) {
-    key.clear();
+/// Appends the same key to a string, for callers that use its room again.
+pub fn line_key_into(line: &str, key: &mut String) {
     let line = strip(line);
     if line.is_ascii() {
-        key.extend(line.bytes().filter(|byte| !matches!(byte, 0..=31 | 127)).map(|byte| match byte {
-            b'0'..=b'9' => b'0',
-            byte => byte.to_ascii_lowercase(),
-        }));
-        return;
+        return bytewise(line, key, |byte| match byte {
+            b'0'..=b'9' => Some(b'0'),
+            byte if byte.is_ascii_control() => None,
+            byte => Some(byte.to_ascii_lowercase()),
+        });
     }
     // Only this letter is lowered by its neighbours.
     let lower = if line.contains('Σ') { Cow::Owned(line.to_lowercase()) } else { Cow::Borrowed(line) };
     let mut push = |c: char| match c {
-        c if DIGIT.has(c) => key.push(b'0'),
+        c if DIGIT.has(c) => key.push('0'),
         '\0'..='\x1f' | '\x7f'..='\u{9f}' => {}
         c if !c.is_ascii() && mark(c, false).is_some() => {}
-        c => key.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        c => key.push(c),
     };
     lower.chars().flat_map(char::to_lowercase).for_each(&mut push);
 }

@@ -50,4 +50,7 @@ fn keys_are_borrowed_where_they_are_the_line() {
     assert!(matches!(line_key("  plain line, 000\n"), Cow::Borrowed("plain line, 000")));
     assert_eq!(line_key(" A 12 “b”\u{ad}…\x07\tc"), "a 00 b\u{ad}c");
     assert_eq!(line_key(" \u{a0}…\x01"), "");
+    let mut key = String::from("k");
+    line_key_into(&"A1\t-".repeat(500), &mut key);
+    assert_eq!(key, "k".to_string() + &"a0-".repeat(500));
 }
