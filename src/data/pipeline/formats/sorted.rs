@@ -39,6 +39,11 @@ impl Sorter {
             self.spill()?;
         }
         let length = u32::try_from(item.len()).map_err(std::io::Error::other)?;
+        if self.held.capacity() - self.held.len() < item.len() {
+            // Doubled like any vector, but not beyond what may be held.
+            let room = self.memory.saturating_sub(self.held.len());
+            self.held.reserve_exact(self.held.len().min(room).max(item.len()));
+        }
         self.index.push((key, self.held.len(), length));
         self.held.extend_from_slice(item);
         Ok(())

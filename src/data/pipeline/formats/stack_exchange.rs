@@ -6,14 +6,14 @@ use super::{
     lines::{Content, Lines},
     packed::{self, Unpacked},
     post::{ANSWER, Post, QUESTION},
-    sorted::{Merged, Sorter},
+    sorted::{Key, Merged, Sorter},
 };
 use crate::{
     data::pipeline::Document,
     settings::{Error, Result},
 };
 use serde_json::{Value, json};
-use std::io::BufReader;
+use std::{collections::VecDeque, io::BufReader};
 
 const BUFFER: usize = 1 << 17;
 
@@ -27,7 +27,7 @@ pub(super) struct StackExchange {
     /// The row that is read from what is sorted.
     row: Vec<u8>,
     /// What was noticed besides what was yielded last.
-    noticed: Option<Damage>,
+    noticed: VecDeque<Damage>,
 }
 
 enum Stage {
@@ -48,7 +48,7 @@ impl StackExchange {
         };
         let site = site.or_else(folder).map(str::to_string);
         let stage = Stage::Reading(Sorter::new(limits.sort_bytes));
-        Ok(Self { origin, site, limit: limits.document_bytes, rows, stage, row: Vec::new(), noticed: None })
+        Ok(Self { origin, site, limit: limits.document_bytes, rows, stage, row: Vec::new(), noticed: VecDeque::new() })
     }
 
     /// Reads rows into the sorter until something is wrong, which is told, or the file ends.
@@ -99,46 +99,54 @@ impl StackExchange {
 
     /// The next question with all its answers.
     fn group(&mut self, sorted: &mut Merged) -> Result<Option<Read>> {
-        let failed = || Error::io("sort in", std::env::temp_dir());
-        let Some((question, kind, number)) = sorted.next(&mut self.row).map_err(failed())? else { return Ok(None) };
+        let Some((question, kind, number)) = self.next_row(sorted)? else { return Ok(None) };
         let place = format!("post {question}");
-        let post = match std::str::from_utf8(&self.row).map_err(|error| error.to_string()).and_then(|row| Post::parse(row, true)) {
-            Ok(post) => post,
-            Err(message) => return self.origin.damaged("xml", &place, message),
-        };
         if kind != QUESTION {
-            return self.origin.damaged(
-                "orphan",
-                &format!("post {number}"),
-                format!("an answer to question {question}, which is not there"),
-            );
+            let message = format!("an answer to question {question}, which is not there");
+            return self.origin.damaged("orphan", &format!("post {number}"), message);
         }
+        let post = self.post();
         let (mut answers, mut length, mut again) = (Vec::new(), self.row.len() as u64, 0);
-        while sorted.peek().is_some_and(|(next, kind, _)| next == question && kind == QUESTION) {
-            sorted.next(&mut self.row).map_err(failed())?;
-            again += 1;
-        }
-        if again > 0 {
-            self.noticed =
-                Some(self.origin.damage("duplicate", &place, format!("the question is there {again} times more; the first is taken")));
-        }
-        while sorted.peek().is_some_and(|(next, kind, _)| next == question && kind == ANSWER) {
-            sorted.next(&mut self.row).map_err(failed())?;
+        while sorted.peek().is_some_and(|(next, ..)| next == question) {
+            let Some((_, kind, number)) = self.next_row(sorted)? else { break };
+            if kind == QUESTION {
+                again += 1;
+                continue;
+            }
             length += self.row.len() as u64;
             if length > self.limit {
                 answers = Vec::new();
-            } else if let Ok(answer) =
-                std::str::from_utf8(&self.row).map_err(|error| error.to_string()).and_then(|row| Post::parse(row, true))
-            {
-                answers.push(answer);
+                continue;
             }
+            match self.post() {
+                Ok(answer) => answers.push(answer),
+                Err(message) => self.noticed.push_back(self.origin.damage("xml", &format!("post {number}"), message)),
+            }
+        }
+        if again > 0 {
+            let message = format!("the question is there {again} times more; the first is taken");
+            self.noticed.push_back(self.origin.damage("duplicate", &place, message));
         }
         if length > self.limit {
             let (long, most) = (bytes(length), bytes(self.limit));
             let message = format!("a question with answers of {long}, more than {most}, the limit that `document_bytes` sets");
             return self.origin.damaged("too_long", &place, message);
         }
-        Ok(Some(Read::Document(self.document(post, answers))))
+        match post {
+            Ok(post) => Ok(Some(Read::Document(self.document(post, answers)))),
+            Err(message) => self.origin.damaged("xml", &place, format!("{message}; {} answers go with it", answers.len())),
+        }
+    }
+
+    /// Takes the next row of what is sorted.
+    fn next_row(&mut self, sorted: &mut Merged) -> Result<Option<Key>> {
+        // What fails here is the folder for temporary files.
+        sorted.next(&mut self.row).map_err(Error::io("sort in", std::env::temp_dir()))
+    }
+
+    /// The post that the row is.
+    fn post(&self) -> Result<Post, String> {
+        std::str::from_utf8(&self.row).map_err(|error| error.to_string()).and_then(|row| Post::parse(row, true))
     }
 
     fn document(&self, post: Post, mut answers: Vec<Post>) -> Document {
@@ -171,7 +179,7 @@ impl StackExchange {
 
 impl Source for StackExchange {
     fn next(&mut self) -> Result<Option<Read>> {
-        if let Some(damage) = self.noticed.take() {
+        if let Some(damage) = self.noticed.pop_front() {
             return Ok(Some(Read::Damage(damage)));
         }
         loop {

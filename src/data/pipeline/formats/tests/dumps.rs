@@ -153,6 +153,7 @@ fn rows_that_are_broken_harm_no_other() {
         (r#"Id="10" PostTypeId="2" Body="no parent""#, "xml"),
         (r#"Id="10" PostTypeId="1" Body="b" Score="much""#, "xml"),
         (r#"Id="10" PostTypeId="1" Body="&bomb;&bomb;""#, "xml"),
+        (r#"Id="10" PostTypeId="2" ParentId="1" Body="&bomb;&bomb;""#, "xml"),
         (r#"Id="10" PostTypeId="1" /><row Id="11" PostTypeId="1""#, "xml"),
         (r#"Id="2" PostTypeId="1" Title="again""#, "duplicate"),
         (long.as_str(), "too_long"),

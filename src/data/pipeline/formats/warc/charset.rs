@@ -10,7 +10,7 @@ pub(super) fn of_type(content_type: &str) -> Option<&'static Encoding> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches(['"', '\'']);
-        name.trim().eq_ignore_ascii_case("charset").then(|| Encoding::for_label(value.as_bytes()))?
+        name.trim().eq_ignore_ascii_case("charset").then(|| Encoding::for_label_no_replacement(value.as_bytes()))?
     })
 }
 
@@ -59,7 +59,7 @@ fn of_markup(body: &[u8]) -> Option<&'static Encoding> {
         None
     });
     // What can be read as ASCII is not UTF-16, whatever it says (WHATWG, prescan, step 14).
-    match Encoding::for_label(found?)? {
+    match Encoding::for_label_no_replacement(found?)? {
         wide if wide == UTF_16LE || wide == UTF_16BE => Some(UTF_8),
         user if user == X_USER_DEFINED => Some(WINDOWS_1252),
         encoding => Some(encoding),
@@ -114,6 +114,8 @@ mod tests {
         assert_eq!(read("naïve – “yes”".as_bytes(), ""), ("naïve – “yes”".into(), "UTF-8"));
         assert_eq!(read(b"na\xEFve \x96 \x93yes\x94", ""), ("naïve – “yes”".into(), "windows-1252"));
         assert_eq!(read(b"na\xEFve", "text/html; charset=no-such-thing").1, "windows-1252");
+        // Browsers show nothing of what is in an encoding that they hold for dangerous.
+        assert_eq!(read(b"plain", "text/html; charset=hz-gb-2312"), ("plain".into(), "UTF-8"));
         // What it says of itself is wrong.
         assert_eq!(read("<meta charset=utf-16>é".as_bytes(), "").1, "UTF-8");
         assert_eq!(read("日本語".as_bytes(), "text/html; charset=shift_jis"), ("日本語".into(), "UTF-8"));
