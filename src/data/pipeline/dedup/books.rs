@@ -17,10 +17,12 @@ use super::{
     candidates::{self, CandidateScan},
     clusters::{self, Member},
     drops::{self, DropJudge},
+    passes::Counter,
     record::Place,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
     words,
+    work::Work,
 };
 use crate::{
     data::pipeline::Document,

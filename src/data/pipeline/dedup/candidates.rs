@@ -2,10 +2,12 @@
 
 use super::{
     file::{Reader, Writer},
+    passes::Counter,
     record::Place,
     sets::{SetReader, SetWriter},
     sorted::Sorter,
-    stage::{Counter, Scan, Work},
+    stage::Scan,
+    work::Work,
 };
 use crate::{
     data::pipeline::Document,

@@ -7,7 +7,7 @@
 //! Documents are `shard/number`. The similarity is the highest that was found of the member to another one of the group, if
 //! pairs are verified.
 
-use super::{record::Place, sorted::Sorter, stage::Work};
+use super::{record::Place, sorted::Sorter, work::Work};
 use crate::{
     files,
     settings::{Error, Result},

@@ -3,8 +3,8 @@
 use super::{
     record::Place,
     sorted::{Sorted, Sorter},
-    stage::Work,
     union::UnionFind,
+    work::Work,
 };
 use crate::settings::Result;
 

@@ -7,9 +7,11 @@
 
 use super::{
     file::{Reader, Writer},
+    passes::{Counter, parallel},
     record::{Place, Record},
     sorted::Sorter,
-    stage::{Counter, Summary, Work, parallel},
+    stage::Summary,
+    work::Work,
 };
 use crate::settings::Result;
 use schemars::JsonSchema;

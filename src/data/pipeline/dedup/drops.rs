@@ -2,9 +2,11 @@
 
 use super::{
     file::{Reader, Writer},
+    passes::Counter,
     record::Place,
     sorted::Sorted,
-    stage::{Counter, Judge, Work},
+    stage::Judge,
+    work::Work,
 };
 use crate::{
     data::pipeline::{Counts, Document, Verdict},

@@ -6,9 +6,11 @@
 
 use super::{
     drops::{self, DropJudge},
+    passes::Counter,
     record::Place,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
+    work::Work,
 };
 use crate::{
     data::pipeline::Document,

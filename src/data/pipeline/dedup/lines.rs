@@ -8,8 +8,10 @@
 
 use super::{
     cuts::{self, Cuts, Keep, Occurrence},
+    passes::Counter,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
+    work::Work,
 };
 use crate::{
     data::pipeline::{Counts, Document, Verdict},

@@ -17,6 +17,7 @@
 
 mod books;
 mod candidates;
+mod category;
 mod clusters;
 mod components;
 pub mod contamination;
@@ -25,7 +26,9 @@ mod drops;
 mod exact;
 mod file;
 mod lines;
+mod merge;
 pub mod minhash;
+mod passes;
 mod record;
 mod sets;
 mod sorted;
@@ -36,6 +39,7 @@ mod substrings;
 mod tests;
 mod union;
 mod words;
+mod work;
 
 pub use books::{BookRule, Books, BooksConfig};
 pub use contamination::{Contamination, ContaminationConfig};
@@ -43,7 +47,9 @@ pub use cuts::Keep;
 pub use exact::{Exact, ExactConfig};
 pub use lines::{Lines, LinesConfig, Normalise, line_hash};
 pub use minhash::{Minhash, MinhashConfig};
+pub use passes::{ReadShard, run_passes};
 pub use record::Place;
 pub use spans::{SpanUnit, Spans, SpansConfig};
-pub use stage::{Judge, ReadShard, Scan, Stage, Summary, Work, run_passes};
+pub use stage::{Judge, Scan, Stage, Summary};
 pub use substrings::{Substrings, SubstringsConfig};
+pub use work::Work;

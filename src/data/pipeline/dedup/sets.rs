@@ -5,7 +5,7 @@
 use super::{
     file::{Table, Writer},
     record::Place,
-    stage::Work,
+    work::Work,
 };
 use crate::settings::{Error, Result};
 use std::collections::{HashMap, HashSet};

@@ -9,9 +9,11 @@
 
 use super::{
     cuts::{self, Cuts, Keep, Occurrence},
+    passes::Counter,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
     words,
+    work::Work,
 };
 use crate::{
     data::pipeline::{Counts, Document, Verdict},

@@ -17,9 +17,11 @@ use super::{
     cuts::{self, Cuts, Keep, Occurrence},
     file::{Reader, Writer},
     lines::shorter,
+    passes::Counter,
     record::Place,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
+    work::Work,
 };
 use crate::{
     data::pipeline::{Counts, Document, Verdict},

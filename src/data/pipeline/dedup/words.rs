@@ -4,9 +4,9 @@
 //! defaults; words are what white space then separates. (Its English word tokenizer, spaCy, also splits some words, such as
 //! `cannot`; that is not done here.)
 
-use regex::Regex;
-use std::{mem::take, sync::LazyLock};
-use unicode_normalization::char::{decompose_canonical, is_combining_mark};
+use super::category::{is_digit, is_mark};
+use std::mem::take;
+use unicode_normalization::char::decompose_canonical;
 
 /// Bytes of words after which earlier ones are forgotten.
 const WINDOW: usize = 1 << 16;
@@ -32,41 +32,6 @@ const CLASS: [u8; 256] = {
 const PUNCTUATION: &str = "—”％１〈、━【「」，】；“《„’∶´．（–？！：～«〉》）。…►»";
 /// What may stand within a number.
 const DECIMAL: &str = ".,،٫⎖⎗⎘";
-
-/// Which characters of the first plane are of a category; the regex knows the others.
-struct Category {
-    low: Vec<u64>,
-    regex: Regex,
-}
-
-impl Category {
-    fn new(pattern: &str) -> Self {
-        let regex = Regex::new(pattern).expect("the pattern is right");
-        let mut low = vec![0; 1 << 10];
-        let mut bytes = [0; 4];
-        for char in (0..0x1_0000).filter_map(char::from_u32) {
-            // Asking the regex for every character would take long.
-            if (char.is_numeric() || is_combining_mark(char)) && regex.is_match(char.encode_utf8(&mut bytes)) {
-                low[char as usize / 64] |= 1 << (char as usize % 64);
-            }
-        }
-        Self { low, regex }
-    }
-
-    fn has(&self, char: char) -> bool {
-        match self.low.get(char as usize / 64) {
-            Some(bits) => bits >> (char as usize % 64) & 1 == 1,
-            None => self.regex.is_match(char.encode_utf8(&mut [0; 4])),
-        }
-    }
-}
-
-static MARKS: LazyLock<Category> = LazyLock::new(|| Category::new(r"^\p{Mn}$"));
-static DIGITS: LazyLock<Category> = LazyLock::new(|| Category::new(r"^\p{Nd}$"));
-
-fn is_digit(char: char) -> bool {
-    char.is_ascii_digit() || (!char.is_ascii() && char.is_numeric() && DIGITS.has(char))
-}
 
 /// Memory for words that is used again for the next text.
 #[derive(Default)]
@@ -183,8 +148,7 @@ impl<F: FnMut(&[u8])> Words<'_, F> {
         } else {
             let buffer = &mut self.buffer;
             decompose_canonical(char, |part| {
-                let mark = ('\u{300}'..='\u{36f}').contains(&part) || (is_combining_mark(part) && MARKS.has(part));
-                if !mark {
+                if !is_mark(part) {
                     buffer.extend_from_slice(part.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             });

@@ -15,9 +15,11 @@ pub use index::Evaluation;
 
 use super::{
     file::{Reader, Writer},
+    passes::Counter,
     record::Place,
     sorted::Sorter,
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
+    work::Work,
 };
 use crate::{
     data::pipeline::{Counts, Document, Verdict},

@@ -10,6 +10,7 @@
 //! (n · bands)² / 2⁶⁵: one in twenty for a hundred million. `verify` removes those too.
 
 mod config;
+mod mersenne;
 mod permutations;
 #[cfg(test)]
 mod tests;
@@ -21,10 +22,12 @@ use super::{
     clusters::{self, Member},
     components::components,
     drops::{self, DropJudge},
+    passes::Counter,
     record::Place,
     sorted::{Sorted, Sorter},
-    stage::{Counter, Judge, Scan, Stage, Summary, Work},
+    stage::{Judge, Scan, Stage, Summary},
     words,
+    work::Work,
 };
 use crate::{
     data::pipeline::Document,
