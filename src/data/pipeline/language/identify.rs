@@ -243,6 +243,34 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_fasttext_is_asked_as_ccnet_asks_it() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fixtures/language");
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&read("fasttext.json")).unwrap();
+        let with = |change: fn(&mut IdentifyConfig)| {
+            builtin(|config| {
+                (config.kind, config.model) = (Identifier::Fasttext, Some(folder.join("softmax.bin")));
+                change(config);
+            })
+        };
+        let identify = with(|_| {}).unwrap();
+        for (at, line) in read("probes.txt").lines().enumerate().take(10) {
+            let labels = expected["softmax.bin"][at].as_object().unwrap();
+            let (label, score) = labels.iter().max_by(|a, b| a.1.as_f64().unwrap().total_cmp(&b.1.as_f64().unwrap())).unwrap();
+            let rounded = (score.as_f64().unwrap() * 100.0).round() / 100.0;
+            // Line breaks are deleted, so that they may stand anywhere.
+            let broken: String = line.chars().flat_map(|c| [c, '\n']).collect();
+            assert_eq!(identify.identify(&broken), Some((label.as_str(), rounded)), "{line}");
+            let mut document = Document::new("1", broken);
+            let verdict = identify.apply(&mut document, &mut Counts::default());
+            assert_eq!(verdict == Verdict::Keep, rounded >= 0.5);
+            assert_eq!(document.meta["language_score"], serde_json::json!(rounded));
+        }
+        assert_eq!(identify.identify(""), None);
+        assert!(with(|config| config.languages = vec!["zh".into()]).err().unwrap().to_string().contains("it knows"));
+    }
+
+    #[test]
     fn cost_is_bounded_and_a_bound_never_splits_a_character() {
         let identify = builtin(|config| config.bytes = Some(101)).unwrap();
         let text = format!("{}{}", "д".repeat(60), ENGLISH.repeat(1000));

@@ -2,7 +2,6 @@
 
 use super::{LABEL, output::Loss, source::Source};
 use crate::settings::Result;
-use std::collections::HashMap;
 
 const MAGIC: i32 = 793_712_314;
 const VERSION: i32 = 12;
@@ -65,7 +64,7 @@ pub(super) struct Dictionary {
     labels: Vec<String>,
     counts: Vec<i64>,
     /// Of a quantised model that keeps only some n-grams: where those are.
-    kept: Option<HashMap<u32, u32>>,
+    kept: Option<Kept>,
 }
 
 impl Dictionary {
@@ -95,12 +94,11 @@ impl Dictionary {
         }
         if kept >= 0 {
             source.claim(kept, 0)?;
-            let mut map = HashMap::new();
+            let mut pairs = vec![];
             for _ in 0..kept {
-                let (bucket, row) = (source.i32()?, source.i32()?);
-                map.insert(bucket as u32, row as u32);
+                pairs.push((source.i32()? as u32, source.i32()? as u32));
             }
-            new.kept = Some(map);
+            new.kept = Some(Kept::new(&pairs));
         }
         new.slots = vec![EMPTY; (new.ends.len() * 2).next_power_of_two().max(2)];
         for word in 0..new.ends.len() {
@@ -141,7 +139,7 @@ impl Dictionary {
     /// Whether a matrix of so many rows has one for all that can be asked for.
     pub(super) fn fits(&self, rows: usize) -> bool {
         let grams = match &self.kept {
-            Some(kept) => kept.values().map(|row| u64::from(*row) + 1).max().unwrap_or(0),
+            Some(kept) => kept.rows,
             None => self.options.buckets,
         };
         self.words() as u64 + grams <= rows as u64
@@ -246,11 +244,46 @@ impl Dictionary {
         match &self.kept {
             None => each(self.words() + bucket as usize),
             Some(kept) => {
-                if let Some(row) = kept.get(&(bucket as u32)) {
-                    each(self.words() + *row as usize);
+                if let Some(row) = kept.get(bucket as u32) {
+                    each(self.words() + row as usize);
                 }
             }
         }
+    }
+}
+
+/// The rows of those buckets that a pruned model keeps.
+struct Kept {
+    slots: Vec<(u32, u32)>,
+    rows: u64,
+}
+
+impl Kept {
+    /// No row has this number: it would lie beyond any matrix.
+    const NONE: u32 = u32::MAX;
+
+    fn new(pairs: &[(u32, u32)]) -> Self {
+        let rows = pairs.iter().map(|(_, row)| u64::from(*row) + 1).max().unwrap_or(0);
+        let mut new = Self { slots: vec![(0, Self::NONE); (pairs.len() * 2).next_power_of_two().max(2)], rows };
+        for pair in pairs {
+            let place = new.place(pair.0);
+            new.slots[place] = *pair;
+        }
+        new
+    }
+
+    fn place(&self, bucket: u32) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut place = (bucket.wrapping_mul(0x9E37_79B1) >> 7) as usize & mask;
+        while self.slots[place].1 != Self::NONE && self.slots[place].0 != bucket {
+            place = (place + 1) & mask;
+        }
+        place
+    }
+
+    #[inline]
+    fn get(&self, bucket: u32) -> Option<u32> {
+        Some(self.slots[self.place(bucket)].1).filter(|row| *row != Self::NONE)
     }
 }
 

@@ -129,8 +129,8 @@ fn wide() -> Vec<u8> {
     let (words, width) = (100_000i32, 4095i32);
     let mut bytes = vec![];
     let mut put = |number: i32| bytes.extend_from_slice(&number.to_le_bytes());
-    [793_712_314, 12, width, 5, 5, 1, 5, 1, 3, 3, 0, 0, 0, 100, 0, 0].map(&mut put);
-    [words + 2, words, 2, 0, 0, -1, -1].map(&mut put);
+    [793_712_314, 12, width, 5, 5, 1, 5, 1, 3, 3, 0, 0, 0, 100, 0, 0].into_iter().for_each(&mut put);
+    [words + 2, words, 2, 0, 0, -1, -1].into_iter().for_each(&mut put);
     for word in 0..words + 2 {
         bytes.extend_from_slice(format!("{word}\0\x01\0\0\0\0\0\0\0").as_bytes());
         bytes.push(u8::from(word >= words));
@@ -140,7 +140,7 @@ fn wide() -> Vec<u8> {
     bytes.extend_from_slice(&i64::from(width).to_le_bytes());
     bytes.extend_from_slice(&words.to_le_bytes());
     bytes.extend(vec![0; words as usize]);
-    [width, 1, width, width].map(|number| bytes.extend_from_slice(&number.to_le_bytes()));
+    [width, 1, width, width].iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
     bytes.extend(vec![0; width as usize * 1024]);
     bytes.push(0);
     bytes.extend_from_slice(&2i64.to_le_bytes());

@@ -52,8 +52,7 @@ impl Estimate {
             let mut text = Vec::with_capacity(1 << 16);
             for order in 0..self.orders.len() {
                 text.extend_from_slice(format!("\n\\{}-grams:\n", order + 1).as_bytes());
-                let mut words = vec![];
-                self.lines(order, 0, 0..self.orders[0].values.len(), &mut words, &mut text, &mut |text| {
+                self.lines(order, 0, 0..self.orders[0].values.len(), &[], &mut text, &mut |text| {
                     if text.len() > 1 << 15 {
                         file.write_all(text).map_err(wrong)?;
                         text.clear();
@@ -72,7 +71,7 @@ impl Estimate {
         order: usize,
         depth: usize,
         range: std::ops::Range<usize>,
-        words: &mut Vec<u8>,
+        words: &[u8],
         text: &mut Vec<u8>,
         full: &mut impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
@@ -96,9 +95,7 @@ impl Estimate {
             if children.is_empty() {
                 continue;
             }
-            let lead: Vec<u8> = [b" ", word, words].concat();
-            let mut words = lead;
-            self.lines(order, depth + 1, children, &mut words, text, full)?;
+            self.lines(order, depth + 1, children, &[b" ", word, words].concat(), text, full)?;
         }
         Ok(())
     }

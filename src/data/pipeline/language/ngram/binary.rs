@@ -61,7 +61,7 @@ impl Model {
         let mut unigrams = Vec::with_capacity(words as usize);
         source.array(words as usize, 8, |_, b| unigrams.push(Unigram { probability: f32_of(b), next: u32_of(&b[4..]) }))?;
         let mut contexts = Vec::with_capacity(nodes as usize);
-        source.array(nodes as usize, 8, |_, b| contexts.push(Node { backoff: f32_of(b), fail: u32_of(&b[4..]) }))?;
+        source.array(nodes as usize, 8, |_, b| contexts.push(Node { backoff: f32_of(b), fail: u32_of(&b[4..]), follow: 0 }))?;
         let mut table = Vec::with_capacity(entries as usize);
         source.array(entries as usize, 16, |_, b| {
             table.push(Entry { node: u32_of(b), word: u32_of(&b[4..]), probability: f32_of(&b[8..]), next: u32_of(&b[12..]) });
@@ -73,9 +73,13 @@ impl Model {
             return Err(damaged("its checksum differs: it is damaged"));
         }
         let vocabulary = vocabulary(&bytes, &ends).ok_or_else(|| damaged("its words are no list of words"))?;
-        let model = Self { order: order as usize, vocabulary, unigrams, nodes: contexts, entries: table };
+        let mut model = Self { order: order as usize, vocabulary, unigrams, nodes: contexts, entries: table };
         // A checksum keeps no one from writing a file that sends look-ups astray.
-        if model.is_sound() { Ok(model) } else { Err(damaged("its tables point outside of each other")) }
+        if !model.is_sound() {
+            return Err(damaged("its tables point outside of each other"));
+        }
+        model.note_what_follows();
+        Ok(model)
     }
 
     /// Every number points to something, falling ends, and searches find a free place.
@@ -87,7 +91,7 @@ impl Model {
             && self.unigrams.len() >= 3
             && self.unigrams.iter().all(|unigram| there(unigram.next))
             && self.entries.iter().any(|entry| entry.node == FREE.node)
-            && self.entries.iter().all(|entry| entry.node == FREE.node || (entry.node != ROOT && there(entry.next)))
+            && self.entries.iter().all(|entry| entry.node == FREE.node || (entry.node != ROOT && there(entry.node) && there(entry.next)))
     }
 
     /// Writes the model as a binary file.

@@ -221,7 +221,11 @@ mod tests {
                 counter.spill().unwrap();
                 assert!(counter.runs.as_ref().unwrap().parts.len() > 50);
                 let mut all = vec![];
-                counter.merge(|key, count| Ok(all.push((key, count)))).unwrap();
+                let mut keep = |key, count| {
+                    all.push((key, count));
+                    Ok(())
+                };
+                counter.merge(&mut keep).unwrap();
                 return all;
             }
             sort(&mut counter.keys);

