@@ -1,50 +1,7 @@
 //! Words, their hashes, and the rows that n-grams of characters and words have in common.
 
-use super::{LABEL, output::Loss, source::Source};
+use super::{LABEL, kept::Kept, options::Options, source::Source};
 use crate::settings::Result;
-
-const MAGIC: i32 = 793_712_314;
-const VERSION: i32 = 12;
-const SUPERVISED: i32 = 3;
-
-/// What the file says of how it was made, as far as it matters for its use.
-pub(super) struct Options {
-    pub width: usize,
-    pub word_ngrams: usize,
-    pub loss: Loss,
-    buckets: u64,
-    least: usize,
-    most: usize,
-}
-
-impl Options {
-    pub(super) fn read(source: &mut Source) -> Result<Self> {
-        if source.i32()? != MAGIC {
-            return Err(source.wrong("is not a fastText model"));
-        }
-        let version = source.i32()?;
-        if version > VERSION {
-            return Err(source.wrong("is a fastText model of a newer version"));
-        }
-        let mut numbers = [0; 12];
-        for number in &mut numbers {
-            *number = source.i32()?;
-        }
-        source.bytes::<8>()?;
-        let [width, _, _, _, _, word_ngrams, loss, model, buckets, least, most, _] = numbers;
-        if model != SUPERVISED {
-            return Err(source.wrong("holds word vectors, no classifier"));
-        }
-        let most = if version == 11 { 0 } else { most };
-        // Longer n-grams than these would cost time without end on a text without white space.
-        let sensible = (1..1 << 16).contains(&width) && buckets >= 0 && most <= 64 && word_ngrams <= 64;
-        let loss = Loss::new(loss).filter(|_| sensible && (buckets > 0 || (most <= 0 && word_ngrams <= 1)));
-        let loss = loss.ok_or_else(|| source.wrong("its options are out of range: it is damaged"))?;
-        let size = |number: i32| usize::try_from(number).unwrap_or(0);
-        let (least, most) = (size(least).max(1), size(most));
-        Ok(Self { width: width as usize, word_ngrams: size(word_ngrams), loss, buckets: buckets as u64, least, most })
-    }
-}
 
 /// A place of the table.
 #[derive(Clone, Copy)]
@@ -249,41 +206,6 @@ impl Dictionary {
                 }
             }
         }
-    }
-}
-
-/// The rows of those buckets that a pruned model keeps.
-struct Kept {
-    slots: Vec<(u32, u32)>,
-    rows: u64,
-}
-
-impl Kept {
-    /// No row has this number: it would lie beyond any matrix.
-    const NONE: u32 = u32::MAX;
-
-    fn new(pairs: &[(u32, u32)]) -> Self {
-        let rows = pairs.iter().map(|(_, row)| u64::from(*row) + 1).max().unwrap_or(0);
-        let mut new = Self { slots: vec![(0, Self::NONE); (pairs.len() * 2).next_power_of_two().max(2)], rows };
-        for pair in pairs {
-            let place = new.place(pair.0);
-            new.slots[place] = *pair;
-        }
-        new
-    }
-
-    fn place(&self, bucket: u32) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut place = (bucket.wrapping_mul(0x9E37_79B1) >> 7) as usize & mask;
-        while self.slots[place].1 != Self::NONE && self.slots[place].0 != bucket {
-            place = (place + 1) & mask;
-        }
-        place
-    }
-
-    #[inline]
-    fn get(&self, bucket: u32) -> Option<u32> {
-        Some(self.slots[self.place(bucket)].1).filter(|row| *row != Self::NONE)
     }
 }
 

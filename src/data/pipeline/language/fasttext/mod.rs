@@ -5,7 +5,9 @@
 //! hierarchical softmax, such as `lid.176.ftz`, for softmax, and panics on damaged files.
 
 mod dictionary;
+mod kept;
 mod matrix;
+mod options;
 mod output;
 mod source;
 mod train;
@@ -16,8 +18,9 @@ mod tests;
 pub use train::{TrainConfig, TrainLoss, TrainingText};
 
 use crate::settings::Result;
-use dictionary::{Dictionary, Options};
+use dictionary::Dictionary;
 use matrix::{Dense, Matrix};
+use options::Options;
 use output::Output;
 use source::Source;
 use std::path::Path;

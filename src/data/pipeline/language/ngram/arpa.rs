@@ -15,8 +15,9 @@
 //! ```
 
 use super::{
+    builder::Builder,
     estimate::{Estimate, log10},
-    model::{Builder, Model, ROOT},
+    model::{Model, ROOT},
     text::push,
     vocabulary::{BEGIN, END, UNKNOWN, Vocabulary},
 };

@@ -1,7 +1,8 @@
 //! From counts to probabilities.
 
 use super::{
-    model::{Builder, Model},
+    builder::Builder,
+    model::Model,
     trie::{Level, Trie},
     vocabulary::{BEGIN, UNKNOWN, Vocabulary},
 };

@@ -9,6 +9,7 @@
 
 mod arpa;
 mod binary;
+mod builder;
 mod count;
 mod estimate;
 mod model;
