@@ -90,7 +90,9 @@ fn llama_cpp_gives_the_logits_of_transformers() {
         }
     }
     let mut table = String::from("| case | architecture | worst error |\n|---|---|---|\n");
-    rows.iter().for_each(|(name, row)| drop(writeln!(table, "| {name} | {row} |")));
+    for (name, row) in &rows {
+        let _ = writeln!(table, "| {name} | {row} |");
+    }
     println!("{table}");
     if std::env::var_os("ABLATE_BLESS").is_some() {
         let text = format!("{HEAD}\n\n{table}");

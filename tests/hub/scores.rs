@@ -26,7 +26,7 @@ fn rows(task: &str, at: usize) -> Value {
     texts.insert(gold, right.clone());
     let labels: Vec<_> = "ABCD".chars().take(options).map(String::from).collect();
     let two = [&right, &others[at % 3]];
-    let [first, second] = if at % 2 == 0 { two } else { [two[1], two[0]] };
+    let [first, second] = if at.is_multiple_of(2) { two } else { [two[1], two[0]] };
     match task {
         "hellaswag" => {
             json!({"ind": at, "activity_label": "Counting", "ctx_a": start, "ctx_b": "", "ctx": start, "endings": texts, "label": gold})
