@@ -1,10 +1,13 @@
 //! Models in the layout of Hugging Face: there and back, what is refused, and `transformers` itself as the reference.
 //!
-//! `ABLATE_TRANSFORMERS_PYTHON`, a Python that has torch, transformers and safetensors, asks it.
+//! `ABLATE_TRANSFORMERS_PYTHON`, a Python that has torch, transformers and safetensors, asks it; with lm_eval and accelerate the
+//! harness, too. `ABLATE_LLAMA_CPP_PYTHON`, one that has xllamacpp, asks llama.cpp.
 
 mod fetching;
 mod hostile;
+mod llama_cpp;
 mod parity;
+mod scores;
 mod trained;
 
 use ablate::{

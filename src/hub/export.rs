@@ -180,7 +180,7 @@ fn widen_norm(ours: &mut NormConfig, theirs: &NormConfig) {
 }
 
 /// The parameters of the model with those that only the family has: gains that do nothing, biases of zero.
-fn widened(spec: &ModelSpec, mut weights: Weights) -> Weights {
+pub(super) fn widened(spec: &ModelSpec, mut weights: Weights) -> Weights {
     let offset = |norm: &NormConfig| matches!(norm, NormConfig::Rms(rms) if rms.unit_offset);
     for (path, shape) in spec.parameter_shapes() {
         let one = if path.ends_with(".gain") && !offset(&spec.norm) { 1.0 } else { 0.0 };

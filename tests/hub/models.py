@@ -99,6 +99,7 @@ CASES = {
     "phi": ("phi", PHI | dict(max_position_embeddings=64)),
     "phi-qk": ("phi", PHI | dict(num_key_value_heads=2, qk_layernorm=True)),
     "phi3": ("phi3", LLAMA | dict(sliding_window=7, pad_token_id=0)),
+    "phi3-partial": ("phi3", LLAMA | dict(partial_rotary_factor=0.5, pad_token_id=0)),
     "llama": ("llama", LLAMA),
     "llama-biases": (
         "llama",
@@ -140,6 +141,10 @@ CASES = {
             attn_logit_softcapping=5.0,
             final_logit_softcapping=3.0,
         ),
+    ),
+    "gemma2-windows": (
+        "gemma2",
+        LLAMA | dict(num_hidden_layers=4, head_dim=16, query_pre_attn_scalar=16, sliding_window=6, attn_logit_softcapping=5.0),
     ),
     "olmo": ("olmo", LLAMA),
     "olmo2": ("olmo2", LLAMA),

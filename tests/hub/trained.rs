@@ -41,12 +41,12 @@ batch = 4
 "#;
 
 /// A folder with a run of 20 steps.
-struct Bench {
+pub struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new(set: &[&str]) -> Self {
+    pub fn new(set: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text: String = (0..700).map(|i| format!("Line {i} of a text, {} words long, é {}.\n", i * i % 97, i % 7)).collect();
         fs::write(folder.path().join("corpus.txt"), text).unwrap();
@@ -57,12 +57,12 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// What the program prints.
-    fn ablate(&self, arguments: &[&str]) -> String {
+    pub fn ablate(&self, arguments: &[&str]) -> String {
         let mut command = Command::cargo_bin("ablate").unwrap();
         let output = command.current_dir(&self.folder).env("ABLATE_CACHE", self.path("cache")).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

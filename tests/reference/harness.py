@@ -54,8 +54,8 @@ def config(path):
         return load_yaml(TASKS / path)
 
 
-def ask(path, test, shots=0, train=None, **changes):
-    """Contexts and continuations for each of `test`; examples from `train`, else from `test` itself."""
+def local(path, test, shots=0, train=None, **changes):
+    """The task of a file of the harness's, asked of the rows `test`; examples from `train`, else from `test` itself."""
     settings = dict(config(path))
     for split in ["training_split", "validation_split", "test_split", "fewshot_split"]:
         settings.pop(split, None)
@@ -68,6 +68,12 @@ def ask(path, test, shots=0, train=None, **changes):
     settings |= {"test_split": "test", "num_fewshot": shots, "fewshot_split": "train" if train else "test", **changes}
     task = ConfigurableTask(config=settings)
     task.set_fewshot_seed(1234)
+    return task
+
+
+def ask(path, test, shots=0, train=None, **changes):
+    """Contexts and continuations for each of `test`."""
+    task = local(path, test, shots, train, **changes)
     found = []
     for doc in task.test_docs():
         context = task.fewshot_context(doc, shots)

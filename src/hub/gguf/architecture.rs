@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        export::widened,
         layout::{Form, Layout},
         pairing::repaired,
     },
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::model::{
     ModelSpec, Weights,
+    attention::{AttentionBias, QkNormConfig},
     feed_forward::FeedForwardKind,
     norm::NormConfig,
     position::{Pairing, PositionConfig, RopeScaling, Use},
@@ -18,6 +20,8 @@ use crate::model::{
 
 /// An architecture of llama.cpp.
 pub struct Architecture {
+    /// The family that it is of, by `model_type`.
+    pub family: &'static str,
     /// `general.architecture`.
     pub name: &'static str,
     /// Queries, keys and values are one tensor.
@@ -28,6 +32,12 @@ pub struct Architecture {
     neighbours: bool,
     /// It has windows.
     windows: bool,
+    /// The head is a tensor of its own even where it is the embedding.
+    untied: bool,
+    /// Attention has biases, be they zero.
+    biased: bool,
+    /// Queries and keys may be normalised.
+    qk_norm: bool,
     /// Activation that it takes for granted.
     activation: FeedForwardKind,
 }
@@ -39,34 +49,44 @@ pub struct Names {
     pub weights: Weights,
 }
 
-const PLAIN: Architecture =
-    Architecture { name: "llama", fused: false, gated: false, neighbours: false, windows: false, activation: FeedForwardKind::Swiglu };
+const PLAIN: Architecture = Architecture {
+    family: "llama",
+    name: "llama",
+    fused: false,
+    gated: false,
+    neighbours: false,
+    windows: false,
+    untied: false,
+    biased: false,
+    qk_norm: false,
+    activation: FeedForwardKind::Swiglu,
+};
 
 impl Architecture {
     /// The architecture of a family, if there is one.
-    pub fn of(model_type: &str) -> Option<Self> {
+    pub fn of(model_type: &'static str) -> Option<Self> {
         let gelu = FeedForwardKind::GeluTanh;
+        let plain = Self { family: model_type, name: model_type, ..PLAIN };
         Some(match model_type {
             // llama.cpp has one for both, without windows.
-            "llama" | "mistral" => Self { neighbours: true, ..PLAIN },
-            "qwen2" => Self { name: "qwen2", ..PLAIN },
-            "qwen3" => Self { name: "qwen3", ..PLAIN },
-            "smollm3" => Self { name: "smollm3", neighbours: true, ..PLAIN },
-            "gemma" => Self { name: "gemma", activation: FeedForwardKind::GegluTanh, ..PLAIN },
-            "gemma2" => Self { name: "gemma2", windows: true, activation: FeedForwardKind::GegluTanh, ..PLAIN },
-            "olmo" => Self { name: "olmo", neighbours: true, ..PLAIN },
-            "olmo2" => Self { name: "olmo2", ..PLAIN },
-            "phi3" => Self { name: "phi3", fused: true, gated: true, windows: true, ..PLAIN },
-            "starcoder2" => Self { name: "starcoder2", activation: gelu, ..PLAIN },
-            "arcee" => Self { name: "arcee", neighbours: true, activation: FeedForwardKind::Relu2, ..PLAIN },
-            "stablelm" => Self { name: "stablelm", ..PLAIN },
-            "cohere" => Self { name: "command-r", neighbours: true, ..PLAIN },
-            "gpt2" => Self { name: "gpt2", fused: true, activation: gelu, ..PLAIN },
-            "gpt_neox" => Self { name: "gptneox", fused: true, activation: gelu, ..PLAIN },
-            "phi" => Self { name: "phi2", activation: gelu, ..PLAIN },
-            "bloom" => Self { name: "bloom", fused: true, activation: gelu, ..PLAIN },
-            "mpt" => Self { name: "mpt", fused: true, activation: gelu, ..PLAIN },
-            "falcon" => Self { name: "falcon", fused: true, activation: gelu, ..PLAIN },
+            "llama" | "mistral" => Self { name: "llama", neighbours: true, ..plain },
+            "qwen2" => plain,
+            "qwen3" => Self { qk_norm: true, ..plain },
+            "smollm3" => Self { neighbours: true, ..plain },
+            "gemma" => Self { activation: FeedForwardKind::GegluTanh, ..plain },
+            "gemma2" => Self { windows: true, activation: FeedForwardKind::GegluTanh, ..plain },
+            "olmo" => Self { neighbours: true, ..plain },
+            "olmo2" => Self { qk_norm: true, untied: true, ..plain },
+            // Its windows are switched off there.
+            "phi3" => Self { fused: true, gated: true, ..plain },
+            "starcoder2" => Self { activation: gelu, ..plain },
+            "arcee" => Self { neighbours: true, activation: FeedForwardKind::Relu2, ..plain },
+            "stablelm" => Self { untied: true, ..plain },
+            "cohere" => Self { name: "command-r", neighbours: true, ..plain },
+            "gpt2" => Self { fused: true, activation: gelu, ..plain },
+            "gpt_neox" => Self { name: "gptneox", fused: true, untied: true, biased: true, activation: gelu, ..plain },
+            "phi" => Self { name: "phi2", untied: true, activation: gelu, ..plain },
+            "bloom" | "mpt" | "falcon" => Self { fused: true, activation: gelu, ..plain },
             _ => return None,
         })
     }
@@ -78,6 +98,14 @@ impl Architecture {
         }
         if self.name == "gemma2" && (0..spec.layers).any(|layer| spec.attention.window_at(layer).is_some() != layer.is_multiple_of(2)) {
             return Some("windows but on every other layer".into());
+        }
+        if spec.attention.qk_norm != QkNormConfig::default() && !self.qk_norm {
+            return Some("norms of queries and keys".into());
+        }
+        // Gemma 2's 27B alone has another scale, and is known by its layers.
+        let scaled = if self.name == "gemma2" && spec.layers == 46 { spec.width / spec.attention.heads } else { spec.attention.head_dim };
+        if (spec.attention.scale * (scaled as f64).sqrt() - 1.0).abs() > 1e-6 {
+            return Some(format!("scale of the scores but 1/√{scaled}"));
         }
         // It does not tell GELU from its approximation by tanh.
         let same = |kind: FeedForwardKind| match kind {
@@ -100,7 +128,11 @@ impl Architecture {
     /// The model with its tensors under the names of llama.cpp.
     pub fn named(&self, spec: ModelSpec, weights: Weights) -> Names {
         let pairing = if self.neighbours { Pairing::Interleaved } else { Pairing::Half };
-        let (spec, mut weights) = repaired(&spec, weights, pairing);
+        let (mut spec, mut weights) = repaired(&spec, weights, pairing);
+        if self.biased {
+            spec.attention.bias = AttentionBias { query: true, key: true, value: true, output: true };
+            weights = widened(&spec, weights);
+        }
         // Gains count from 0 there.
         if let NormConfig::Rms(norm) = &spec.norm
             && norm.unit_offset
@@ -117,6 +149,9 @@ impl Architecture {
         }
         layout.norm("output_norm", "final_norm");
         layout.rows("output.weight", "head.weight");
+        if self.untied && spec.embedding.tied {
+            layout.table("output.weight", "embedding.weight", 0);
+        }
         layout.rows("output.bias", "head.bias");
         Names { layout, spec, weights }
     }

@@ -7,7 +7,7 @@ mod vocabulary;
 
 pub use quantise::Quantisation;
 
-use super::{export::export, gather::gathered};
+use super::{export::export, families::families, gather::gathered};
 use crate::{
     data::Tokenizer,
     model::{ModelSpec, Weights},
@@ -29,14 +29,8 @@ pub fn write_gguf(
     quantisation: Quantisation,
     path: &Path,
 ) -> Result<&'static str> {
-    let exported = export(spec, weights, None)?;
-    let refused = |what: String| Err(Error::input("as gguf", what, "`--format hf` or `--format ablate` writes it"));
-    let Some(architecture) = Architecture::of(exported.family.model_type) else {
-        return refused(format!("llama.cpp has no {}", exported.family.model_type));
-    };
-    if let Some(lacking) = architecture.lacks(&exported.spec) {
-        return refused(format!("llama.cpp's {} has no {lacking}", architecture.name));
-    }
+    let architecture = nearest(spec)?;
+    let exported = export(spec, weights, Some(architecture.family))?;
     let Names { layout, spec, weights } = architecture.named(exported.spec, exported.weights);
     let mut values = architecture.values(&spec);
     values.push(("general.file_type".into(), Value::U32(quantisation.file_type())));
@@ -52,4 +46,27 @@ pub fn write_gguf(
     tensors.extend(architecture.frequencies(&spec));
     file::write(path, &values, &tensors)?;
     Ok(architecture.name)
+}
+
+/// The first architecture of llama.cpp, in the order of families, that has all options of a model.
+fn nearest(spec: &ModelSpec) -> Result<Architecture> {
+    let mut reasons = vec![];
+    for family in families() {
+        let covered = match family.covers(spec) {
+            Ok((_, covered)) => covered,
+            Err(_) => continue,
+        };
+        match Architecture::of(family.model_type) {
+            None => reasons.push(format!("llama.cpp has no {}", family.model_type)),
+            Some(architecture) => match architecture.lacks(&covered) {
+                None => return Ok(architecture),
+                Some(lacking) => reasons.push(format!("llama.cpp's {} has no {lacking}", architecture.name)),
+            },
+        }
+    }
+    if reasons.is_empty() {
+        // No family at all: what is in the way is said as for `transformers`.
+        return Err(export(spec, Weights::new(), None).err().unwrap_or_else(|| unreachable!("no family covers the model")));
+    }
+    Err(Error::input("as gguf", reasons.join(", "), "`--format hf` or `--format ablate` writes it"))
 }
