@@ -49,7 +49,7 @@ pub fn assemble(files: &[(&str, &str)], counts: &mut Counts) -> Paper {
 }
 
 /// The documents of one paper, each a file with its `path` in [`Document::meta`] (else its id is taken for it), as one document: that of
-/// the main file, with the text of [`assemble`]. None if there are none.
+/// the main file, with the text of [`assemble()`]. None if there are none.
 pub fn join(documents: &[Document], counts: &mut Counts) -> Option<Document> {
     let path = |document: &Document| document.meta("path").unwrap_or(&document.id).to_string();
     let paths: Vec<String> = documents.iter().map(path).collect();

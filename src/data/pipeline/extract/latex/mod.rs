@@ -25,7 +25,7 @@ pub use assemble::{Paper, assemble, join};
 /// published).
 ///
 /// In this order: comments, macros, the part between first section and bibliography; so a section that is commented out is none, and one
-/// that a macro stands for is one. A paper in several files is put together by [`assemble`] or [`join`] first.
+/// that a macro stands for is one. A paper in several files is put together by [`assemble()`] or [`join`] first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Latex {
