@@ -5,7 +5,8 @@
 //! Differences from that code: a document's own first copy is never cut by a copy that overlaps it, sentences are numbered
 //! beyond 65,535, and a sentence ends at a line break or at `.`, `?` or `!` before white space, where that code uses a
 //! statistical model. (TensorFlow Datasets' `c4_utils.py` compares single lines, in lower case, instead: that is
-//! [`Lines`](super::lines::Lines) with `keep = "first"`.) Spans are compared by 64 bits of a hash: of n different ones, about n²/2⁶⁵ are taken for a copy.
+//! [`Lines`](super::lines::Lines) with `keep = "first"`.) Spans are compared by 64 bits of a hash: of n different
+//! ones, about n²/2⁶⁵ are taken for a copy.
 
 use super::{
     cuts::{self, Cuts, Keep, Occurrence},
