@@ -52,7 +52,7 @@ fn the_manifest_is_a_subset_of_the_lock_file() {
 
 #[test]
 fn the_default_corpus_is_tens_of_megabytes_of_text() {
-    let corpus = ablate::data::corpus::read(&CorpusConfig::Crates {}, &quiet).unwrap();
+    let corpus = ablate::data::corpus::read(&CorpusConfig::default(), &quiet).unwrap();
     let (train, held_out) = (corpus.train_bytes(), corpus.held_out_bytes());
     assert!((30_000_000..90_000_000).contains(&train), "{train}");
     let share = held_out as f64 / (train + held_out) as f64;

@@ -99,7 +99,7 @@ impl MixtureConfig {
         if !self.sources.is_empty() && all_zero {
             wrong("sources", "have no share, any of them".into(), "give one a weight above 0");
         }
-        if !(self.max_epochs > 0.0) {
+        if self.max_epochs.is_nan() || self.max_epochs <= 0.0 {
             wrong("max_epochs", format!("{} is not above 0", self.max_epochs), "leave it out for 4");
         }
         let mut before = 0;

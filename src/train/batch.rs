@@ -207,8 +207,12 @@ impl DataLoader<Batch> for Batches {
         let reader = self.clone();
         // Ends when nobody reads on.
         std::thread::spawn(move || {
-            let mut numbers = first..reader.num_items();
-            numbers.try_for_each(|number| sender.send(reader.read(number / reader.accumulation, number % reader.accumulation)))
+            for number in first..reader.num_items() {
+                let batch = reader.read(number / reader.accumulation, number % reader.accumulation);
+                if sender.send(batch).is_err() {
+                    break;
+                }
+            }
         });
         Box::new(Reader { batches, next: first, all: self.num_items(), waited: self.waited.clone() })
     }

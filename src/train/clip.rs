@@ -71,6 +71,7 @@ mod tests {
             context: 8,
             scored: None,
             opening: None,
+            starts: None,
             noise,
             share: 1.0,
             activations: Activations::All,

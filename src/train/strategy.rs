@@ -398,6 +398,7 @@ mod tests {
             context: 1,
             scored: None,
             opening: None,
+            starts: None,
             noise,
             share: 1.0,
             activations: Default::default(),

@@ -75,9 +75,17 @@ def sentencepiece_models(text, edges):
         ids = [processor.encode(edge) for edge in edges]
         expected[name] = {
             "vocab": processor.get_piece_size(), "bos": processor.bos_id(), "ids": ids,
-            "text": processor.encode(text), "decoded": [processor.decode(row) for row in ids],
+            "text": processor.encode(text), "long": digest(processor.encode(text * 60)), "decoded": [processor.decode(row) for row in ids],
         }
     return expected
+
+
+def digest(ids):
+    """A number that depends on all ids and their order."""
+    value = 0
+    for token in ids:
+        value = (value * 31 + token) % (2**31 - 1)
+    return value
 
 
 def ranks(text, edges):

@@ -9,7 +9,7 @@ use crate::{
     files,
     settings::{Error, Result},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Finds the percentiles, and then keeps the buckets that are asked for.
 pub(super) struct BucketStage(PerplexityConfig);
@@ -20,11 +20,11 @@ impl BucketStage {
     }
 }
 
-fn write(path: &PathBuf, scores: &Percentiles) -> Result<()> {
+fn write(path: &Path, scores: &Percentiles) -> Result<()> {
     files::write(path, serde_json::to_string(scores).expect("numbers").as_bytes())
 }
 
-fn read(path: &PathBuf) -> Result<Percentiles> {
+fn read(path: &Path) -> Result<Percentiles> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&bytes)
         .map_err(|_| Error::input(path.display(), "the file is damaged", "delete it and start again: it is made anew"))

@@ -126,10 +126,9 @@ impl Segment<'_> {
         tally: &mut Tally,
         context: &Context<'_>,
     ) -> Result<bool> {
-        let mut at = 0;
         let judged = judge.map(|judge| (self.judge.expect("there is a judge").0, One::Judge(judge)));
         let rules = self.rules.iter().map(|(step, rules)| (*step, One::Rules(rules.as_ref())));
-        for (step, mut one) in judged.into_iter().chain(rules) {
+        for (at, (step, mut one)) in judged.into_iter().chain(rules).enumerate() {
             let start = Instant::now();
             let (before, length) = (print(document), document.text.len());
             let kept = (context.rejected > 0).then(|| Kept::of(document));
@@ -155,7 +154,6 @@ impl Segment<'_> {
                     return Ok(false);
                 }
             }
-            at += 1;
         }
         Ok(true)
     }

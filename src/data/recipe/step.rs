@@ -184,10 +184,7 @@ impl StepConfig {
             Self::Identify(config) => rules(Box::new(Identify::new(config)?)),
             Self::Perplexity(step) => step.build(),
             Self::Quality(config) => rules(Box::new(Quality::new(&config.model, config.threshold)?)),
-            Self::Lines(config) => across(Box::new(dedup::Lines::new(
-                config.clone(),
-                Box::new(|line: &str, key: &mut String| key.push_str(&filter::line_key(line))),
-            ))),
+            Self::Lines(config) => across(Box::new(dedup::Lines::new(config.clone(), Box::new(filter::line_key_into)))),
             Self::Exact(config) => across(Box::new(Exact::new(config.clone()))),
             Self::Minhash(config) => across(Box::new(Minhash::new(config.clone())?)),
             Self::Books(config) => across(Box::new(Books::new(config.clone())?)),

@@ -58,7 +58,7 @@ pub struct Tokenizer {
 enum Inner {
     Bytes(Pieces),
     Characters(Characters),
-    Bpe(Bpe),
+    Bpe(Box<Bpe>),
     Unigram(Unigram),
     ByteLevel(Box<ByteLevel>),
     SentencePiece(Box<SentencePiece>),
@@ -151,7 +151,7 @@ impl Tokenizer {
         Ok(Self::from(match meta.kind.as_str() {
             "bytes" => Inner::Bytes(Pieces::default()),
             "characters" => Inner::Characters(Characters::new(meta.characters.chars())),
-            "bpe" => Inner::Bpe(Bpe::read(&folder.join(JSON), meta.cutting)?),
+            "bpe" => Inner::Bpe(Box::new(Bpe::read(&folder.join(JSON), meta.cutting)?)),
             "unigram" => Inner::Unigram(Unigram::read(&folder.join(JSON), meta.cutting)?),
             "byte_level" => Inner::ByteLevel(Box::new(ByteLevel::read(&folder.join(JSON))?)),
             "sentencepiece" => return Self::read(&folder.join(MODEL)),

@@ -100,7 +100,11 @@ impl Cutting {
 
     /// Whether a space belongs to a word that begins so.
     fn opened(&self, here: Class) -> bool {
-        !matches!(here, Class::Space | Class::Line) && !(here == Class::Digit && self.digits)
+        match here {
+            Class::Space | Class::Line => false,
+            Class::Digit => !self.digits,
+            Class::Letter | Class::Mark | Class::Other => true,
+        }
     }
 
     fn boundary(&self, before: Class, here: Class) -> bool {

@@ -114,7 +114,7 @@ pub(super) enum Sorted<R> {
     /// They were few.
     Memory(std::vec::IntoIter<R>),
     /// They were many.
-    Disk(Merge<R>, Folder),
+    Disk(Merge<R>, #[expect(dead_code, reason = "what is in it is removed with it")] Folder),
 }
 
 impl<R: Record> Sorted<R> {

@@ -46,15 +46,11 @@ impl Viterbi {
             self.trie.prefixes(&bytes[start..], |length, id| {
                 let end = &mut best[start + length];
                 let score = self.scores[id as usize];
-                // Sums with a bonus are in 64 bits until they are kept.
-                let (sum, better) = if score.is_nan() {
-                    let sum = f64::from(length as f32 * self.highest) - 0.1 + f64::from(so_far);
-                    (sum as f32, sum > f64::from(end.0))
-                } else {
-                    (score + so_far, score + so_far > end.0)
-                };
-                if end.1 == NOWHERE || better {
-                    *end = (sum, start as u32, id);
+                // Sums are compared in 64 bits, and kept in 32: that decides between equal cuts.
+                let score = if score.is_nan() { f64::from(length as f32 * self.highest) - 0.1 } else { f64::from(score) };
+                let sum = score + f64::from(so_far);
+                if end.1 == NOWHERE || sum > f64::from(end.0) {
+                    *end = (sum as f32, start as u32, id);
                 }
                 single |= length == width;
             });

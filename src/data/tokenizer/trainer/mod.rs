@@ -138,7 +138,7 @@ impl Trainer {
                 counts.sort_by_key(|&(count, c)| (std::cmp::Reverse(count), c));
                 Inner::Characters(Characters::new(counts.into_iter().take(room).map(|(_, c)| c)))
             }
-            ModelType::Bpe => Inner::Bpe(bpe(&words, config, room)?),
+            ModelType::Bpe => Inner::Bpe(Box::new(bpe(&words, config, room)?)),
             ModelType::Unigram => Inner::Unigram(unigram(&words, config, room)?),
             ModelType::ByteLevel => Inner::ByteLevel(Box::new(byte_level(&words, config, room)?)),
         };
