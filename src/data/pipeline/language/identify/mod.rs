@@ -30,8 +30,8 @@ options! {
     /// Language identification.
     IdentifyConfig {
         /// What tells languages apart.
-        kind: Identifier = Identifier::Builtin,
-        /// The fastText model; for `kind = "fasttext"` alone.
+        identifier: Identifier = Identifier::Builtin,
+        /// The fastText model; for `identifier = "fasttext"` alone.
         model: Option<PathBuf> = None,
         /// Drop documents of which the identifier is less certain. CCNet: 0.5, of the score rounded to two digits.
         threshold: f64 = 0.5,
@@ -71,15 +71,15 @@ impl Identify {
         if !(0.0..=1.0).contains(&config.threshold) {
             return Err(Error::input("threshold", format!("{} is not between 0 and 1", config.threshold), "CCNet's is 0.5"));
         }
-        let kind = match (config.kind, &config.model) {
+        let kind = match (config.identifier, &config.model) {
             (Identifier::Fasttext, Some(model)) => Kind::Fasttext(Box::new(Classifier::read(model)?)),
             (Identifier::Fasttext, None) => {
-                let help = "set model to a file such as lid.176.ftz, or kind to \"builtin\"";
-                return Err(Error::input("model", "is needed by kind = \"fasttext\"", help));
+                let help = "set model to a file such as lid.176.ftz, or identifier to \"builtin\"";
+                return Err(Error::input("model", "is needed by identifier = \"fasttext\"", help));
             }
             (Identifier::Builtin, None) => Kind::Builtin,
             (Identifier::Builtin, Some(model)) => {
-                return Err(Error::input(model.display(), "kind = \"builtin\" uses no model", "set kind to \"fasttext\""));
+                return Err(Error::input(model.display(), "identifier = \"builtin\" uses no model", "set identifier to \"fasttext\""));
             }
         };
         let known: Vec<&str> = match &kind {

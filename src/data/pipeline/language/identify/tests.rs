@@ -43,7 +43,7 @@ fn a_model_of_fasttext_is_asked_as_ccnet_asks_it() {
     let expected: serde_json::Value = serde_json::from_str(&read("fasttext.json")).unwrap();
     let with = |change: fn(&mut IdentifyConfig)| {
         builtin(|config| {
-            (config.kind, config.model) = (Identifier::Fasttext, Some(folder.join("softmax.bin")));
+            (config.identifier, config.model) = (Identifier::Fasttext, Some(folder.join("softmax.bin")));
             change(config);
         })
     };
@@ -80,9 +80,9 @@ fn settings_that_cannot_work_are_errors() {
     let message = |change: fn(&mut IdentifyConfig)| builtin(change).err().expect("an error").to_string();
     assert!(message(|c| c.languages = vec!["xx".into()]).contains("\"xx\""));
     assert!(message(|c| c.threshold = 50.0).contains("50"));
-    assert!(message(|c| c.kind = Identifier::Fasttext).contains("lid.176.ftz"));
+    assert!(message(|c| c.identifier = Identifier::Fasttext).contains("lid.176.ftz"));
     assert!(message(|c| c.model = Some("lid.bin".into())).contains("builtin"));
-    assert!(message(|c| (c.kind, c.model) = (Identifier::Fasttext, Some("nowhere.bin".into()))).contains("nowhere.bin"));
+    assert!(message(|c| (c.identifier, c.model) = (Identifier::Fasttext, Some("nowhere.bin".into()))).contains("nowhere.bin"));
 }
 
 #[test]
