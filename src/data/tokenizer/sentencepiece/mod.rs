@@ -110,7 +110,7 @@ impl SentencePiece {
     pub(super) fn encode(&self, text: &str, seen: &mut Seen, ids: &mut Vec<u32>) {
         let before = ids.len();
         let text = self.normalizer.normalize(text, self.user.as_ref());
-        let mut score = 0.0_f64;
+        let mut score = 0.0;
         let mut word = |word: &str| match &self.finder {
             Finder::Bpe(pairs) => seen.append(word.as_bytes(), ids, |ids| pairs.encode(word, self.user.as_ref(), ids)),
             Finder::Unigram(viterbi) => viterbi.encode(word, &mut score, ids),

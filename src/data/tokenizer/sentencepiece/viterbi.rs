@@ -1,6 +1,6 @@
-//! Unigram as SentencePiece does it: Viterbi's algorithm with scores summed along the whole text, so that equal cuts are told
-//! apart by the same rounding (`EncodeOptimized` of google/sentencepiece@2734490 `src/unigram_model.cc`). Sums have 64 bits, which
-//! is what release 0.2.3 is found to do on long texts; the source at that commit keeps 32.
+//! Unigram as SentencePiece does it: Viterbi's algorithm with scores summed in 32 bits along the whole text, so that equal cuts
+//! are told apart by the same rounding (`EncodeOptimized` of google/sentencepiece@2734490 `src/unigram_model.cc`). Texts of more
+//! than some 12,000 tokens may differ in a few from release 0.2.3.
 
 use super::{
     super::{trie::Trie, unigram::width},
@@ -35,7 +35,7 @@ impl Viterbi {
     }
 
     /// Appends the ids of a stretch of text; `total` is the score of the text before it, and afterwards of the text up to its end.
-    pub(super) fn encode(&self, text: &str, total: &mut f64, ids: &mut Vec<u32>) {
+    pub(super) fn encode(&self, text: &str, total: &mut f32, ids: &mut Vec<u32>) {
         const NOWHERE: u32 = u32::MAX;
         let bytes = text.as_bytes();
         let mut best = vec![(*total, NOWHERE, NOWHERE); bytes.len() + 1];
@@ -47,16 +47,21 @@ impl Viterbi {
             self.trie.prefixes(&bytes[start..], |length, id| {
                 let end = &mut best[start + length];
                 let score = self.scores[id as usize];
-                let score = if score.is_nan() { f64::from(length as f32 * self.highest) - 0.1 } else { f64::from(score) };
-                let sum = score + so_far;
-                if end.1 == NOWHERE || sum > end.0 {
+                // Sums with a bonus are in 64 bits until they are kept.
+                let (sum, better) = if score.is_nan() {
+                    let sum = f64::from(length as f32 * self.highest) - 0.1 + f64::from(so_far);
+                    (sum as f32, sum > f64::from(end.0))
+                } else {
+                    (score + so_far, score + so_far > end.0)
+                };
+                if end.1 == NOWHERE || better {
                     *end = (sum, start as u32, id);
                 }
                 single |= length == width;
             });
             if !single {
                 let end = &mut best[start + width];
-                let sum = f64::from(self.missing) + so_far;
+                let sum = self.missing + so_far;
                 if end.1 == NOWHERE || sum > end.0 {
                     *end = (sum, start as u32, NOWHERE);
                 }
