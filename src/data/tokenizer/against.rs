@@ -75,6 +75,9 @@ fn sentencepiece_gives_the_same_ids() {
         }
         speed(&format!("encode {name}"), content.len(), start);
         println!("{name}: {wrong} of {} documents differ", documents.len());
+        // Of unigram, long texts differ in a few tokens: see `sentencepiece/viterbi.rs`.
+        let allowed = if name == "llama" { 0 } else { documents.len().div_ceil(100) };
+        assert!(wrong <= allowed, "{name}: {wrong} of {} documents differ", documents.len());
     }
     for (name, model_type) in [("llama", ModelType::Bpe), ("unigram_llama", ModelType::Unigram)] {
         let theirs = Tokenizer::read(&out.join(format!("{name}.model"))).unwrap();
