@@ -28,6 +28,7 @@ mod schema;
 mod status;
 mod task;
 mod text;
+mod tokenizer;
 mod track;
 mod train;
 mod worker;
@@ -87,8 +88,10 @@ enum Verb {
     Chat(chat::Args),
     /// Ask a model the questions of benchmarks.
     Eval(eval::Args),
-    /// Look into a corpus.
+    /// Make, plan and look into corpora.
     Data(data::Args),
+    /// Train, use, look into and compare tokenizers.
+    Tokenizer(tokenizer::Args),
     /// Measure a training step.
     Bench(bench::Args),
     /// Check every operator on a device against its float64 reference.
@@ -161,6 +164,7 @@ fn dispatch(verb: Verb) -> Result<ExitCode> {
         Verb::Chat(args) => chat::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Data(args) => data::run(args),
+        Verb::Tokenizer(args) => tokenizer::run(args),
         Verb::Bench(args) => bench::run(args),
         Verb::Doctor(args) => doctor::run(args),
         Verb::New(args) => new::run(args),

@@ -34,7 +34,10 @@ pub use laid::Row;
 pub use mixture::{MixtureConfig, SourceConfig, StageConfig};
 pub use packing::{Packed, Packing};
 pub use spec::{CorpusConfig, CratesPart, DataConfig, DataSpec, PATH_KEYS, TokenizerConfig};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{
+    ClassMeasure, Encoder, Inspection as TokenizerInspection, Measure, ModelType, Pattern, Shown, SourceMeasure, Tokenizer, Trainer,
+    TrainerConfig, compare,
+};
 
 /// Told what a long preparation is doing: a phase, how far it is, and the whole.
 pub type Progress<'a> = &'a dyn Fn(&str, u64, u64);

@@ -3,7 +3,7 @@
 use super::{
     Batches, MixtureConfig, Packing, cache_folder, fingerprint,
     synthetic::{SyntheticConfig, TaskConfig},
-    tokenizer,
+    tokenizer::{self, Pattern},
 };
 use crate::settings::{Error, Problem, Result};
 use schemars::JsonSchema;
@@ -149,6 +149,19 @@ pub enum TokenizerConfig {
         /// Vocabulary, special and byte tokens included.
         vocab: usize,
     },
+    /// The unigram language model of SentencePiece (Kudo 2018), with the same settings.
+    Unigram {
+        /// Vocabulary, special and byte tokens included.
+        vocab: usize,
+    },
+    /// Byte-pair encoding of bytes, as GPT-2's and LLaMA 3's.
+    ByteLevel {
+        /// Vocabulary, special and byte tokens included.
+        vocab: usize,
+        /// How text is cut into words: `gpt2`, `gpt4` (LLaMA 3's) or `qwen2`.
+        #[serde(default)]
+        pattern: Pattern,
+    },
     /// One token per byte.
     Bytes {},
     /// One token per character: the most frequent ones of the training text, all others as bytes.
@@ -156,7 +169,7 @@ pub enum TokenizerConfig {
         /// Vocabulary, special and byte tokens included.
         vocab: usize,
     },
-    /// A `tokenizer.json` of the `tokenizers` library.
+    /// A `tokenizer.json` of the `tokenizers` library, a SentencePiece model, or ranks of tiktoken.
     File {
         /// Path, relative to the file that names it.
         path: String,
@@ -233,7 +246,10 @@ impl DataConfig {
         let least = tokenizer::FIRST_PIECE + 1;
         let vocab = match &tokenizer {
             TokenizerConfig::Bytes {} => tokenizer::FIRST_PIECE,
-            TokenizerConfig::Bpe { vocab } | TokenizerConfig::Characters { vocab } => {
+            TokenizerConfig::Bpe { vocab }
+            | TokenizerConfig::Unigram { vocab }
+            | TokenizerConfig::ByteLevel { vocab, .. }
+            | TokenizerConfig::Characters { vocab } => {
                 if *vocab < least {
                     let message = format!("{vocab} ids do not suffice for 3 special tokens, 256 bytes and a piece");
                     problems.push(Problem::new("data.tokenizer.vocab", message).help(format!("at least {least}")));

@@ -19,7 +19,7 @@ use std::{fmt::Write, path::Path, process::ExitCode};
 pub struct Args {
     /// `crates` (the default corpus), a configuration (.toml), or a file, folder or pattern of text or JSON lines.
     corpus: String,
-    /// `bytes`, `bpe:VOCAB`, `characters:VOCAB`, or the path of a tokenizer.json.
+    /// `bytes`, `bpe:VOCAB`, `unigram:VOCAB`, `byte_level:VOCAB`, `characters:VOCAB`, or the path of a tokenizer.json.
     #[arg(long)]
     tokenizer: Option<String>,
     /// The field of JSON lines that holds the text.
@@ -93,6 +93,8 @@ fn parse_tokenizer(text: &str) -> Result<TokenizerConfig> {
     Ok(match kind {
         "bytes" => TokenizerConfig::Bytes {},
         "bpe" => TokenizerConfig::Bpe { vocab: vocab()? },
+        "unigram" => TokenizerConfig::Unigram { vocab: vocab()? },
+        "byte_level" => TokenizerConfig::ByteLevel { vocab: vocab()?, pattern: Default::default() },
         "characters" => TokenizerConfig::Characters { vocab: vocab()? },
         _ => TokenizerConfig::File { path: text.into() },
     })

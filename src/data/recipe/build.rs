@@ -33,7 +33,7 @@ use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The folder in the output that holds what is not finished.
@@ -44,6 +44,9 @@ pub const REPORT: &str = "report.json";
 pub const REJECTED: &str = "rejected.jsonl";
 /// How long steps took.
 pub const TIMES: &str = "times.json";
+
+/// What steps over all documents leave to be read.
+const FOUND: [&str; 4] = ["clusters.jsonl", "pairs.jsonl", "contamination.json", "contamination-items.jsonl"];
 
 /// How a recipe is built, as against what.
 #[derive(Clone, Debug)]
@@ -261,14 +264,32 @@ impl Build<'_> {
                 self.steps.push(report);
             }
             self.rejected.extend(tally.clone().into_rejected());
+            let text = tally.written.bytes;
             first.get_or_insert(tally);
             drop(segment);
+            if let Some((step, _, work)) = &waiting {
+                self.keep(source, step, work)?;
+            }
             let Some((step, Built::Across(stage))) = parts.next() else { break };
             let work = self.work(folder, number)?;
+            let start = Instant::now();
             self.decide(step, stage.as_ref(), &work, &shards)?;
+            self.times.push(StepTime::looking(source, step, start.elapsed().as_secs_f64(), text));
             waiting = Some((step, stage, work));
         }
         Ok((shards, first.expect("there is a first segment")))
+    }
+
+    /// Copies what a step over all documents has found, such as clusters, out of the working folder.
+    fn keep(&self, source: &str, step: &Step, work: &Work) -> Result<()> {
+        for name in FOUND {
+            let from = work.path(name);
+            if let Some(bytes) = files::if_there(std::fs::read(&from)).map_err(Error::io("read", &from))? {
+                let before = if source.is_empty() { String::new() } else { format!("{source}.") };
+                files::write(&self.out.join(format!("{before}{}.{name}", step.name())), &bytes)?;
+            }
+        }
+        Ok(())
     }
 
     fn work(&self, folder: &Path, number: usize) -> Result<Work> {

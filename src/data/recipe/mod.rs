@@ -20,7 +20,7 @@ pub(super) use corpus::read;
 pub use report::{FileReport, Report, SourceReport, StepReport, StepTime};
 pub use step::{ContaminationStep, PerplexityStep, StepConfig};
 pub use tally::{Rejected, Size};
-pub use train::{NgramReport, train_language, train_ngram, train_quality};
+pub use train::{NgramReport, texts_of, train_language, train_ngram, train_quality};
 
 #[cfg(test)]
 mod tests;

@@ -86,16 +86,18 @@ pub struct FileReport {
     pub tokens: Option<u64>,
 }
 
-/// Seconds of a processor that a step took; `times.json`.
+/// How long a step took; `times.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepTime {
     /// Name of the source; empty of steps over all sources.
     pub source: String,
     /// Name of the step.
     pub step: String,
-    /// Seconds of a processor.
+    /// Whether this is about reading all documents before they are judged, on all threads; else seconds are those of a processor.
+    pub looking: bool,
+    /// Seconds.
     pub seconds: f64,
-    /// MB of text that it took in, per second of a processor.
+    /// MB of text that came in, per second.
     pub megabytes_per_second: f64,
 }
 
@@ -119,6 +121,12 @@ impl StepTime {
     pub(super) fn new(source: &str, step: &super::config::Step, tally: &StepTally) -> Self {
         let seconds = tally.nanoseconds as f64 * 1e-9;
         let speed = if seconds > 0.0 { tally.input.bytes as f64 / 1e6 / seconds } else { 0.0 };
-        Self { source: source.into(), step: step.name().into(), seconds, megabytes_per_second: speed }
+        Self { source: source.into(), step: step.name().into(), looking: false, seconds, megabytes_per_second: speed }
+    }
+
+    /// Of reading `bytes` of text before any is judged.
+    pub(super) fn looking(source: &str, step: &super::config::Step, seconds: f64, bytes: u64) -> Self {
+        let speed = if seconds > 0.0 { bytes as f64 / 1e6 / seconds } else { 0.0 };
+        Self { source: source.into(), step: step.name().into(), looking: true, seconds, megabytes_per_second: speed }
     }
 }

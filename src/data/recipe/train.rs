@@ -30,8 +30,12 @@ pub struct NgramReport {
     pub ngrams: Vec<u64>,
 }
 
-/// Calls back with the text of every document of files in any format.
-fn texts(paths: &[String], mut each: impl FnMut(&str) -> Result<()>) -> Result<()> {
+/// Calls back with the text of every document of files in any format, as they come.
+///
+/// # Errors
+///
+/// Files that are not there, are damaged or of no known format; what the callback says.
+pub fn texts_of(paths: &[String], each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
     for input in expand(paths, None)? {
         let unknown = || Error::input(input.path.display(), "its name does not say what it holds", "name files of text or JSON lines");
         let format = Format::of(&input.path).ok_or_else(unknown)?;
@@ -75,7 +79,7 @@ pub fn train_ngram(
         tokenise(&normalise(text, options), &mut |word| list.push(word.to_string()));
         if list.is_empty() { Ok(()) } else { trainer.sentence(list.iter().map(String::as_str)) }
     };
-    texts(paths, |text| if lines { text.lines().try_for_each(&mut sentence) } else { sentence(text) })?;
+    texts_of(paths, &mut |text| if lines { text.lines().try_for_each(&mut sentence) } else { sentence(text) })?;
     let (sentences, words) = (trainer.sentences(), trainer.words());
     let estimate = trainer.estimate()?;
     let ngrams = estimate.counts();
@@ -95,8 +99,8 @@ pub fn train_ngram(
 pub fn train_quality(config: &QualityTrainConfig, references: &[String], random: &[String], out: &Path) -> Result<Held> {
     let scratch = tempfile::tempdir().map_err(Error::io("create a folder in", &std::env::temp_dir()))?;
     let mut samples = Samples::new(config, scratch.path())?;
-    texts(references, |text| samples.reference(text).map(drop))?;
-    texts(random, |text| samples.random(text).map(drop))?;
+    texts_of(references, &mut |text| samples.reference(text).map(drop))?;
+    texts_of(random, &mut |text| samples.random(text).map(drop))?;
     samples.train(out)
 }
 
@@ -110,7 +114,9 @@ pub fn train_language(config: &TrainConfig, labels: &[(String, Vec<String>)], ou
     let mut training = TrainingText::new(scratch.path())?;
     for (label, paths) in labels {
         // As the identifier sees documents: paragraphs are short ones.
-        texts(paths, |text| text.split("\n\n").filter(|part| !part.trim().is_empty()).try_for_each(|part| training.add(label, part)))?;
+        texts_of(paths, &mut |text| {
+            text.split("\n\n").filter(|part| !part.trim().is_empty()).try_for_each(|part| training.add(label, part))
+        })?;
     }
     training.train(config, out)
 }

@@ -121,12 +121,15 @@ impl Tokenizer {
     ///
     /// An unreadable file.
     pub(super) fn create(config: &TokenizerConfig, documents: &[Document]) -> Result<Self> {
-        let train = |model_type: ModelType, vocab: usize| {
-            let config = TrainerConfig { model_type, vocab_size: vocab, sample_bytes: SAMPLE, ..TrainerConfig::default() };
+        let train_with = |model_type: ModelType, vocab: usize, pattern: Pattern| {
+            let config = TrainerConfig { model_type, vocab_size: vocab, pattern, sample_bytes: SAMPLE, ..TrainerConfig::default() };
             let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
             Self::train(&config, &texts)
         };
+        let train = |model_type: ModelType, vocab: usize| train_with(model_type, vocab, Pattern::default());
         match config {
+            TokenizerConfig::Unigram { vocab } => train(ModelType::Unigram, *vocab),
+            TokenizerConfig::ByteLevel { vocab, pattern } => train_with(ModelType::ByteLevel, *vocab, *pattern),
             TokenizerConfig::Bytes {} => Ok(Self::from(Inner::Bytes(Pieces::default()))),
             TokenizerConfig::Characters { vocab } => train(ModelType::Characters, *vocab),
             TokenizerConfig::Bpe { vocab } => train(ModelType::Bpe, *vocab),
