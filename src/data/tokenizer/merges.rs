@@ -24,6 +24,7 @@ impl Merges {
         self.table.entry(join(left, right)).or_insert_with(|| join(rank, merged));
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
