@@ -1,5 +1,7 @@
 //! Tests of `data` from outside.
 
+mod verbs;
+
 use ablate::data::{CorpusConfig, DataConfig, Dataset, Row, TokenizerConfig, corpus::Manifest};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
