@@ -52,13 +52,22 @@ pub fn replace_with<E>(
 /// How old a file must be that nobody is writing any more.
 const STALE: Duration = Duration::from_secs(60);
 
-/// Removes what crashes left of files that are written in one step.
+/// Removes what crashes left of files that are written in one step, but for what another process may be writing now.
 pub fn clear_temporaries(folder: &Path) {
+    clear(folder, STALE);
+}
+
+/// The same in a folder that no other process writes to.
+pub fn clear_own_temporaries(folder: &Path) {
+    clear(folder, Duration::ZERO);
+}
+
+fn clear(folder: &Path, least: Duration) {
     let left_over = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let number = name.strip_prefix('.').and_then(|name| name.rsplit_once('.')).map(|(_, number)| number);
-        let old = || path.metadata().and_then(|data| data.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STALE));
-        number.is_some_and(|number| number.parse::<u32>().is_ok()) && old()
+        let old = || path.metadata().and_then(|data| data.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= least));
+        number.is_some_and(|number| number.parse::<u32>().is_ok()) && (least.is_zero() || old())
     };
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     // What cannot be removed does no harm.

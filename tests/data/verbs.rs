@@ -177,7 +177,7 @@ corpus = { kind = "jsonl", paths = ["raw"] }
     );
     desk.shown(&["train", "run.toml", "--out", "run"]);
     let table = desk.shown(&["data", "plan", "run.toml"]);
-    for part in ["clean", "raw", "75.0 %", "25.0 %", "epochs"] {
+    for part in ["clean", "raw", "sampling prop.", "epochs", "192 tokens in 3 steps"] {
         assert!(table.contains(part), "no {part}:\n{table}");
     }
     let refused = desk.refused(&["train", "run.toml", "--out", "long", "--set", "train.steps=1000000"]);
@@ -219,7 +219,7 @@ fn tokenizers_are_trained_compared_and_looked_into() {
     let pieces = desk.shown(&["tokenizer", "encode", "small/tokenizer.json", "The river", "--pieces"]);
     assert!(pieces.lines().all(|line| line.contains('\t')), "{pieces}");
     let inspected: Value = serde_json::from_str(&desk.shown(&["tokenizer", "inspect", "small", "--json"])).unwrap();
-    assert_eq!(inspected["vocab"], 400);
+    assert!((300..=400).contains(&inspected["vocab"].as_u64().unwrap()), "{inspected}");
     let table = desk.shown(&["tokenizer", "compare", "small", "byte_level:400", "unigram:400", "--on", "prose=raw"]);
     for part in ["small", "byte_level:400", "unigram:400", "prose", "bytes/token", "█"] {
         assert!(table.contains(part), "no {part}:\n{table}");
@@ -229,10 +229,10 @@ fn tokenizers_are_trained_compared_and_looked_into() {
     assert!(desk.refused(&["tokenizer", "encode", "raw/0.jsonl", "text"]).contains("0.jsonl"));
 }
 
-/// What stands in `configs/recipes` are recipes.
+/// What stands in `configs/data` are recipes.
 #[test]
 fn the_recipes_that_come_along_are_recipes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/recipes");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/data");
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -31,6 +31,7 @@ use crate::{
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
@@ -38,6 +39,8 @@ use std::{
 
 /// The folder in the output that holds what is not finished.
 const WORK: &str = ".work";
+/// The file that is locked while a build runs.
+const LOCK: &str = ".lock";
 /// What says that a build is finished.
 pub const REPORT: &str = "report.json";
 /// The rejected documents that are kept.
@@ -114,6 +117,10 @@ impl Plan {
     /// The folder holds another build; damage that is not allowed; a step that did nothing or left nothing; the file system.
     pub fn build(&self, out: &Path, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Result<Report> {
         std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+        let _lock = locked(out)?;
+        for folder in [out.to_path_buf(), out.join("documents"), out.join("tokens")] {
+            files::clear_own_temporaries(&folder);
+        }
         let marker = out.join("build.json");
         let mark = serde_json::json!({ "key": self.key, "most": options.most }).to_string();
         match files::if_there(std::fs::read_to_string(&marker)).map_err(Error::io("read", &marker))? {
@@ -142,6 +149,16 @@ impl Plan {
             std::fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
         }
         Ok(report)
+    }
+}
+
+/// Keeps other builds out of a folder.
+fn locked(out: &Path) -> Result<File> {
+    let path = out.join(LOCK);
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(Error::input(out.display(), "another process is building here", "wait for it, or choose another --out")),
     }
 }
 
