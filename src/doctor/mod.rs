@@ -88,6 +88,8 @@ pub struct Asked {
     pub only: Option<Path>,
     /// Only this element type.
     pub mode: Option<Mode>,
+    /// Only this operator.
+    pub op: Option<Op>,
     /// An operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check that cannot
     /// fail proves nothing.
     pub distorted: Option<Op>,
@@ -101,12 +103,12 @@ pub struct Asked {
 ///
 /// A device that is not there; what is wrong on it is part of the diagnosis.
 pub fn examine(name: &DeviceName, asked: Asked, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
-    let Asked { only, mode: asked, distorted } = asked;
+    let Asked { only, mode: asked, op: of, distorted } = asked;
     let started = Instant::now();
     let device = name.train_device()?;
     let cases = cases::all();
     let (mut capabilities, mut checks) = (vec![], vec![]);
-    for op in Op::ALL {
+    for op in Op::ALL.into_iter().filter(|op| of.is_none_or(|asked| asked == *op)) {
         tell(op.name());
         let of_op: Vec<&Case> = cases.iter().filter(|case| case.op == op).collect();
         for mode in Mode::ALL.into_iter().filter(|mode| asked.is_none_or(|asked| asked == *mode) && mode.applies(op, &device)) {

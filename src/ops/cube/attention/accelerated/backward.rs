@@ -3,7 +3,7 @@
 use super::{
     super::tile::{add_to_buckets, first_key, queries_of, score},
     Blueprint, LANES, ROWS, UNITS,
-    fragment::{Chunk, Pair, accumulate, load, products, store},
+    fragment::{Chunk, Pair, accumulate, exp, load, products, store},
 };
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -83,6 +83,9 @@ pub fn query_gradients_mma<F: Float>(
 
     load::<F>(q, batch, head, first, &mut query_tile, ROWS, blueprint);
     load::<F>(dout, batch, head, first, &mut dout_tile, ROWS, blueprint);
+    // The first key that all rows of this plane see.
+    let last = min(first + own + 15, queries - 1);
+    let low = first_key(last + before, batch * keys, starts, window, scoring);
     let end = min(first + ROWS, queries) + before;
     let mut from = first_key(first + before, batch * keys, starts, window, scoring) / columns * columns;
     while from < end {
@@ -92,32 +95,51 @@ pub fn query_gradients_mma<F: Float>(
         sync_cube();
         products::<F>(&query_tile, &key_tile, own, &mut weights, blueprint);
         products::<F>(&dout_tile, &value_tile, own, &mut dweights, blueprint);
+        // Whether every row of this plane sees every key of this tile.
+        let whole = from >= low && from + columns <= first + own + before + 1 && first + own + 16 <= queries;
         #[unroll]
         for half in 0..2usize {
             let row = top + half * 8;
-            let query = first + row;
+            let position = min(first + row, queries - 1) + before;
             #[unroll]
             for tile in 0..tiles {
                 let mut values = weights[2 * tile + half];
-                let dvalues = dweights[2 * tile + half];
+                let mut dvalues = dweights[2 * tile + half];
                 #[unroll]
                 for i in 0..2usize {
-                    let column = tile * 8 + left + i;
-                    let key = from + column;
-                    let mut dscore = 0.0f32;
-                    let mut slope = 0.0f32;
-                    if key >= lows[half] && key <= query + before && key < keys && query < queries {
-                        let product = values.extract(i);
-                        let found = score(product, query + before - key, head, heads, bias, buckets, scale, soft_cap, scoring);
-                        dscore = (found.value - levels[half]).exp() * (dvalues.extract(i) - deltas[half]);
-                        slope = found.slope;
-                    }
-                    values.insert(i, dscore * slope);
-                    if comptime!(relative) {
-                        dscores[row * comptime!(columns + 1) + column] = dscore;
-                    }
+                    // A key behind the query counts as at it, so that a table by distance is not left.
+                    let key = from + tile * 8 + left + i;
+                    let distance = max(position, key) - key;
+                    let found = score(values.extract(i), distance, head, heads, bias, buckets, scale, soft_cap, scoring);
+                    dvalues.insert(i, exp(found.value - levels[half]) * (dvalues.extract(i) - deltas[half]));
+                    values.insert(i, found.slope);
                 }
                 weights[2 * tile + half] = values;
+                dweights[2 * tile + half] = dvalues;
+            }
+            if !whole {
+                let seen = first + row < queries;
+                #[unroll]
+                for tile in 0..tiles {
+                    let mut dvalues = dweights[2 * tile + half];
+                    #[unroll]
+                    for i in 0..2usize {
+                        let key = from + tile * 8 + left + i;
+                        let seen = seen && key >= lows[half] && key <= position;
+                        dvalues.insert(i, select(seen, dvalues.extract(i), 0.0f32.runtime()));
+                    }
+                    dweights[2 * tile + half] = dvalues;
+                }
+            }
+            #[unroll]
+            for tile in 0..tiles {
+                if comptime!(relative) {
+                    #[unroll]
+                    for i in 0..2usize {
+                        dscores[row * comptime!(columns + 1) + tile * 8 + left + i] = dweights[2 * tile + half].extract(i);
+                    }
+                }
+                weights[2 * tile + half] *= dweights[2 * tile + half];
             }
         }
         if comptime!(relative) {
@@ -198,6 +220,10 @@ pub fn key_gradients_mma<F: Float>(
             sync_cube();
             products::<F>(&key_tile, &query_tile, own, &mut weights, blueprint);
             products::<F>(&value_tile, &dout_tile, own, &mut dscores, blueprint);
+            // Whether every query of this tile sees every key of this plane.
+            let last = min(from + columns, queries) - 1;
+            let low = first_key(last + before, batch * keys, starts, window, scoring);
+            let whole = first + own >= low && first + own + 15 <= from + before && first + own + 16 <= keys && from + columns <= queries;
             #[unroll]
             for tile in 0..tiles {
                 #[unroll]
@@ -205,7 +231,6 @@ pub fn key_gradients_mma<F: Float>(
                     let query = from + tile * 8 + left + i;
                     let known = min(query, queries - 1);
                     let position = known + before;
-                    let low = first_key(position, batch * keys, starts, window, scoring);
                     let level = log_sum[line + known];
                     let own_delta = delta[line + known];
                     #[unroll]
@@ -213,18 +238,35 @@ pub fn key_gradients_mma<F: Float>(
                         let key = first + top + half * 8;
                         let mut values = weights[2 * tile + half];
                         let mut dvalues = dscores[2 * tile + half];
-                        let mut weight = 0.0f32;
-                        let mut dscore = 0.0f32;
-                        if key >= low && key <= position && key < keys && query < queries {
-                            let product = values.extract(i);
-                            let found = score(product, position - key, head, heads, bias, buckets, scale, soft_cap, scoring);
-                            weight = (found.value - level).exp();
-                            dscore = weight * (dvalues.extract(i) - own_delta) * found.slope;
-                        }
+                        let distance = max(position, key) - key;
+                        let found = score(values.extract(i), distance, head, heads, bias, buckets, scale, soft_cap, scoring);
+                        let weight = exp(found.value - level);
                         values.insert(i, weight);
-                        dvalues.insert(i, dscore);
+                        dvalues.insert(i, weight * (dvalues.extract(i) - own_delta) * found.slope);
                         weights[2 * tile + half] = values;
                         dscores[2 * tile + half] = dvalues;
+                    }
+                }
+            }
+            if !whole {
+                #[unroll]
+                for tile in 0..tiles {
+                    #[unroll]
+                    for i in 0..2usize {
+                        let query = from + tile * 8 + left + i;
+                        let position = min(query, queries - 1) + before;
+                        let low = first_key(position, batch * keys, starts, window, scoring);
+                        #[unroll]
+                        for half in 0..2usize {
+                            let key = first + top + half * 8;
+                            let seen = key >= low && key <= position && key < keys && query < queries;
+                            let mut values = weights[2 * tile + half];
+                            let mut dvalues = dscores[2 * tile + half];
+                            values.insert(i, select(seen, values.extract(i), 0.0f32.runtime()));
+                            dvalues.insert(i, select(seen, dvalues.extract(i), 0.0f32.runtime()));
+                            weights[2 * tile + half] = values;
+                            dscores[2 * tile + half] = dvalues;
+                        }
                     }
                 }
             }

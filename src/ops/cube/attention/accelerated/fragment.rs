@@ -12,7 +12,8 @@ pub type Chunk<F> = Vector<F, Const<8>>;
 /// What one register holds of a 16-bit operand, and what one row of a column tile holds of an accumulator.
 pub type Pair<F> = Vector<F, Const<2>>;
 
-/// Copies `count` rows of a head from `first` on into a tile, zeros where rows end.
+/// Copies `count` rows of a head from `first` on into a tile; where rows end, the last one again, which the caller does not
+/// count. (Chunks that are whole or zero would be taken apart and put together again, element by element.)
 #[cube]
 pub fn load<F: Float>(
     from: &Tensor<Chunk<F>>,
@@ -32,11 +33,7 @@ pub fn load<F: Float>(
     while i < comptime!(count * chunks) {
         let row = i / chunks;
         let chunk = i % chunks;
-        let mut value = Vector::<F, Const<8>>::new(F::new(0.0f32));
-        if first + row < rows {
-            value = from[base + (first + row) * stride + chunk];
-        }
-        to[row * pitch + chunk] = value;
+        to[row * pitch + chunk] = from[base + min(first + row, rows - 1) * stride + chunk];
         i += UNITS;
     }
 }
@@ -64,11 +61,11 @@ pub fn products<F: Float>(
         let at = (row + lane % 16) * pitch + step * 2 + lane / 16;
         let left = multiply.load_matrix::<Chunk<F>, Const<2>>(&a[at..at + 1], MatrixIdent::A, 4usize, false);
         #[unroll]
-        for tile in 0..tiles {
-            // Two: eight rows, the first eight columns and the next. Lanes from 16 on repeat valid addresses.
-            let at = (tile * 8 + lane % 8) * pitch + step * 2 + (lane / 8) % 2;
-            let right = multiply.load_matrix::<Chunk<F>, Const<2>>(&b[at..at + 1], MatrixIdent::B, 2usize, false);
-            add::<F>(&multiply, &left, &right, out, tile);
+        for pair in 0..comptime!(tiles / 2) {
+            // Rows 0-7, the first eight columns and the next; then rows 8-15, which are the next tile's.
+            let at = (pair * 16 + lane / 16 * 8 + lane % 8) * pitch + step * 2 + (lane / 8) % 2;
+            let right = multiply.load_matrix::<Chunk<F>, Const<2>>(&b[at..at + 1], MatrixIdent::B, 4usize, false);
+            add_two::<F>(&multiply, &left, &right, out, pair);
         }
     }
 }
@@ -93,29 +90,46 @@ pub fn accumulate<F: Float>(
             left[i] = Vector::<F, Const<2>>::cast_from(weights[step * 4 + i]);
         }
         #[unroll]
-        for tile in 0..comptime!(blueprint.head_dim / 8) {
-            let at = (step * 16 + lane % 16) * pitch + tile;
-            let right = multiply.load_matrix::<Chunk<F>, Const<2>>(&rows[at..at + 1], MatrixIdent::B, 2usize, true);
-            add::<F>(&multiply, &left, &right, out, tile);
+        for pair in 0..comptime!(blueprint.head_dim / 16) {
+            // Rows 0-7 and 8-15 of eight columns, then of the next eight.
+            let at = (step * 16 + lane % 16) * pitch + pair * 2 + lane / 16;
+            let right = multiply.load_matrix::<Chunk<F>, Const<2>>(&rows[at..at + 1], MatrixIdent::B, 4usize, true);
+            add_two::<F>(&multiply, &left, &right, out, pair);
         }
     }
 }
 
-/// Adds a product to a column tile of `out`.
+/// Adds products to two neighbouring column tiles of `out`; `right` has two registers of each.
 #[cube]
-fn add<F: Float>(
+fn add_two<F: Float>(
     multiply: &MmaDefinition<F, F, f32>,
     left: &Array<Pair<F>>,
     right: &Array<Pair<F>>,
     out: &mut Array<Pair<f32>>,
-    #[comptime] tile: usize,
+    #[comptime] pair: usize,
 ) {
-    let mut sum = Array::<Pair<f32>>::new(2usize);
-    sum[0] = out[2 * tile];
-    sum[1] = out[2 * tile + 1];
-    let sum = multiply.execute(left, right, &sum);
-    out[2 * tile] = sum[0];
-    out[2 * tile + 1] = sum[1];
+    #[unroll]
+    for which in 0..2usize {
+        let tile = comptime!(2 * pair + which);
+        let mut own = Array::<Pair<F>>::new(2usize);
+        own[0] = right[2 * which];
+        own[1] = right[2 * which + 1];
+        let mut sum = Array::<Pair<f32>>::new(2usize);
+        sum[0] = out[2 * tile];
+        sum[1] = out[2 * tile + 1];
+        let sum = multiply.execute(left, &own, &sum);
+        out[2 * tile] = sum[0];
+        out[2 * tile + 1] = sum[1];
+    }
+}
+
+/// e to the power of x, two instructions: within 2 units of the last place of f32 for small x, |x|·2⁻²³ beyond.
+#[cube]
+pub fn exp(x: f32) -> f32 {
+    let doublings = x * comptime!(std::f32::consts::LOG2_E);
+    let power: f32;
+    gpu_asm!("ex2.approx.ftz.f32 {}, {};", out(_) power, in(_) doublings);
+    power
 }
 
 /// The sum over the four lanes that share a row.
