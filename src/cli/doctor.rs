@@ -58,7 +58,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
             eprint!("\r{operator:24}");
         }
     };
-    let diagnosis = doctor::examine(&args.device, Asked { only: args.only, mode: args.dtype, op: args.op, distorted: args.distort }, &mut tell)?;
+    let diagnosis =
+        doctor::examine(&args.device, Asked { only: args.only, mode: args.dtype, op: args.op, distorted: args.distort }, &mut tell)?;
     if watched {
         eprint!("\r{:24}\r", "");
     }

@@ -178,7 +178,9 @@ impl Plan {
         let schemes = sys::cublasLtReductionScheme_t::CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE as u32;
         // SAFETY: all was made above, and every attribute has the type that the library documents for it.
         unsafe {
-            let describe = |attribute, operand| set(|at, size| result::set_matmul_desc_attribute(description, attribute, at, size), operation(operand));
+            let describe = |attribute, operand| {
+                set(|at, size| result::set_matmul_desc_attribute(description, attribute, at, size), operation(operand))
+            };
             describe(Description::CUBLASLT_MATMUL_DESC_TRANSA, problem.b)?;
             describe(Description::CUBLASLT_MATMUL_DESC_TRANSB, problem.a)?;
             let prefer = |attribute, value: u32| set(|at, size| result::set_matmul_pref_attribute(preference, attribute, at, size), value);
@@ -207,13 +209,25 @@ impl Plan {
             let (one, zero) = ((&raw const one).cast(), (&raw const zero).cast());
             let algorithm = &raw const self.algorithm;
             result::matmul(
-                self.library, self.description, one, zero, read(1), a, read(0), b, out, c, out, c, algorithm, workspace, self.workspace, stream.cast(),
+                self.library,
+                self.description,
+                one,
+                zero,
+                read(1),
+                a,
+                read(0),
+                b,
+                out,
+                c,
+                out,
+                c,
+                algorithm,
+                workspace,
+                self.workspace,
+                stream.cast(),
             )
         };
-        done.map_err(|error| ServerError::Generic {
-            reason: format!("cuBLASLt: {error}"),
-            backtrace: BackTrace::capture(),
-        })
+        done.map_err(|error| ServerError::Generic { reason: format!("cuBLASLt: {error}"), backtrace: BackTrace::capture() })
     }
 }
 
@@ -245,7 +259,11 @@ fn enter(device: usize) {
 
 /// Runs `work(stream, addresses)` on the device's thread, behind everything that this thread has launched; it writes the third
 /// handle and those behind it. A failure is found by whoever reads these.
-fn enqueue(device: usize, handles: Vec<Handle>, work: impl FnOnce(cudarc::driver::sys::CUstream, Vec<u64>) -> Result<(), ServerError> + Send + 'static) {
+fn enqueue(
+    device: usize,
+    handles: Vec<Handle>,
+    work: impl FnOnce(cudarc::driver::sys::CUstream, Vec<u64>) -> Result<(), ServerError> + Send + 'static,
+) {
     let id = StreamId::current();
     let bindings: Vec<_> = handles.into_iter().map(Handle::binding).collect();
     DeviceHandle::<Server>::new(DeviceId::new(0, device as u16)).submit(move |server: &mut Server| {
