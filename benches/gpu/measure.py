@@ -1,6 +1,7 @@
 """Measures `ablate` beside PyTorch on one GPU and prints a table in Markdown; called by `run.sh`."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -91,8 +92,26 @@ def reason(text):
 
 
 def doctor(session):
-    lines, failed = session.ablate("doctor", *session.device, "--json")
-    session.record("doctor", "all operators", "ablate", ({"failed": failed} if failed else {"passed": True}) | {"answer": lines[-1] if lines else None})
+    """An operator and element type per process, side by side: compiling the variants of the kernels takes longest."""
+    # An operator that there is not is answered with those that there are.
+    listed = subprocess.run([session.options.ablate, "doctor", "--op", "?"], capture_output=True, text=True).stderr
+    operators = listed.partition("there are ")[2].split("For more")[0].replace(",", " ").split()
+    parts = [(operator, dtype) for dtype in ("bf16", "f32", "bf16-products", "f16") for operator in operators]
+    # The longest first.
+    parts.sort(key=lambda part: "attention" not in part[0])
+
+    def one(part):
+        return part, session.ablate("doctor", *session.device, "--json", "--op", part[0], "--dtype", part[1])
+
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) - 1)) as pool:
+        for (operator, dtype), (lines, failed) in pool.map(one, parts):
+            # What an operator does not have is no failure.
+            if not lines and "not on " in (failed or ""):
+                continue
+            found = {"failed": failed} if failed else {"passed": True}
+            session.record("doctor", f"{operator}, {dtype}", "ablate", found | {"answer": lines[-1] if lines else None})
+    if not parts:
+        session.record("doctor", "all operators", "ablate", {"failed": listed or "no operator is listed"})
 
 
 def rate(session):

@@ -28,6 +28,9 @@ pub struct Args {
     /// Only this element type: f32, bf16-products (f32 that matrix products read as bf16), bf16 or f16. All by default.
     #[arg(long, value_name = "TYPE", value_parser = mode)]
     dtype: Option<Mode>,
+    /// Only this operator, by its name in the table. All by default.
+    #[arg(long, value_name = "OPERATOR", value_parser = operator)]
+    op: Option<Op>,
     /// Print the diagnosis as JSON.
     #[arg(long)]
     json: bool,
@@ -37,7 +40,8 @@ pub struct Args {
 }
 
 fn operator(name: &str) -> Result<Op, String> {
-    Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| "no such operator".into())
+    let names = || Op::ALL.map(Op::name).join(", ");
+    Op::ALL.into_iter().find(|op| op.name() == name).ok_or_else(|| format!("no such operator; there are {}", names()))
 }
 
 fn mode(name: &str) -> Result<Mode, String> {
@@ -54,7 +58,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
             eprint!("\r{operator:24}");
         }
     };
-    let diagnosis = doctor::examine(&args.device, Asked { only: args.only, mode: args.dtype, distorted: args.distort }, &mut tell)?;
+    let diagnosis =
+        doctor::examine(&args.device, Asked { only: args.only, mode: args.dtype, op: args.op, distorted: args.distort }, &mut tell)?;
     if watched {
         eprint!("\r{:24}\r", "");
     }
@@ -111,6 +116,9 @@ fn machine(system: &System) -> String {
     for found in &system.backends {
         let devices = found.problem.clone().unwrap_or_else(|| found.devices.join(", "));
         lines.push(format!("{:11} {devices}", found.backend));
+    }
+    if let Some(version) = &system.cublaslt {
+        lines.push(format!("cuBLASLt    {version}, for the products of fused operators on CUDA"));
     }
     lines.join("\n") + "\n"
 }

@@ -17,7 +17,7 @@ pub use system::{Backends, Processor, System, system};
 use crate::{
     device::DeviceName,
     ops::{self, Capability, Op, OperatorPath, Path},
-    settings::Result,
+    settings::{Error, Result},
 };
 use burn::tensor::Device;
 use cases::Case;
@@ -88,6 +88,8 @@ pub struct Asked {
     pub only: Option<Path>,
     /// Only this element type.
     pub mode: Option<Mode>,
+    /// Only this operator.
+    pub op: Option<Op>,
     /// An operator whose expected values are made wrong by a thousandth in f32 (a tenth elsewhere): a check that cannot
     /// fail proves nothing.
     pub distorted: Option<Op>,
@@ -99,14 +101,14 @@ pub struct Asked {
 ///
 /// # Errors
 ///
-/// A device that is not there; what is wrong on it is part of the diagnosis.
+/// A device that is not there, or an operator that does not have the type asked for; what is wrong is part of the diagnosis.
 pub fn examine(name: &DeviceName, asked: Asked, tell: &mut dyn FnMut(&str)) -> Result<Diagnosis> {
-    let Asked { only, mode: asked, distorted } = asked;
+    let Asked { only, mode: asked, op: of, distorted } = asked;
     let started = Instant::now();
     let device = name.train_device()?;
     let cases = cases::all();
     let (mut capabilities, mut checks) = (vec![], vec![]);
-    for op in Op::ALL {
+    for op in Op::ALL.into_iter().filter(|op| of.is_none_or(|asked| asked == *op)) {
         tell(op.name());
         let of_op: Vec<&Case> = cases.iter().filter(|case| case.op == op).collect();
         for mode in Mode::ALL.into_iter().filter(|mode| asked.is_none_or(|asked| asked == *mode) && mode.applies(op, &device)) {
@@ -124,10 +126,16 @@ pub fn examine(name: &DeviceName, asked: Asked, tell: &mut dyn FnMut(&str)) -> R
                 if !ran.contains(&path) {
                     ran.push(path);
                     let findings = |case: &Case| ops::with(chosen, || run(case, &device, mode, distorted == Some(op)));
-                    checks.push(check(op, mode, path, of_op.iter().map(|case| (case.name.as_str(), findings(case)))));
+                    let allowed = mode.tolerance_of(op, path, name.backend());
+                    checks.push(check(op, mode, path, allowed, of_op.iter().map(|case| (case.name.as_str(), findings(case)))));
                 }
             }
         }
+    }
+    if checks.is_empty() {
+        let (operator, dtype) = (of.map_or("an operator", Op::name), asked.map_or("of some type", Mode::name));
+        let help = "leave out one of the two, or see which types an operator has: `ablate doctor`";
+        return Err(Error::input(format!("{operator}, {dtype}"), format!("not on {name}"), help));
     }
     let passed = checks.iter().all(|check| check.passed);
     Ok(Diagnosis { device: name.to_string(), passed, capabilities, checks, seconds: started.elapsed().as_secs_f64() })
@@ -148,8 +156,7 @@ fn run(case: &Case, device: &Device, mode: Mode, distorted: bool) -> Vec<Finding
 }
 
 /// Sums up the findings of an operator's cases.
-fn check<'a>(op: Op, mode: Mode, path: ops::Implementation, found: impl Iterator<Item = (&'a str, Vec<Finding>)>) -> Check {
-    let tolerance = mode.tolerance();
+fn check<'a>(op: Op, mode: Mode, path: ops::Implementation, tolerance: f64, found: impl Iterator<Item = (&'a str, Vec<Finding>)>) -> Check {
     let finite = |error: f64| error.is_finite().then_some(error);
     let (mut cases, mut results, mut misses) = (0, 0, vec![]);
     let (mut worst_error, mut worst) = (0.0f64, String::new());
@@ -206,6 +213,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_to_check_is_no_pass() {
+        let asked = Asked { op: Some(Op::Adamw), mode: Some(Mode::F16), ..Asked::default() };
+        let refused = examine(&DeviceName::Flex, asked, &mut |_| ()).unwrap_err().to_string();
+        assert!(refused.contains("adamw") && refused.contains("f16") && refused.contains("flex"), "{refused}");
+    }
+
+    #[test]
     fn whatever_is_no_number_or_panics_is_a_miss() {
         let device = Device::flex().autodiff();
         let broken = |run: fn(&mut Place)| {
@@ -214,6 +228,7 @@ mod tests {
                 Op::Linear,
                 Mode::F32,
                 ops::Implementation::Composed,
+                Mode::F32.tolerance(),
                 std::iter::once(("broken", super::run(&case, &device, Mode::F32, false))),
             )
         };

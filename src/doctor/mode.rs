@@ -1,6 +1,6 @@
 //! In what a case computes.
 
-use crate::ops::{self, Backend, Capability, Op, Path, Precision};
+use crate::ops::{self, Backend, Capability, Implementation, Op, Path, Precision};
 use burn::tensor::{DType, Device};
 
 /// The type of the inputs and of what matrix products read.
@@ -55,6 +55,18 @@ impl Mode {
             Self::F32 => 1e-5,
             Self::Bf16Products | Self::Bf16 => 2e-2,
             Self::F16 => 2e-3,
+        }
+    }
+
+    /// The same of an operator's implementation on a backend. Burn's own products on CUDA read f32 as TF32, which has fewer bits;
+    /// composed of Burn's operations, each rounds to 16 bits.
+    pub fn tolerance_of(self, op: Op, path: Implementation, backend: Backend) -> f64 {
+        let composed = path == Implementation::Composed;
+        let of_burn = composed || ops::cublaslt().is_none();
+        match self {
+            Self::F32 if backend == Backend::Cuda && of_burn && (op.multiplies() || op == Op::Rotary) => Self::Bf16.tolerance(),
+            Self::Bf16 | Self::F16 if composed => 2.0 * self.tolerance(),
+            _ => self.tolerance(),
         }
     }
 

@@ -12,6 +12,8 @@ pub struct System {
     pub processor: Processor,
     /// Backends, and their devices.
     pub backends: Vec<Backends>,
+    /// Version of cuBLASLt, if this build has CUDA and the library is installed.
+    pub cublaslt: Option<String>,
 }
 
 /// The processor, as the kernels see it.
@@ -61,6 +63,7 @@ pub fn system(allocator: &str) -> System {
             allocator: allocator.into(),
         },
         backends: backends.collect(),
+        cublaslt: ops::cublaslt(),
     }
 }
 

@@ -256,6 +256,15 @@ impl OperatorPath {
     }
 }
 
+/// The version of cuBLASLt, NVIDIA's library of matrix products, if this build has CUDA and finds it: fused operators on CUDA
+/// multiply by it then, and by CubeCL's kernels without.
+pub fn cublaslt() -> Option<String> {
+    #[cfg(feature = "cuda")]
+    return super::cube::cublaslt::version();
+    #[cfg(not(feature = "cuda"))]
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

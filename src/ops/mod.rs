@@ -51,7 +51,7 @@ pub use activations::{Activations, keeping};
 pub use adamw::{AdamWStep, adamw};
 pub use add::add;
 pub use attention::{AttentionOptions, ScoreBias, attention, attention_scores, visible};
-pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, path_of};
+pub use capability::{Backend, Capability, Implementation, Op, OperatorPath, cublaslt, path_of};
 pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 #[cfg(feature = "cuda")]

@@ -1,7 +1,7 @@
 //! GGUF files, read by llama.cpp, against what `transformers` makes of the same weights.
 
 use super::{
-    parity::{python, script},
+    parity::{bless, cases, python, python_of, script},
     trained::Bench,
 };
 use ablate::{
@@ -9,12 +9,7 @@ use ablate::{
     train::checkpoint::{self, Which},
 };
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 const HEAD: &str = "# Held against llama.cpp\n\nThe same tiny random models as in [parity.md](parity.md), written by `ablate export --format gguf` (f32) and \
     read by llama.cpp: largest error of any log-probability at four positions, as a share of the largest one, against what \
@@ -27,16 +22,10 @@ const ALLOWED: f64 = 2e-3;
 #[test]
 fn llama_cpp_gives_the_logits_of_transformers() {
     let Some(python) = python() else { return };
-    let Some(llama) = std::env::var_os("ABLATE_LLAMA_CPP_PYTHON").filter(|path| !path.is_empty()).map(PathBuf::from) else {
-        eprintln!("skipped: set ABLATE_LLAMA_CPP_PYTHON to a Python that has xllamacpp");
-        return;
-    };
+    let Some(llama) = python_of("ABLATE_LLAMA_CPP_PYTHON", "xllamacpp") else { return };
     let bench = Bench::new(&["data.tokenizer.kind=bytes"]);
     let tokenizer = checkpoint::tokenizer(&bench.path("run"), Which::Newest).unwrap();
-    let models = bench.path("models");
-    script(&python, "models.py", &[&models]);
-    let mut cases: Vec<PathBuf> = fs::read_dir(&models).unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
+    let cases = cases(&python, &bench.path("models"));
 
     let mut asked: BTreeMap<String, Vec<Vec<i64>>> = BTreeMap::new();
     let mut expected: BTreeMap<String, (String, String, Vec<Vec<f64>>)> = BTreeMap::new();
@@ -94,9 +83,6 @@ fn llama_cpp_gives_the_logits_of_transformers() {
         let _ = writeln!(table, "| {name} | {row} |");
     }
     println!("{table}");
-    if std::env::var_os("ABLATE_BLESS").is_some() {
-        let text = format!("{HEAD}\n\n{table}");
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gguf.md"), text).unwrap();
-    }
+    bless("gguf.md", &format!("{HEAD}\n\n{table}"));
     assert!(misses.is_empty(), "{misses:#?}");
 }

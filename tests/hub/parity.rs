@@ -22,11 +22,31 @@ const GRADIENT: f64 = 1e-4;
 const ZERO: f64 = 1e-6;
 
 pub fn python() -> Option<PathBuf> {
-    let python = std::env::var_os("ABLATE_TRANSFORMERS_PYTHON").filter(|path| !path.is_empty());
+    python_of("ABLATE_TRANSFORMERS_PYTHON", "torch, transformers and safetensors")
+}
+
+/// The Python that a variable names; without, it is said what it is for.
+pub fn python_of(variable: &str, packages: &str) -> Option<PathBuf> {
+    let python = std::env::var_os(variable).filter(|path| !path.is_empty());
     if python.is_none() {
-        eprintln!("skipped: set ABLATE_TRANSFORMERS_PYTHON to a Python that has torch, transformers and safetensors");
+        eprintln!("skipped: set {variable} to a Python that has {packages}");
     }
     python.map(PathBuf::from)
+}
+
+/// Makes the models of `models.py`: a folder for each case, by name.
+pub fn cases(python: &Path, folder: &Path) -> Vec<PathBuf> {
+    script(python, "models.py", &[folder]);
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+/// Writes a table of the docs, where that is asked for.
+pub fn bless(file: &str, text: &str) {
+    if std::env::var_os("ABLATE_BLESS").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file), text).unwrap();
+    }
 }
 
 pub fn script(python: &Path, name: &str, arguments: &[&Path]) -> String {
@@ -87,9 +107,7 @@ fn errors(folder: &Path) -> (f64, f64, f64, String) {
 fn transformers_gives_the_same_logits_losses_and_gradients() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    script(&python, "models.py", &[folder.path()]);
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.sort();
+    let cases = cases(&python, folder.path());
     let mut families: Vec<&str> = vec![];
     let mut table = String::from("| case | family | logits | loss | gradients | worst gradient |\n|---|---|---|---|---|---|\n");
     let mut misses = vec![];
@@ -104,13 +122,11 @@ fn transformers_gives_the_same_logits_losses_and_gradients() {
         let _ = writeln!(table, "| {name} | {family} | {logits:.0e} | {loss:.0e} | {gradient:.0e} | `{worst}` |");
     }
     println!("{table}");
-    if std::env::var_os("ABLATE_BLESS").is_some() {
-        let head = "# Held against transformers\n\nTiny random models of every family, written by transformers and read by ablate: norm-wise \
-                    relative error of the logits in f32, absolute error of the loss in nats, and the largest norm-wise relative error of the \
-                    gradient of any parameter. Written by `tests/hub/parity.rs` from the cases in `tests/hub/models.py`; allowed are 1e-5, \
-                    1e-4 and 1e-4.\n\n";
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/parity.md"), head.to_string() + &table).unwrap();
-    }
+    let head = "# Held against transformers\n\nTiny random models of every family, written by transformers and read by ablate: norm-wise \
+                relative error of the logits in f32, absolute error of the loss in nats, and the largest norm-wise relative error of the \
+                gradient of any parameter. Written by `tests/hub/parity.rs` from the cases in `tests/hub/models.py`; allowed are 1e-5, \
+                1e-4 and 1e-4.\n\n";
+    bless("parity.md", &(head.to_string() + &table));
     assert!(misses.is_empty(), "{misses:#?}");
     let unseen: Vec<&str> = hub::families().iter().map(|family| family.model_type).filter(|name| !families.contains(name)).collect();
     assert!(unseen.is_empty(), "no case of {unseen:?}");
@@ -122,13 +138,11 @@ fn transformers_reads_back_what_it_wrote() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (theirs, ours) = (folder.path().join("theirs"), folder.path().join("ours"));
-    script(&python, "models.py", &[&theirs]);
-    for case in fs::read_dir(&theirs).unwrap() {
-        let case = case.unwrap();
-        let imported = hub::import(&case.path()).unwrap();
+    for case in cases(&python, &theirs) {
+        let imported = hub::import(&case).unwrap();
         let mut exported = hub::export(&imported.spec, imported.weights, Some(imported.family.model_type)).unwrap();
-        exported.config.extend(hub::special_tokens(&case.path()).unwrap());
-        exported.write(&ours.join(case.file_name()), Dtype::F32).unwrap();
+        exported.config.extend(hub::special_tokens(&case).unwrap());
+        exported.write(&ours.join(case.file_name().unwrap()), Dtype::F32).unwrap();
     }
     let said = script(&python, "reread.py", &[&theirs, &ours]);
     assert!(said.contains("all the same"), "{said}");

@@ -2,7 +2,7 @@
 
 use super::{
     parity::{python, script},
-    trained::Bench,
+    trained::{Bench, sentence},
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, process::Command};
@@ -11,7 +11,7 @@ const ROWS: usize = 40;
 
 /// A sentence of the corpus that the model has seen, from its middle to its end.
 fn half(at: usize) -> (String, String) {
-    let text = format!("Line {at} of a text, {} words long, é {}.", at * at % 97, at % 7);
+    let text = sentence(at);
     let (start, end) = text.split_at(text.find(", ").unwrap() + 1);
     (start.to_owned(), end.trim_start().to_owned())
 }

@@ -40,6 +40,11 @@ steps = 20
 batch = 4
 "#;
 
+/// A line of the corpus.
+pub fn sentence(at: usize) -> String {
+    format!("Line {at} of a text, {} words long, é {}.", at * at % 97, at % 7)
+}
+
 /// A folder with a run of 20 steps.
 pub struct Bench {
     folder: tempfile::TempDir,
@@ -48,7 +53,7 @@ pub struct Bench {
 impl Bench {
     pub fn new(set: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text: String = (0..700).map(|i| format!("Line {i} of a text, {} words long, é {}.\n", i * i % 97, i % 7)).collect();
+        let text: String = (0..700).map(|at| sentence(at) + "\n").collect();
         fs::write(folder.path().join("corpus.txt"), text).unwrap();
         fs::write(folder.path().join("config.toml"), CONFIG).unwrap();
         let bench = Self { folder };

@@ -49,24 +49,22 @@ pub struct Names {
     pub weights: Weights,
 }
 
-const PLAIN: Architecture = Architecture {
-    family: "llama",
-    name: "llama",
-    fused: false,
-    gated: false,
-    neighbours: false,
-    windows: false,
-    untied: false,
-    biased: false,
-    qk_norm: false,
-    activation: FeedForwardKind::Swiglu,
-};
-
 impl Architecture {
     /// The architecture of a family, if there is one.
     pub fn of(model_type: &'static str) -> Option<Self> {
         let gelu = FeedForwardKind::GeluTanh;
-        let plain = Self { family: model_type, name: model_type, ..PLAIN };
+        let plain = Self {
+            family: model_type,
+            name: model_type,
+            fused: false,
+            gated: false,
+            neighbours: false,
+            windows: false,
+            untied: false,
+            biased: false,
+            qk_norm: false,
+            activation: FeedForwardKind::Swiglu,
+        };
         Some(match model_type {
             // llama.cpp has one for both, without windows.
             "llama" | "mistral" => Self { name: "llama", neighbours: true, ..plain },

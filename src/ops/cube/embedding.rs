@@ -130,7 +130,8 @@ impl Kernels<CubeBackend> for Embedding {
     fn backward(&self, kept: Kept<CubeBackend>, gradient: CubeTensor, _: &[bool]) -> Vec<Option<CubeTensor>> {
         let (rows, ids) = (dense(&gradient), ids(kept.indices));
         let ([vocab, _], width, tokens) = (dims(&kept.inputs[0]), width(&rows), count(&ids));
-        let table = CubeBackend::float_zeros([vocab, width].into(), &rows.device, FloatDType::F32);
+        // Burn leaves gaps between rows on CUDA.
+        let table = dense(&CubeBackend::float_zeros([vocab, width].into(), &rows.device, FloatDType::F32));
         let [next, first] = [(); 2].map(|()| room(&ids, [tokens], DType::I32));
         let (grid, units) = per_element(tokens);
         chain::launch(&ids.client, grid, units, arg(&ids), arg(&next), arg(&first), tokens, CHUNK);

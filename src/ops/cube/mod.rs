@@ -8,6 +8,8 @@ mod activation;
 mod adamw;
 mod add;
 mod attention;
+#[cfg(feature = "cuda")]
+pub mod cublaslt;
 mod embedding;
 #[cfg(feature = "cuda")]
 pub mod emit;

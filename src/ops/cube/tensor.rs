@@ -93,13 +93,17 @@ pub fn matmul(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     matmul_into(a, b, dtype)
 }
 
-/// a·b, rounded to this type only.
+/// a·b, rounded to this type only: by cuBLASLt on CUDA where it is installed, by CubeCL elsewhere.
 ///
 /// # Panics
 ///
 /// As [`matmul`], or if no kernel can be launched.
 pub fn matmul_into(a: CubeTensor, b: CubeTensor, dtype: DType) -> CubeTensor {
     assert_eq!(a.dtype, b.dtype, "matrix product: element types differ");
+    #[cfg(feature = "cuda")]
+    if let Some(product) = super::cublaslt::product(&a, &b, dtype) {
+        return product;
+    }
     kernel::matmul::matmul(a, b, None, MatmulStrategy::default(), dtype).expect("CubeCL has a kernel for every product")
 }
 

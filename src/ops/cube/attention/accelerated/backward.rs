@@ -3,7 +3,7 @@
 use super::{
     super::tile::{add_to_buckets, first_key, queries_of, score},
     Blueprint, LANES, ROWS, UNITS,
-    fragment::{Chunk, Pair, accumulate, load, products, store},
+    fragment::{Chunk, Pair, accumulate, arrived_but_one, commit, exp_above, fetch, fetch_numbers, products, store},
 };
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -50,8 +50,8 @@ pub fn query_gradients_mma<F: Float>(
 
     let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
     let mut dout_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
-    let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
-    let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(2 * columns * pitch), 16usize);
+    let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(2 * columns * pitch), 16usize);
     // One element each where nothing reads them.
     let mut dscores = Shared::<[f32]>::new_slice(comptime!(if relative { ROWS * (columns + 1) } else { 1 }));
     let mut diagonals = Shared::<[f32]>::new_slice(comptime!(if relative { ROWS + columns } else { 1 }));
@@ -81,50 +81,81 @@ pub fn query_gradients_mma<F: Float>(
         }
     }
 
-    load::<F>(q, batch, head, first, &mut query_tile, ROWS, blueprint);
-    load::<F>(dout, batch, head, first, &mut dout_tile, ROWS, blueprint);
+    // The first key that all rows of this plane see.
+    let last = min(first + own + 15, queries - 1);
+    let low = first_key(last + before, batch * keys, starts, window, scoring);
     let end = min(first + ROWS, queries) + before;
     let mut from = first_key(first + before, batch * keys, starts, window, scoring) / columns * columns;
+    // Half of either tile is read while the other is filled.
+    let mut half_tile = 0usize;
+    fetch::<F>(q, batch, head, first, &mut query_tile, 0usize, ROWS, blueprint);
+    fetch::<F>(dout, batch, head, first, &mut dout_tile, 0usize, ROWS, blueprint);
+    fetch::<F>(k, batch, kv_head, from, &mut key_tile, half_tile, columns, blueprint);
+    fetch::<F>(v, batch, kv_head, from, &mut value_tile, half_tile, columns, blueprint);
+    commit();
     while from < end {
-        sync_cube();
-        load::<F>(k, batch, kv_head, from, &mut key_tile, columns, blueprint);
-        load::<F>(v, batch, kv_head, from, &mut value_tile, columns, blueprint);
-        sync_cube();
-        products::<F>(&query_tile, &key_tile, own, &mut weights, blueprint);
-        products::<F>(&dout_tile, &value_tile, own, &mut dweights, blueprint);
+        if from + columns < end {
+            fetch::<F>(k, batch, kv_head, from + columns, &mut key_tile, columns - half_tile, columns, blueprint);
+            fetch::<F>(v, batch, kv_head, from + columns, &mut value_tile, columns - half_tile, columns, blueprint);
+        }
+        commit();
+        arrived_but_one();
+        products::<F>(&query_tile, &key_tile, own, half_tile, &mut weights, blueprint);
+        products::<F>(&dout_tile, &value_tile, own, half_tile, &mut dweights, blueprint);
+        // Whether every row of this plane sees every key of this tile.
+        let whole = from >= low && from + columns <= first + own + before + 1 && first + own + 16 <= queries;
         #[unroll]
         for half in 0..2usize {
             let row = top + half * 8;
-            let query = first + row;
+            let position = min(first + row, queries - 1) + before;
             #[unroll]
             for tile in 0..tiles {
                 let mut values = weights[2 * tile + half];
-                let dvalues = dweights[2 * tile + half];
+                let mut dvalues = dweights[2 * tile + half];
                 #[unroll]
                 for i in 0..2usize {
-                    let column = tile * 8 + left + i;
-                    let key = from + column;
-                    let mut dscore = 0.0f32;
-                    let mut slope = 0.0f32;
-                    if key >= lows[half] && key <= query + before && key < keys && query < queries {
-                        let product = values.extract(i);
-                        let found = score(product, query + before - key, head, heads, bias, buckets, scale, soft_cap, scoring);
-                        dscore = (found.value - levels[half]).exp() * (dvalues.extract(i) - deltas[half]);
-                        slope = found.slope;
-                    }
-                    values.insert(i, dscore * slope);
-                    if comptime!(relative) {
-                        dscores[row * comptime!(columns + 1) + column] = dscore;
-                    }
+                    // A key behind the query counts as at it, so that a table by distance is not left.
+                    let key = from + tile * 8 + left + i;
+                    let distance = max(position, key) - key;
+                    let found = score(values.extract(i), distance, head, heads, bias, buckets, scale, soft_cap, scoring);
+                    dvalues.insert(i, exp_above(found.value, levels[half]) * (dvalues.extract(i) - deltas[half]));
+                    values.insert(i, found.slope);
                 }
                 weights[2 * tile + half] = values;
+                dweights[2 * tile + half] = dvalues;
+            }
+            if !whole {
+                let seen = first + row < queries;
+                #[unroll]
+                for tile in 0..tiles {
+                    let mut dvalues = dweights[2 * tile + half];
+                    #[unroll]
+                    for i in 0..2usize {
+                        let key = from + tile * 8 + left + i;
+                        let seen = seen && key >= lows[half] && key <= position;
+                        dvalues.insert(i, select(seen, dvalues.extract(i), 0.0f32.runtime()));
+                    }
+                    dweights[2 * tile + half] = dvalues;
+                }
+            }
+            #[unroll]
+            for tile in 0..tiles {
+                if comptime!(relative) {
+                    #[unroll]
+                    for i in 0..2usize {
+                        dscores[row * comptime!(columns + 1) + tile * 8 + left + i] = dweights[2 * tile + half].extract(i);
+                    }
+                }
+                weights[2 * tile + half] *= dweights[2 * tile + half];
             }
         }
         if comptime!(relative) {
             let position = first + before;
             add_to_buckets(&dscores, &mut diagonals, buckets, tables, table, count, position, from, keys, ROWS, columns, UNITS);
         }
-        accumulate::<F>(&weights, &key_tile, &mut gradient, blueprint);
+        accumulate::<F>(&weights, &key_tile, half_tile, &mut gradient, blueprint);
+        sync_cube();
+        half_tile = columns - half_tile;
         from += columns;
     }
     let mut factors = Array::<f32>::new(2usize);
@@ -171,8 +202,11 @@ pub fn key_gradients_mma<F: Float>(
 
     let mut key_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
     let mut value_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(ROWS * pitch), 16usize);
-    let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
-    let mut dout_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(columns * pitch), 16usize);
+    let mut query_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(2 * columns * pitch), 16usize);
+    let mut dout_tile = Shared::<[Chunk<F>]>::new_aligned_slice(comptime!(2 * columns * pitch), 16usize);
+
+    let mut levels = Shared::<[f32]>::new_slice(comptime!(2 * columns));
+    let mut deltas = Shared::<[f32]>::new_slice(comptime!(2 * columns));
 
     let mut key_gradient = Array::<Pair<f32>>::new(comptime!(2 * parts));
     let mut value_gradient = Array::<Pair<f32>>::new(comptime!(2 * parts));
@@ -183,54 +217,88 @@ pub fn key_gradients_mma<F: Float>(
         key_gradient[i] = Vector::<f32, Const<2>>::new(0.0f32);
         value_gradient[i] = Vector::<f32, Const<2>>::new(0.0f32);
     }
-    load::<F>(k, batch, kv_head, first, &mut key_tile, ROWS, blueprint);
-    load::<F>(v, batch, kv_head, first, &mut value_tile, ROWS, blueprint);
+    fetch::<F>(k, batch, kv_head, first, &mut key_tile, 0usize, ROWS, blueprint);
+    fetch::<F>(v, batch, kv_head, first, &mut value_tile, 0usize, ROWS, blueprint);
 
     let seen = queries_of(first, min(first + ROWS, keys), queries, before, batch * keys, starts, window, scoring);
     for member in 0..group {
         let head = kv_head * group + member;
         let line = (batch * heads + head) * queries;
         let mut from = seen.begin / columns * columns;
+        // Half of either tile is read while the other is filled.
+        let mut half_tile = 0usize;
+        fetch::<F>(q, batch, head, from, &mut query_tile, half_tile, columns, blueprint);
+        fetch::<F>(dout, batch, head, from, &mut dout_tile, half_tile, columns, blueprint);
+        fetch_numbers(log_sum, line + from, line + queries, &mut levels, half_tile, columns);
+        fetch_numbers(delta, line + from, line + queries, &mut deltas, half_tile, columns);
+        commit();
         while from < seen.end {
-            sync_cube();
-            load::<F>(q, batch, head, from, &mut query_tile, columns, blueprint);
-            load::<F>(dout, batch, head, from, &mut dout_tile, columns, blueprint);
-            sync_cube();
-            products::<F>(&key_tile, &query_tile, own, &mut weights, blueprint);
-            products::<F>(&value_tile, &dout_tile, own, &mut dscores, blueprint);
+            let next = from + columns;
+            if next < seen.end {
+                let other = columns - half_tile;
+                fetch::<F>(q, batch, head, next, &mut query_tile, other, columns, blueprint);
+                fetch::<F>(dout, batch, head, next, &mut dout_tile, other, columns, blueprint);
+                fetch_numbers(log_sum, line + next, line + queries, &mut levels, other, columns);
+                fetch_numbers(delta, line + next, line + queries, &mut deltas, other, columns);
+            }
+            commit();
+            arrived_but_one();
+            products::<F>(&key_tile, &query_tile, own, half_tile, &mut weights, blueprint);
+            products::<F>(&value_tile, &dout_tile, own, half_tile, &mut dscores, blueprint);
+            // Whether every query of this tile sees every key of this plane.
+            let last = min(from + columns, queries) - 1;
+            let low = first_key(last + before, batch * keys, starts, window, scoring);
+            let whole = first + own >= low && first + own + 15 <= from + before && first + own + 16 <= keys && from + columns <= queries;
             #[unroll]
             for tile in 0..tiles {
                 #[unroll]
                 for i in 0..2usize {
-                    let query = from + tile * 8 + left + i;
-                    let known = min(query, queries - 1);
-                    let position = known + before;
-                    let low = first_key(position, batch * keys, starts, window, scoring);
-                    let level = log_sum[line + known];
-                    let own_delta = delta[line + known];
+                    let column = tile * 8 + left + i;
+                    let position = min(from + column, queries - 1) + before;
+                    let level = levels[half_tile + column];
+                    let own_delta = deltas[half_tile + column];
                     #[unroll]
                     for half in 0..2usize {
                         let key = first + top + half * 8;
                         let mut values = weights[2 * tile + half];
                         let mut dvalues = dscores[2 * tile + half];
-                        let mut weight = 0.0f32;
-                        let mut dscore = 0.0f32;
-                        if key >= low && key <= position && key < keys && query < queries {
-                            let product = values.extract(i);
-                            let found = score(product, position - key, head, heads, bias, buckets, scale, soft_cap, scoring);
-                            weight = (found.value - level).exp();
-                            dscore = weight * (dvalues.extract(i) - own_delta) * found.slope;
-                        }
+                        let distance = max(position, key) - key;
+                        let found = score(values.extract(i), distance, head, heads, bias, buckets, scale, soft_cap, scoring);
+                        let weight = exp_above(found.value, level);
                         values.insert(i, weight);
-                        dvalues.insert(i, dscore);
+                        dvalues.insert(i, weight * (dvalues.extract(i) - own_delta) * found.slope);
                         weights[2 * tile + half] = values;
                         dscores[2 * tile + half] = dvalues;
                     }
                 }
             }
-            accumulate::<F>(&weights, &dout_tile, &mut value_gradient, blueprint);
-            accumulate::<F>(&dscores, &query_tile, &mut key_gradient, blueprint);
-            from += columns;
+            if !whole {
+                #[unroll]
+                for tile in 0..tiles {
+                    #[unroll]
+                    for i in 0..2usize {
+                        let query = from + tile * 8 + left + i;
+                        let position = min(query, queries - 1) + before;
+                        let low = first_key(position, batch * keys, starts, window, scoring);
+                        #[unroll]
+                        for half in 0..2usize {
+                            let key = first + top + half * 8;
+                            let seen = key >= low && key <= position && key < keys && query < queries;
+                            let mut values = weights[2 * tile + half];
+                            let mut dvalues = dscores[2 * tile + half];
+                            values.insert(i, select(seen, values.extract(i), 0.0f32.runtime()));
+                            dvalues.insert(i, select(seen, dvalues.extract(i), 0.0f32.runtime()));
+                            weights[2 * tile + half] = values;
+                            dscores[2 * tile + half] = dvalues;
+                        }
+                    }
+                }
+            }
+            accumulate::<F>(&weights, &dout_tile, half_tile, &mut value_gradient, blueprint);
+            accumulate::<F>(&dscores, &query_tile, half_tile, &mut key_gradient, blueprint);
+            sync_cube();
+            half_tile = columns - half_tile;
+            from = next;
         }
     }
     let mut factors = Array::<f32>::new(2usize);

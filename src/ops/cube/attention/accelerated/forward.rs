@@ -3,7 +3,7 @@
 use super::{
     super::tile::{LOWEST, first_key, score},
     Blueprint, LANES, ROWS,
-    fragment::{Chunk, Pair, accumulate, load, products, row_max, row_sum, store},
+    fragment::{Chunk, Pair, accumulate, arrived, commit, exp, exp_above, fetch, products, row_max, row_sum, store},
 };
 use burn_cubecl::cubecl;
 use cubecl::prelude::*;
@@ -62,54 +62,74 @@ pub fn forward_mma<F: Float>(
         mixed[i] = Vector::<f32, Const<2>>::new(0.0f32);
     }
 
-    load::<F>(q, batch, head, first, &mut query_tile, ROWS, blueprint);
+    // The first key that all rows of this plane see.
+    let last = min(first + own + 15, queries - 1);
+    let low = first_key(last + before, batch * keys, starts, window, scoring);
     let end = min(first + ROWS, queries) + before;
     let mut from = first_key(first + before, batch * keys, starts, window, scoring) / columns * columns;
+    // Values arrive while scores are made, the next keys while values are mixed (Dao 2023).
+    fetch::<F>(q, batch, head, first, &mut query_tile, 0usize, ROWS, blueprint);
+    fetch::<F>(k, batch, kv_head, from, &mut key_tile, 0usize, columns, blueprint);
+    commit();
     while from < end {
-        sync_cube();
-        load::<F>(k, batch, kv_head, from, &mut key_tile, columns, blueprint);
-        load::<F>(v, batch, kv_head, from, &mut value_tile, columns, blueprint);
-        sync_cube();
-        products::<F>(&query_tile, &key_tile, own, &mut weights, blueprint);
+        arrived();
+        fetch::<F>(v, batch, kv_head, from, &mut value_tile, 0usize, columns, blueprint);
+        commit();
+        products::<F>(&query_tile, &key_tile, own, 0usize, &mut weights, blueprint);
+        // Whether every row of this plane sees every key of this tile.
+        let whole = from >= low && from + columns <= first + own + before + 1 && first + own + 16 <= queries;
         #[unroll]
         for half in 0..2usize {
-            let query = first + top + half * 8;
-            let mut most = LOWEST.runtime();
+            let position = min(first + top + half * 8, queries - 1) + before;
             #[unroll]
             for tile in 0..tiles {
                 let mut values = weights[2 * tile + half];
                 #[unroll]
                 for i in 0..2usize {
+                    // A key behind the query counts as at it, so that a table by distance is not left.
                     let key = from + tile * 8 + left + i;
-                    let mut value = LOWEST.runtime();
-                    if key >= lows[half] && key <= query + before && key < keys && query < queries {
-                        let product = values.extract(i);
-                        value = score(product, query + before - key, head, heads, bias, buckets, scale, soft_cap, scoring).value;
-                    }
-                    values.insert(i, value);
-                    most = max(most, value);
+                    let distance = max(position, key) - key;
+                    values.insert(i, score(values.extract(i), distance, head, heads, bias, buckets, scale, soft_cap, scoring).value);
                 }
                 weights[2 * tile + half] = values;
             }
+            if !whole {
+                let seen = first + top + half * 8 < queries;
+                #[unroll]
+                for tile in 0..tiles {
+                    let mut values = weights[2 * tile + half];
+                    #[unroll]
+                    for i in 0..2usize {
+                        let key = from + tile * 8 + left + i;
+                        let seen = seen && key >= lows[half] && key <= position;
+                        values.insert(i, select(seen, values.extract(i), LOWEST.runtime()));
+                    }
+                    weights[2 * tile + half] = values;
+                }
+            }
+            let mut most = LOWEST.runtime();
+            #[unroll]
+            for tile in 0..tiles {
+                let values = weights[2 * tile + half];
+                most = max(most, max(values.extract(0usize), values.extract(1usize)));
+            }
             let most = max(greatest[half], row_max(most));
-            let shrink = (greatest[half] - most).exp();
+            // Both may be the lowest number, whose multiples are none.
+            let shrink = exp(greatest[half] - most);
             greatest[half] = most;
             #[unroll]
             for part in 0..parts {
                 mixed[2 * part + half] *= Vector::<f32, Const<2>>::new(shrink);
             }
+            // Far above what is not seen, so that its weight is 0 even where nothing is seen.
+            let level = max(most, comptime!(LOWEST / 4.0));
             let mut sum = 0.0f32;
             #[unroll]
             for tile in 0..tiles {
                 let mut values = weights[2 * tile + half];
                 #[unroll]
                 for i in 0..2usize {
-                    // What is not seen has the lowest value, whatever the maximum.
-                    let value = values.extract(i);
-                    let mut weight = 0.0f32;
-                    if value > LOWEST {
-                        weight = (value - most).exp();
-                    }
+                    let weight = exp_above(values.extract(i), level);
                     values.insert(i, weight);
                     sum += weight;
                 }
@@ -117,8 +137,13 @@ pub fn forward_mma<F: Float>(
             }
             total[half] = total[half] * shrink + row_sum(sum);
         }
-        accumulate::<F>(&weights, &value_tile, &mut mixed, blueprint);
+        arrived();
         from += columns;
+        if from < end {
+            fetch::<F>(k, batch, kv_head, from, &mut key_tile, 0usize, columns, blueprint);
+        }
+        commit();
+        accumulate::<F>(&weights, &value_tile, 0usize, &mut mixed, blueprint);
     }
 
     let mut factors = Array::<f32>::new(2usize);

@@ -41,7 +41,7 @@ pub struct Blueprint {
 impl Blueprint {
     /// Tiles of the forward pass.
     pub const fn forward(head_dim: usize, scoring: Scoring) -> Self {
-        Self { head_dim, columns: 64, scoring }
+        Self { head_dim, columns: if head_dim > 64 { 32 } else { 64 }, scoring }
     }
 
     /// Tiles of the backward pass, which has twice the products to keep.
