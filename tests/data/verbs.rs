@@ -57,7 +57,7 @@ impl Desk {
         let word = |n: usize| words[n % words.len()];
         for file in 0..6 {
             let document = |i: usize| {
-                let seed = if i % 7 == 0 { i } else { file * 1000 + i };
+                let seed = if i.is_multiple_of(7) { i } else { file * 1000 + i };
                 let sentence = |j: usize| {
                     let n = seed * 31 + j * j * 7 + j;
                     format!("The {} near the {} had a {} and no {}.", word(n), word(n / 3 + 1), word(n / 5 + 2), word(n / 11 + 5))
