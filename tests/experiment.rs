@@ -272,8 +272,19 @@ fn shipped_experiments_plan_and_say_where_they_come_from() {
         names.push(name);
     }
     names.sort();
-    let shipped =
-        ["feed-forward", "init", "kv-heads", "llama-ladder", "llama-leave-one-out", "mqar", "norm-placement", "positions", "quickstart"];
+    let shipped = [
+        "data-mixture",
+        "dedup",
+        "feed-forward",
+        "init",
+        "kv-heads",
+        "llama-ladder",
+        "llama-leave-one-out",
+        "mqar",
+        "norm-placement",
+        "positions",
+        "quickstart",
+    ];
     assert_eq!(names, shipped);
 }
 
