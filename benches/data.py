@@ -386,8 +386,8 @@ def main():
         os.sched_setaffinity(0, cores)
 
     version = subprocess.run([options.ablate, "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
-    about = options.input or f"generated, {options.mb:g} MB"
-    for key, value in {"ablate": version, "processor": processor(), "system": platform.platform(), "load before": loads(), "input": about}.items():
+    about = f"{options.jobs} threads, {options.memory}" if options.linear else options.input or f"generated, {options.mb:g} MB"
+    for key, value in {"ablate": version, "processor": processor(), "system": platform.platform(), "load before": loads(), "build" if options.linear else "input": about}.items():
         print(f"{key:14} {value}")
     print()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

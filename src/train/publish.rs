@@ -65,10 +65,17 @@ pub fn publish(model: Opened, how: Publishing) -> Result<&'static str> {
     Ok(exported.family.model_type)
 }
 
-/// A tokenizer of our own layout with what `transformers` wants to know about it.
+/// The token that stands for what a vocabulary lacks, where it has one.
+const UNKNOWN: &str = "<unk>";
+
+/// A run's tokenizer with what `transformers` wants to know about it.
 fn own_tokenizer(tokenizer: &Tokenizer, context: usize, out: &Path) -> Result<()> {
     let mut value: Value = serde_json::from_str(&tokenizer.to_json()).expect("a tokenizer is JSON");
-    let opening = "<s>";
+    let special = tokenizer.special();
+    let Some((opening, _)) = special.iter().find(|token| token.1 == tokenizer.bos()) else {
+        let help = "publish the model alone, beside the tokenizer's own files";
+        return Err(Error::input("the tokenizer", format!("its token {}, which opens documents, has no name", tokenizer.bos()), help));
+    };
     // What stands before every document while training.
     value["post_processor"] = json!({
         "type": "TemplateProcessing",
@@ -79,16 +86,20 @@ fn own_tokenizer(tokenizer: &Tokenizer, context: usize, out: &Path) -> Result<()
         ],
         "special_tokens": { opening: { "id": opening, "ids": [tokenizer.bos()], "tokens": [opening] } },
     });
-    let config = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": opening, "eos_token": opening, "unk_token": "<unk>",
+    let mut config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": opening, "eos_token": opening,
         "model_max_length": context, "clean_up_tokenization_spaces": false,
     });
-    let special = json!({ "bos_token": opening, "eos_token": opening, "unk_token": "<unk>" });
+    let mut named = json!({ "bos_token": opening, "eos_token": opening });
+    if special.iter().any(|token| token.0 == UNKNOWN) {
+        config["unk_token"] = json!(UNKNOWN);
+        named["unk_token"] = json!(UNKNOWN);
+    }
     let generation = json!({ "bos_token_id": tokenizer.bos(), "eos_token_id": tokenizer.bos() });
     for (name, value) in [
         (hub::TOKENIZER, value),
         ("tokenizer_config.json", config),
-        ("special_tokens_map.json", special),
+        ("special_tokens_map.json", named),
         ("generation_config.json", generation),
     ] {
         let text = serde_json::to_string_pretty(&value).expect("plain data") + "\n";

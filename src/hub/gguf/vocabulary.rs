@@ -9,8 +9,10 @@ const NORMAL: i32 = 1;
 const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const BYTE: i32 = 6;
+/// The score of what is only there to fill the vocabulary up.
+const UNUSED: f64 = -1000.0;
 
-/// Vocabulary and merges of a tokenizer, padded to the model's size. llama.cpp's own rules for cutting text into words are
+/// Vocabulary and merges of a tokenizer, or its scores, padded to the model's size. llama.cpp's own rules for cutting text into words are
 /// few: ids may differ for text that another tokenizer cuts by an expression of its own.
 pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
     let json: Json = serde_json::from_str(&tokenizer.to_json()).unwrap_or_default();
@@ -21,9 +23,13 @@ pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
             (tokens[at], types[at]) = (text.to_string(), kind);
         }
     };
-    for (text, id) in json["model"]["vocab"].as_object().into_iter().flatten() {
-        let is_byte = text.len() == 6 && text.starts_with("<0x") && text.ends_with('>');
-        put(text, id.as_u64(), if is_byte { BYTE } else { NORMAL });
+    let kind = |text: &str| if text.len() == 6 && text.starts_with("<0x") && text.ends_with('>') { BYTE } else { NORMAL };
+    let by_name = json["model"]["vocab"].as_object().into_iter().flatten().map(|(text, id)| (text.as_str(), id.as_u64()));
+    // Unigram's: pieces with scores, by id.
+    let scored = json["model"]["vocab"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let by_place = scored.iter().zip(0..).map(|(piece, id)| (piece[0].as_str().unwrap_or_default(), Some(id)));
+    for (text, id) in by_name.chain(by_place) {
+        put(text, id, kind(text));
     }
     for added in json["added_tokens"].as_array().into_iter().flatten() {
         let text = added["content"].as_str().unwrap_or_default();
@@ -44,15 +50,53 @@ pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
         (key("eos_token_id"), bos),
         (key("add_bos_token"), Value::Bool(true)),
     ];
-    if json["model"]["byte_fallback"] == Json::Bool(true) {
+    let prefix = (key("add_space_prefix"), Value::Bool(json["normalizer"]["type"] == "Sequence"));
+    if !scored.is_empty() {
+        let score = |id: usize| scored.get(id).and_then(|piece| piece[1].as_f64()).unwrap_or(UNUSED) as f32;
+        values.push((key("model"), Value::Text("t5".into())));
+        values.push((key("scores"), Value::Floats((0..vocab).map(score).collect())));
+        values.push((key("remove_extra_whitespaces"), Value::Bool(false)));
+        values.push(prefix);
+    } else if json["model"]["byte_fallback"] == Json::Bool(true) {
         // Of two pairs the one with the higher score is merged first: earlier pieces were.
         values.push((key("model"), Value::Text("llama".into())));
         values.push((key("scores"), Value::Floats((0..vocab).map(|id| -(id as f32)).collect())));
-        values.push((key("add_space_prefix"), Value::Bool(json["normalizer"]["type"] == "Sequence")));
+        values.push(prefix);
     } else {
         values.push((key("model"), Value::Text("gpt2".into())));
         values.push((key("pre"), Value::Text("default".into())));
         values.push((key("merges"), Value::Texts(merges)));
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{ModelType, TrainerConfig};
+
+    fn shown(values: &[(String, Value)], name: &str) -> Vec<String> {
+        let found = values.iter().find(|(key, _)| key == &format!("tokenizer.ggml.{name}"));
+        match found {
+            Some((_, Value::Texts(texts))) => texts.clone(),
+            Some((_, Value::Text(text))) => vec![text.clone()],
+            Some((_, Value::Floats(numbers))) => numbers.iter().map(ToString::to_string).collect(),
+            _ => panic!("no {name}"),
+        }
+    }
+
+    #[test]
+    fn a_unigram_vocabulary_has_its_pieces_and_scores() {
+        let lines: Vec<String> = (0..300).map(|i| format!("the tokens of line {i} are pieces of the words of line {i}")).collect();
+        let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let config = TrainerConfig { model_type: ModelType::Unigram, vocab_size: 300, ..TrainerConfig::default() };
+        let tokenizer = Tokenizer::train(&config, &texts).unwrap();
+        let (vocab, padded) = (tokenizer.vocab(), tokenizer.vocab() + 5);
+        let values = values(&tokenizer, padded);
+        assert_eq!(shown(&values, "model"), ["t5"]);
+        let (tokens, scores) = (shown(&values, "tokens"), shown(&values, "scores"));
+        assert!(tokens[..3] == ["<unk>", "<s>", "</s>"] && tokens[vocab] == format!("[PAD{vocab}]") && tokens.len() == padded);
+        assert!(tokens[..vocab].iter().all(|token| !token.starts_with("[PAD")));
+        assert!(scores[vocab - 1].parse::<f64>().unwrap() < 0.0 && scores.len() == padded);
+    }
 }
