@@ -387,7 +387,7 @@ def main():
 
     version = subprocess.run([options.ablate, "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()
     about = f"{options.jobs} threads, {options.memory}" if options.linear else options.input or f"generated, {options.mb:g} MB"
-    for key, value in {"ablate": version, "processor": processor(), "system": platform.platform(), "load before": loads(), "build" if options.linear else "input": about}.items():
+    for key, value in {"ablate": version, "processor": processor(), "system": platform.platform(), "load before": loads(), ("build" if options.linear else "input"): about}.items():
         print(f"{key:14} {value}")
     print()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
