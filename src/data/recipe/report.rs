@@ -11,7 +11,7 @@ pub const FORMAT: u32 = 1;
 /// What a build has done; `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// [`FORMAT`].
+    /// Version of this format.
     pub format: u32,
     /// Name of the recipe.
     pub name: String,
