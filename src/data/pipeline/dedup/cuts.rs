@@ -41,6 +41,8 @@ pub(super) struct Rule {
     pub pass: u32,
     /// What stays.
     pub keep: Keep,
+    /// Where nothing stays: whether the first copy does if all are in one document.
+    pub once_alone: bool,
     /// Shards that are compared with one another: so many at a time, all of them if 0.
     pub group: u32,
     /// Units of a part.
@@ -69,16 +71,16 @@ fn decide_group<K: Record>(work: &Work, shards: Range<u32>, rule: &Rule, memory:
     let mut cuts: Sorter<(Place, u32, u32)> = work.sorter(&format!("cuts-{}", shards.start), memory / 2)?;
     let mut merge = work.merge::<Occurrence<K>>(rule.pass, shards.clone(), memory / 2)?;
     let (mut parts, mut differ, mut copied) = (0, 0, 0);
-    // The first of equal parts, and whether another one came.
-    let mut first: Option<(Occurrence<K>, bool)> = None;
+    // The first of equal parts, whether another one came, and whether one of another document.
+    let mut first: Option<(Occurrence<K>, bool, bool)> = None;
     while let Some(part) = merge.next()? {
         parts += 1;
         match &mut first {
-            Some(((key, place, unit), again)) if *key == part.0 => {
-                copied += 1;
-                if !*again {
-                    *again = true;
-                    copied += 1;
+            Some(((key, place, unit), again, shared)) if *key == part.0 => {
+                copied += 1 + u64::from(!*again);
+                *again = true;
+                if !*shared && (*place != part.1 || !rule.once_alone) {
+                    *shared = true;
                     if rule.keep == Keep::None {
                         cuts.push((*place, *unit, unit.saturating_add(rule.width)))?;
                     }
@@ -92,7 +94,7 @@ fn decide_group<K: Record>(work: &Work, shards: Range<u32>, rule: &Rule, memory:
             }
             _ => {
                 differ += 1;
-                first = Some((part, false));
+                first = Some((part, false, false));
             }
         }
     }

@@ -2,7 +2,8 @@
 //! facebookresearch/cc_net at bda555bd1c.
 //!
 //! A line is compared by the first 8 bytes of the SHA-1 of what a normaliser makes of it. A line that occurs more than once
-//! in the group goes everywhere, its first copy too: this is what the paper did, and LLaMA after it. Where cc_net reads the
+//! in the group goes everywhere, its first copy too: this is what the paper did, and LLaMA after it. In cc_net's code a line that
+//! repeats within one document alone stays there once, since the hashes of a document are counted together; so here. Where cc_net reads the
 //! hashes of a group into memory, they are sorted on disk here, so that a group can be everything there is; its sharded mode,
 //! which misses hashes that occur once in each part, has no counterpart.
 
@@ -22,7 +23,7 @@ use sha1::{Digest, Sha1};
 options! {
     /// Options of the deduplication of lines.
     LinesConfig {
-        /// What stays of a line that occurs more than once: `none` (CCNet's paper and code, LLaMA) or `first`.
+        /// What stays of a line that two documents have: `none` (CCNet's paper and code, LLaMA) or `first`.
         keep: Keep = Keep::None,
         /// Shards that are compared with one another: so many at a time (CCNet: 50 of the 1600 of a dump, `hash_in_mem`);
         /// 0 is all, and the only value whose result does not depend on how the input is cut.
@@ -74,7 +75,7 @@ impl Stage for Lines {
     }
 
     fn decide(&self, work: &Work, pass: u32, shards: u32) -> Result<Summary> {
-        let rule = cuts::Rule { pass, keep: self.config.keep, group: self.config.group, width: 1 };
+        let rule = cuts::Rule { pass, keep: self.config.keep, once_alone: true, group: self.config.group, width: 1 };
         cuts::decide::<u64>(work, shards, &rule)
     }
 

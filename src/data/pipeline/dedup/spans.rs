@@ -118,7 +118,7 @@ impl Stage for Spans {
     }
 
     fn decide(&self, work: &Work, pass: u32, shards: u32) -> Result<Summary> {
-        cuts::decide::<u64>(work, shards, &cuts::Rule { pass, keep: self.0.keep, group: 0, width: self.0.length })
+        cuts::decide::<u64>(work, shards, &cuts::Rule { pass, keep: self.0.keep, once_alone: false, group: 0, width: self.0.length })
     }
 
     fn judge<'a>(&'a self, work: &'a Work, shard: u32) -> Result<Box<dyn Judge + 'a>> {

@@ -134,7 +134,7 @@ impl Stage for Substrings {
         if pass == 0 {
             return self.repeated(work, shards);
         }
-        cuts::decide::<Hash>(work, shards, &cuts::Rule { pass, keep: self.0.keep, group: 0, width: self.0.length })
+        cuts::decide::<Hash>(work, shards, &cuts::Rule { pass, keep: self.0.keep, once_alone: false, group: 0, width: self.0.length })
     }
 
     fn judge<'a>(&'a self, work: &'a Work, shard: u32) -> Result<Box<dyn Judge + 'a>> {

@@ -25,11 +25,17 @@ fn lines_are_what_cc_net_leaves() {
 fn every_copy_of_a_line_goes_or_all_but_the_first() {
     let shards = vec![strings(&["Menu\nOne text.\nmenu", "menu\nMENU "]), strings(&["Two 12\n\nthree", "two 34\nfour\nfour"])];
     let none = run(&lines(Keep::None, 0), &shards);
-    assert_eq!(none.kept(), [Some("One text."), None, Some("\nthree"), None]);
+    assert_eq!(none.kept(), [Some("One text."), None, Some("\nthree"), Some("four")]);
     assert_eq!(none.documents[0][1], Err("lines.none-left"));
-    assert_eq!(none.counts.get("lines.repeated").times, 8);
+    assert_eq!(none.counts.get("lines.repeated").times, 7);
     let first = run(&lines(Keep::First, 0), &shards);
     assert_eq!(first.kept(), [Some("Menu\nOne text."), None, Some("Two 12\n\nthree"), Some("four")]);
+}
+
+#[test]
+fn a_line_that_repeats_in_one_document_alone_stays_there_once() {
+    let found = run(&lines(Keep::None, 0), &vec![strings(&["a\nb\na\nc\na", "c\nd"])]);
+    assert_eq!(found.kept(), [Some("a\nb"), Some("d")]);
 }
 
 #[test]
@@ -60,11 +66,14 @@ fn brute_lines(shards: &Shards, keep: Keep) -> Vec<Option<String>> {
         ccnet(line, &mut out);
         out
     };
-    let mut count: HashMap<String, usize> = HashMap::new();
-    shards.iter().flatten().flat_map(|text| text.split('\n')).for_each(|line| *count.entry(key(line)).or_default() += 1);
+    // By line, the documents that have it.
+    let mut having: HashMap<String, HashSet<usize>> = HashMap::new();
+    for (number, text) in shards.iter().flatten().enumerate() {
+        text.split('\n').for_each(|line| drop(having.entry(key(line)).or_default().insert(number)));
+    }
     let mut seen = HashSet::new();
     let stays = |line: &&str, seen: &mut HashSet<String>| match keep {
-        Keep::None => count[&key(line)] == 1,
+        Keep::None => having[&key(line)].len() == 1 && seen.insert(key(line)),
         Keep::First => seen.insert(key(line)),
     };
     let left = |text: &String| {
