@@ -69,7 +69,9 @@ fn brute_lines(shards: &Shards, keep: Keep) -> Vec<Option<String>> {
     // By line, the documents that have it.
     let mut having: HashMap<String, HashSet<usize>> = HashMap::new();
     for (number, text) in shards.iter().flatten().enumerate() {
-        text.split('\n').for_each(|line| drop(having.entry(key(line)).or_default().insert(number)));
+        for line in text.split('\n') {
+            having.entry(key(line)).or_default().insert(number);
+        }
     }
     let mut seen = HashSet::new();
     let stays = |line: &&str, seen: &mut HashSet<String>| match keep {
