@@ -2,10 +2,10 @@
 //! facebookresearch/cc_net at bda555bd1c.
 //!
 //! A line is compared by the first 8 bytes of the SHA-1 of what a normaliser makes of it. A line that occurs more than once
-//! in the group goes everywhere, its first copy too: this is what the paper did, and LLaMA after it. In cc_net's code a line that
-//! repeats within one document alone stays there once, since the hashes of a document are counted together; so here. Where cc_net reads the
-//! hashes of a group into memory, they are sorted on disk here, so that a group can be everything there is; its sharded mode,
-//! which misses hashes that occur once in each part, has no counterpart.
+//! in the group goes everywhere, its first copy too: this is what the paper did, and LLaMA after it. In cc_net's code a line
+//! that repeats within one document alone stays there once, since the hashes of a document are counted together; so here.
+//! Where cc_net reads the hashes of a group into memory, they are sorted on disk here, so that a group can be everything there
+//! is; its sharded mode, which misses hashes that occur once in each part, has no counterpart.
 
 use super::{
     cuts::{self, Cuts, Keep, Occurrence},

@@ -39,7 +39,7 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// Tiles of the forward pass.
+    /// Tiles of the forward pass. Half as many columns for wide heads leave registers for a third cube on a multiprocessor.
     pub const fn forward(head_dim: usize, scoring: Scoring) -> Self {
         Self { head_dim, columns: if head_dim > 64 { 32 } else { 64 }, scoring }
     }
