@@ -1,6 +1,9 @@
 //! From paths, globs and folders to files, and from files to bytes.
 
-use crate::settings::{Error, Result};
+use crate::{
+    data::pipeline::formats::zstd,
+    settings::{Error, Result},
+};
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -123,12 +126,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
             flate2::read::MultiGzDecoder::new(raw.as_slice()).read_to_end(&mut bytes).map_err(Error::io("unpack", path))?;
         }
         Some("zst") => {
-            let mut rest = raw.as_slice();
-            while !rest.is_empty() {
-                let broken = |error: &dyn std::fmt::Display| Error::io("unpack", path)(std::io::Error::other(error.to_string()));
-                let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(|error| broken(&error))?;
-                frame.read_to_end(&mut bytes).map_err(|error| broken(&error))?;
-            }
+            zstd(raw.as_slice()).read_to_end(&mut bytes).map_err(Error::io("unpack", path))?;
         }
         _ => bytes = raw,
     }
@@ -172,7 +170,7 @@ mod tests {
         assert_eq!(read_bytes(&gz).unwrap(), text.repeat(2).as_bytes());
 
         let zst = folder.path().join("a.zst");
-        let packed = ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+        let packed = structured_zstd::encoding::compress_slice_to_vec(text.as_bytes(), structured_zstd::encoding::CompressionLevel::Fastest);
         std::fs::write(&zst, [packed.clone(), packed].concat()).unwrap();
         assert_eq!(read_bytes(&zst).unwrap(), text.repeat(2).as_bytes());
         std::fs::write(&gz, b"not gzip").unwrap();

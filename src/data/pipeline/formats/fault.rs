@@ -3,6 +3,7 @@
 use super::Read;
 use crate::settings::{Error, Result};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -75,6 +76,17 @@ fn is_end(error: &io::Error) -> bool {
         };
     }
     false
+}
+
+/// The id of a row: its own, and then `meta.file` says where it is unless the row says that too; else where it is.
+pub(super) fn id_of_row(own: Option<String>, place: String, meta: &mut Map<String, Value>) -> String {
+    match own {
+        Some(own) => {
+            meta.entry("file").or_insert(place.into());
+            own
+        }
+        None => place,
+    }
 }
 
 /// The file that documents come from: gives ids and places.

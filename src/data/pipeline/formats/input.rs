@@ -7,6 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Endings that a search knows, for people.
+const KNOWN: &str = ".jsonl, .ndjson, .parquet, .tar, .warc, .wet, dumps in .xml, and text such as .txt, .md, .html, .rs; packed as .gz, .zst or .bz2 too";
+
 /// A file of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Input {
@@ -54,7 +57,8 @@ pub fn expand(paths: &[String], format: Option<&Format>) -> Result<Vec<Input>> {
             return Err(Error::input(path, "there is no such file or folder", "check the paths of the source"));
         }
         if !matched {
-            let what = format.map_or("known formats".to_string(), |format| format!("the format {}", format.kind()));
+            let known = || format!("known formats ({KNOWN})");
+            let what = format.map_or_else(known, |format| format!("the format {}", format.kind()));
             let help = format!("a folder is searched for files whose names end like those of {what}; others can be named or matched");
             return Err(Error::input(path, "no file matches", help));
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Limits, Read, Source,
-    fault::{Origin, bytes},
+    fault::{Origin, bytes, id_of_row},
     lines::{Content, Lines},
     packed::{self, Unpacked},
     ranges::WHOLE,
@@ -59,7 +59,7 @@ impl Source for Jsonl {
             let place = format!("byte {}", line.offset);
             return match line.content {
                 Content::Text(text) if text.trim_ascii().is_empty() => continue,
-                Content::Text(text) => match self.fields.parse(text, || self.origin.id(line.offset)) {
+                Content::Text(text) => match self.fields.parse(text, self.origin.id(line.offset)) {
                     Ok(document) => Ok(Some(Read::Document(document))),
                     Err((rule, message)) => self.origin.damaged(rule, &place, message),
                 },
@@ -77,16 +77,16 @@ impl Source for Jsonl {
 
 impl Fields {
     /// The document of a line; or the rule that the line breaks, and how.
-    fn parse(&self, line: &str, id: impl Fn() -> String) -> Result<Document, (&'static str, String)> {
+    fn parse(&self, line: &str, place: String) -> Result<Document, (&'static str, String)> {
         let mut parser = serde_json::Deserializer::from_str(line);
         let object = self.deserialize(&mut parser).and_then(|object| parser.end().map(|()| object));
-        let object = object.map_err(|error| ("not_json", format!("not a JSON object: {error}")))?;
+        let mut object = object.map_err(|error| ("not_json", format!("not a JSON object: {error}")))?;
         let text = match object.text {
             Some(Value::String(text)) => text,
             Some(_) => return Err(("no_text", format!("the field \"{}\" is no string", self.text))),
             None => return Err(("no_text", format!("there is no field \"{}\"{}", self.text, names(&object.meta)))),
         };
-        let id = object.id.unwrap_or_else(id);
+        let id = id_of_row(object.id, place, &mut object.meta);
         Ok(Document { id, text, source: object.source, meta: object.meta })
     }
 }

@@ -32,7 +32,6 @@ mod warc;
 mod wikipedia;
 mod write;
 mod xml;
-mod zstd;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +45,7 @@ pub use fault::Damage;
 pub use format::{Format, Limits};
 pub use input::{Input, expand};
 pub use lines::{Content, Line, Lines};
+pub(in crate::data) use packed::zstd;
 pub use packed::{Packing, Unpacked, open as unpack};
 pub use ranges::{WHOLE, ranges};
 pub use write::{Sink, Written, write};
@@ -80,7 +80,8 @@ impl Iterator for Reads {
     }
 }
 
-/// Reads a file. Ids of documents are `name#number`, the number being a byte, record, row, member or page, unless the file has ids.
+/// Reads a file. Ids of documents are `name#number`, the number being a byte, record, row, member or page, unless the file has ids:
+/// then that is in `meta.file`.
 ///
 /// # Errors
 ///

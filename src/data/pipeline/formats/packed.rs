@@ -5,7 +5,6 @@ use super::{
     fault::{Broken, bytes},
     gzip::Gzip,
     pushback::Pushback,
-    zstd::Zstd,
 };
 use crate::settings::{Error, Result};
 use std::{
@@ -17,6 +16,7 @@ use std::{
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
+use structured_zstd::decoding::{ContentChecksum, FrameDecoder, StreamingDecoder};
 
 /// Below so many unpacked bytes no ratio is held against a file: short texts of one line repeated are no attack.
 const HARMLESS: u64 = 64 << 20;
@@ -84,12 +84,19 @@ pub(super) fn open_at(path: &Path, limits: &Limits, from: u64, resumes: bool) ->
     let (inner, what): (Box<dyn Read + Send>, _) = match packing {
         Packing::None => (Box::new(file), ""),
         Packing::Gzip => (Box::new(Gzip::new(Pushback::new(source(file)), resumes)), "gzip"),
-        Packing::Zstd => (Box::new(Zstd::new(source(file))), "zstd"),
+        Packing::Zstd => (Box::new(zstd(source(file))), "zstd"),
         Packing::Bzip2 => (Box::new(bzip2::bufread::MultiBzDecoder::new(source(file))), "bzip2"),
     };
     // A plain file is what it is: its size is no surprise.
     let (bytes, ratio) = if packing == Packing::None { (u64::MAX, u64::MAX) } else { (limits.unpacked_bytes, limits.ratio) };
     Ok(Unpacked { inner, what, packed, unpacked: 0, bytes, ratio, resumes: resumes && packing == Packing::Gzip, over: false })
+}
+
+/// All frames of Zstandard, their checksums compared. Windows above 128 MiB are refused, as by `zstd` without `--long=31`.
+pub(in crate::data) fn zstd<R: Read>(source: R) -> StreamingDecoder<R, FrameDecoder> {
+    let mut decoder = FrameDecoder::new();
+    decoder.set_content_checksum(ContentChecksum::Verify);
+    StreamingDecoder::new_with_decoder(source, decoder)
 }
 
 impl Unpacked {

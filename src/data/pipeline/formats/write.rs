@@ -7,15 +7,17 @@ use crate::{
     settings::{Error, Result},
 };
 use flate2::{Compression, write::GzEncoder};
-use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use std::{
     fs::File,
     io::{BufWriter, Write},
     path::Path,
 };
+use structured_zstd::encoding::{CompressionLevel, compress_slice_to_vec};
 
 /// Bytes of text in a frame of Zstandard, which holds whole lines: several can be read, and could be packed, at once.
 const FRAME: usize = 4 << 20;
+/// The level that `zstd` has by default. Every frame ends in a checksum.
+const LEVEL: CompressionLevel = CompressionLevel::Level(3);
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,7 +90,7 @@ impl Sink<'_> {
                 if frame.len() < FRAME {
                     return Ok(());
                 }
-                let packed = compress_to_vec(frame.as_slice(), CompressionLevel::Fastest);
+                let packed = compress_slice_to_vec(frame, LEVEL);
                 frame.clear();
                 file.write_all(&packed)
             }
@@ -105,7 +107,7 @@ impl Sink<'_> {
         match self.out {
             Out::Plain(_) => Ok(()),
             Out::Gzip(file) => file.finish().map(drop),
-            Out::Zstd { frame, file } if !frame.is_empty() => file.write_all(&compress_to_vec(frame.as_slice(), CompressionLevel::Fastest)),
+            Out::Zstd { frame, file } if !frame.is_empty() => file.write_all(&compress_slice_to_vec(&frame, LEVEL)),
             Out::Zstd { .. } => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ mod pages;
 
 use super::{
     Limits, Read, Source,
-    fault::{Origin, bytes},
+    fault::{Origin, bytes, id_of_row},
 };
 use crate::{
     data::pipeline::Document,
@@ -121,7 +121,8 @@ impl Rows {
             let (long, most) = (bytes(text.len() as u64), bytes(self.limit));
             return Err(("too_long", format!("a text of {long}, more than {most}, the limit that `document_bytes` sets")));
         }
-        Ok(Document { id: id.unwrap_or_else(|| self.origin.id(self.number)), text, meta, ..Document::default() })
+        let id = id_of_row(id, self.origin.id(self.number), &mut meta);
+        Ok(Document { id, text, meta, ..Document::default() })
     }
 }
 

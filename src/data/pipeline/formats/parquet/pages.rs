@@ -1,7 +1,7 @@
 //! Pages of Parquet, unpacked here and not by the `parquet` crate, whose Zstandard is written in C, and which believes what a page says
 //! of its size.
 
-use super::super::fault::bytes;
+use super::super::{fault::bytes, packed::zstd};
 use parquet::{
     basic::{Compression, CompressionCodec},
     bloom_filter::Sbbf,
@@ -76,11 +76,7 @@ impl Pages {
                 flate2::read::MultiGzDecoder::new(raw).take(most).read_to_end(&mut out).map_err(external)?;
             }
             CompressionCodec::ZSTD => {
-                let mut rest = raw;
-                while !rest.is_empty() && out.len() as u64 <= self.limit {
-                    let frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).map_err(external)?;
-                    frame.take(most - out.len() as u64).read_to_end(&mut out).map_err(external)?;
-                }
+                zstd(raw).take(most).read_to_end(&mut out).map_err(external)?;
             }
             other => return Err(ParquetError::General(format!("pages packed with {other:?} are not supported"))),
         }

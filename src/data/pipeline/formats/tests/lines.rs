@@ -49,13 +49,18 @@ fn fields_of_a_line_are_known_of_the_text() {
     let last = format!("a.jsonl#{}", content.rfind('{').unwrap());
     assert_eq!((found.texts(), found.ids()), (vec!["one\n", "twö", ""], vec!["x", "12", last.as_str()]));
     let lines: Vec<String> = found.documents.iter().map(|document| serde_json::to_string(document).unwrap()).collect();
-    assert_eq!(lines[0], r#"{"id":"x","text":"one\n","source":"web","meta":{"url":"u","score":0.1}}"#);
-    assert_eq!(lines[1], r#"{"id":"12","text":"twö","meta":{"n":null,"a":[1,{"b":2}],"source":3}}"#);
+    assert_eq!(lines[0], r#"{"id":"x","text":"one\n","source":"web","meta":{"url":"u","score":0.1,"file":"a.jsonl#0"}}"#);
+    let second = content.find("{\"n\"").unwrap();
+    assert_eq!(
+        lines[1],
+        format!(r#"{{"id":"12","text":"twö","meta":{{"n":null,"a":[1,{{"b":2}}],"source":3,"file":"a.jsonl#{second}"}}}}"#)
+    );
+    assert!(found.documents[2].meta.is_empty(), "its id says where it is");
 
     let content = "{\"code\": \"a\", \"path\": \"p\", \"text\": 1}\n";
     let format = Format::Jsonl { text: "code".into(), id: "path".into() };
     let found = folder.read("b.jsonl", content, &format, &Limits::default());
-    assert_eq!(serde_json::to_string(&found.documents[0]).unwrap(), r#"{"id":"p","text":"a","meta":{"text":1}}"#);
+    assert_eq!(serde_json::to_string(&found.documents[0]).unwrap(), r#"{"id":"p","text":"a","meta":{"text":1,"file":"b.jsonl#0"}}"#);
 }
 
 #[test]
@@ -156,7 +161,8 @@ fn what_is_written_is_read_and_the_same_each_time() {
         }
         let [first, second] = paths.map(|path| std::fs::read(path).unwrap());
         assert!(first == second, "{name}");
-        let found = read(&folder.0.path().join("x").join(name), &jsonl(), &Limits::default());
+        let mut found = read(&folder.0.path().join("x").join(name), &jsonl(), &Limits::default());
+        assert!(found.documents.iter_mut().all(|document| document.meta.shift_remove("file").is_some()));
         assert!(found.damage.is_empty() && found.documents == documents, "{name}");
         // A failure leaves what was there, and nothing else.
         let path = folder.0.path().join("x").join(name);

@@ -87,7 +87,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 }
 
 fn zstd(content: &[u8]) -> Vec<u8> {
-    ruzstd::encoding::compress_to_vec(content, ruzstd::encoding::CompressionLevel::Fastest)
+    structured_zstd::encoding::compress_slice_to_vec(content, structured_zstd::encoding::CompressionLevel::Fastest)
 }
 
 fn bzip2(content: &[u8]) -> Vec<u8> {

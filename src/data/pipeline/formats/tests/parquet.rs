@@ -25,6 +25,7 @@ fn expect_rows(name: &str, found: &Found) {
         meta.insert("score".into(), (n as f64 / 4.0).into());
         meta.insert("tags".into(), (0..n % 3).map(|k| format!("t{k}")).collect::<Vec<_>>().into());
         meta.insert("nested".into(), serde_json::json!({"a": n, "b": n.to_string()}));
+        meta.insert("file".into(), format!("{name}#{}", n + 1).into());
         assert_eq!(document.meta, meta, "{name} {n}");
     }
 }
