@@ -4,7 +4,10 @@
 //! Two stages, with a pass between them: [`Perplexity`] scores, [`super::Percentiles`] finds the cutoffs of the scores, and
 //! [`Buckets`] keeps what is wanted.
 
-use super::{Percentiles, ngram::Model};
+use super::{
+    Percentiles,
+    ngram::{Line, Model},
+};
 use crate::{
     data::pipeline::{Counts, Document, Rules, Verdict},
     settings::{Error, Result, options},
@@ -92,9 +95,9 @@ impl Perplexity {
     pub fn of(&self, text: &str) -> Option<f64> {
         let score = |text: &str| {
             let text = (self.normalise)(text);
-            let mut scorer = self.model.scorer(true);
-            (self.tokenise)(&text, &mut |word| scorer.word(word));
-            scorer.end()
+            let mut line = Line::new(&self.model);
+            (self.tokenise)(&text, &mut |word| line.word(word));
+            line.score()
         };
         let score = match self.lines {
             Lines::Document => Some(text).filter(|text| !text.is_empty()).map(score),

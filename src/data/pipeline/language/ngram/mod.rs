@@ -12,7 +12,9 @@ mod binary;
 mod builder;
 mod count;
 mod estimate;
+mod line;
 mod model;
+mod prefetch;
 mod text;
 mod trie;
 mod vocabulary;
@@ -21,6 +23,7 @@ mod vocabulary;
 mod tests;
 
 pub use estimate::{Discounts, Estimate};
+pub use line::Line;
 pub use model::{Model, Score, Scorer};
 
 use crate::settings::{Error, Result, options};

@@ -4,7 +4,10 @@
 //! state. Where there is none, the back-off is added and the state falls to what it backs off to. A sentence thereby takes at
 //! most two look-ups per word on average, whatever the order; `KenLM` takes one per order that matches, and one more.
 
-use super::vocabulary::{BEGIN, END, UNKNOWN, Vocabulary};
+use super::{
+    prefetch::prefetch,
+    vocabulary::{BEGIN, END, UNKNOWN, Vocabulary},
+};
 
 /// The empty context.
 pub(super) const ROOT: u32 = 0;
@@ -130,19 +133,42 @@ impl Model {
     #[inline]
     fn step(&self, mut state: u32, word: u32) -> (f64, u32) {
         let mut log10 = 0.0;
-        let bit = bit(word);
-        while state != ROOT {
-            let node = self.nodes[state as usize];
-            if node.follow & bit != 0
-                && let Some(entry) = self.entry(state, word)
-            {
-                return (log10 + f64::from(entry.probability), entry.next);
+        loop {
+            match self.look(state, word) {
+                Ok((found, next)) => return (log10 + found, next),
+                Err((backoff, fail)) => {
+                    log10 += backoff;
+                    state = fail;
+                }
             }
-            log10 += f64::from(node.backoff);
-            state = node.fail;
         }
-        let unigram = self.unigrams[word as usize];
-        (log10 + f64::from(unigram.probability), unigram.next)
+    }
+
+    /// The logarithm of a word after a context and the next context, or the back-off and the shorter context.
+    #[inline]
+    pub(super) fn look(&self, state: u32, word: u32) -> Result<(f64, u32), (f64, u32)> {
+        if state == ROOT {
+            let unigram = self.unigrams[word as usize];
+            return Ok((f64::from(unigram.probability), unigram.next));
+        }
+        let node = self.nodes[state as usize];
+        if node.follow & bit(word) != 0
+            && let Some(entry) = self.entry(state, word)
+        {
+            return Ok((f64::from(entry.probability), entry.next));
+        }
+        Err((f64::from(node.backoff), node.fail))
+    }
+
+    /// Has memory on its way that [`Model::look`] will read.
+    #[inline]
+    pub(super) fn prefetch(&self, state: u32, word: u32) {
+        if state == ROOT {
+            prefetch(&self.unigrams[word as usize]);
+        } else {
+            prefetch(&self.nodes[state as usize]);
+            prefetch(&self.entries[place(state, word, self.entries.len())]);
+        }
     }
 
     /// Sets [`Node::follow`] by the entries, which must point to nodes.

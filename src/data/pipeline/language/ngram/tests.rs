@@ -36,6 +36,13 @@ fn ngrams(arpa: &str) -> Vec<(String, f64, f64)> {
     all
 }
 
+/// The score of a line that is walked in parts.
+fn whole<'a>(model: &Model, words: impl Iterator<Item = &'a str>) -> Score {
+    let mut line = Line::new(model);
+    words.for_each(|word| line.word(word));
+    line.score()
+}
+
 fn written(estimate: &Estimate) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.arpa");
@@ -160,8 +167,13 @@ fn models_come_back_from_both_kinds_of_files() {
         let (from_arpa, from_binary) = (Model::read(&arpa).unwrap(), Model::read(&binary).unwrap());
         for line in generated(700).iter().skip(450) {
             let score = model.score(words(line));
+            assert_eq!(whole(&model, words(line)), score);
             assert_eq!(from_arpa.score(words(line)), score);
             assert_eq!(from_binary.score(words(line)), score);
+        }
+        let long = generated(700).join(" ");
+        for most in [13, 14, 200, 3000] {
+            assert_eq!(whole(&model, words(&long).take(most)), model.score(words(&long).take(most)), "{most} words");
         }
         let bytes = fs::read(&binary).unwrap();
         from_binary.write(&binary).unwrap();

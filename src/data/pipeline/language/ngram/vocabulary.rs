@@ -1,5 +1,6 @@
 //! Words and their numbers.
 
+use super::prefetch::prefetch;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Number of `<unk>`.
@@ -58,7 +59,22 @@ impl Vocabulary {
     }
 
     pub(super) fn find(&self, word: &str) -> Option<u32> {
-        self.place(xxh3_64(word.as_bytes())).ok()
+        self.with_hash(self.hash(word))
+    }
+
+    /// By which a word is found.
+    pub(super) fn hash(&self, word: &str) -> u64 {
+        xxh3_64(word.as_bytes())
+    }
+
+    /// The number of the word with a hash.
+    pub(super) fn with_hash(&self, hash: u64) -> Option<u32> {
+        self.place(hash).ok()
+    }
+
+    /// Has memory on its way that finding a hash will read.
+    pub(super) fn prefetch(&self, hash: u64) {
+        prefetch(&self.slots[hash as usize & (self.slots.len() - 1)]);
     }
 
     /// The number of a word, a new one if it has none.
