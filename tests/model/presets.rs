@@ -154,6 +154,15 @@ fn families_have_presets_and_siblings() {
     }
 }
 
+/// Every row of the table of architectures has a small model.
+#[test]
+fn architectures_have_siblings() {
+    let small: Vec<[String; 8]> = siblings().iter().map(|name| axes(&spec(&original(name)), false)).collect();
+    for name in published().into_keys() {
+        assert!(small.contains(&axes(&spec(&name), false)), "the architecture of {name} has no sibling for a CPU");
+    }
+}
+
 #[test]
 fn tables_are_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/presets.md");
