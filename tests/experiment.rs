@@ -1,7 +1,10 @@
 //! Tests of `experiment` from outside.
 
 mod designs;
+mod factors;
 mod fuzz;
+mod matching;
+mod plans;
 
 use ablate::{
     Error,
@@ -202,6 +205,7 @@ fn what_experiments_are_refused_for() {
     for (experiment, expected) in [
         (format!("seeds = 0\n{arm}"), "e.toml:4: seeds = 0"),
         (format!("{arm}{arm}"), "e.toml:8: arm[1].name"),
+        (format!("{arm}{}", arm.replace("\"a\"", "\"b\"")), "arm `b` is the same run as `a`"),
         ("[[arm]]\nname = \"a\"\n".into(), "sets nothing"),
         ("[[arm]]\nname = \"a\"\nset = { \"model.norm.kind\" = \"layer\" }\n".into(), "changes nothing"),
         ("[[arm]]\nname = \"a\"\nset = { \"model.norm.knd\" = \"rms\" }\n".into(), "e.toml:6"),
@@ -220,6 +224,8 @@ fn what_experiments_are_refused_for() {
     assert!(only.contains("--only b") && only.contains("base, a"), "{only}");
     let seeds = bench.load_with(&Overrides { seeds: Some(0), ..Overrides::default() }).unwrap_err().to_string();
     assert!(seeds.contains("--seeds 0"), "{seeds}");
+    let steps = bench.load_with(&Overrides { steps: Some(0), ..Overrides::default() }).unwrap_err().to_string();
+    assert!(steps.contains("--steps 0: zero steps train nothing"), "{steps}");
     fs::remove_file(bench.folder.path().join("base.toml")).unwrap();
     let missing = bench.refused();
     assert!(missing.contains("e.toml:3: base = \"base.toml\""), "{missing}");

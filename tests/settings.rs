@@ -251,9 +251,11 @@ fn values_replace_tables_and_tables_values() {
     let config: RunConfig = document.parse().unwrap();
     assert_eq!(json(&config, "/model/feed_forward/hidden"), 512);
     assert_eq!(json(&config, "/model/attention/bias/key"), false);
-    document.set_value("model.feed_forward.hidden", toml::Value::Integer(343), "[match]");
+    let asked = settings::Origin { file: "a.toml".into(), line: Some(2), ..Default::default() };
+    document.set_value("model.feed_forward.hidden", toml::Value::Integer(343), &asked);
     assert_eq!(json(&document.parse().unwrap(), "/model/feed_forward/hidden"), 343);
-    assert_eq!(document.origin("model.feed_forward.hidden").unwrap().file, "[match]");
+    let found = document.origin("model.feed_forward.hidden").unwrap();
+    assert_eq!((found.file, found.line, found.text), ("a.toml".into(), Some(2), "343".into()));
     document.set("model.feed_forward.hidden.rule=multiple", "--set").unwrap();
     document.set("model.feed_forward.hidden.factor=4", "--set").unwrap();
     assert_eq!(json(&document.parse().unwrap(), "/model/feed_forward/hidden/factor"), 4.0);
@@ -516,6 +518,16 @@ fn the_verbs_for_reference_print_and_refuse() {
     let wrong = program(here, &["explain", "model.nrom"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean model.norm?"));
+    // A key of experiments is guessed as well.
+    let wrong = program(here, &["explain", "sedes"]);
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean seeds?"), "{}", String::from_utf8_lossy(&wrong.stderr));
+    // Code and tables keep their lines.
+    let explained = text(&["explain", "match"]);
+    assert!(explained.lines().any(|line| line.trim() == "[match]") && !explained.contains("```"), "{explained}");
+    let explained = text(&["explain", "model.mup"]);
+    assert!(explained.lines().any(|line| line.trim().starts_with("head ")) && !explained.contains("|---"), "{explained}");
+    let folder = program(here, &["plan", "."]);
+    assert!(String::from_utf8_lossy(&folder.stderr).contains("error: .: is a folder, not a file"));
     assert_eq!(program(here, &["completions", "no-shell"]).status.code(), Some(2));
 }
 

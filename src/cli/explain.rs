@@ -29,8 +29,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a key begins as those of experiments do; runs and experiments share no section.
+/// Whether a key begins as those of experiments do, or is spelt nearly so and like none of a run; runs and experiments share no
+/// section.
 fn of_experiments(key: &str) -> bool {
     let first = key.split(['.', '[']).next().unwrap_or(key);
     settings::keys::<ExperimentConfig>().iter().any(|known| known == first)
+        || settings::near::<RunConfig>(key).is_empty() && !settings::near::<ExperimentConfig>(key).is_empty()
 }

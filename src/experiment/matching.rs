@@ -60,6 +60,8 @@ pub enum Refusal {
     NotMonotone,
     /// No size gives a valid model.
     NoValidSize,
+    /// All sizes have the same.
+    Constant,
 }
 
 /// Sizes beyond this are no models.
@@ -108,6 +110,11 @@ impl Task<'_> {
     ///
     /// [`Refusal`].
     pub fn size(&self, preferred: &[u64], mut amount: impl FnMut(u64) -> Option<f64>) -> Result<Solved, Refusal> {
+        let first = preferred.first().copied().unwrap_or(1).max(1);
+        // Even where the arm is matched already: the size would be named as what made it so.
+        if is_constant(first, &mut amount) {
+            return Err(Refusal::Constant);
+        }
         for value in preferred {
             if let Some(near) = amount(*value).and_then(|amount| self.within(self.solved(*value, amount)).ok()) {
                 return Ok(near);
@@ -116,7 +123,7 @@ impl Task<'_> {
         // Bracket: `low` has too little (or is 0, and no model), `high` has enough.
         let mut low: Option<(u64, f64)> = None;
         let mut high = None;
-        let mut size = preferred.first().copied().unwrap_or(1).max(1);
+        let mut size = first;
         while high.is_none() && size <= LARGEST {
             match amount(size) {
                 Some(much) if much >= self.target => high = Some((size, much)),
@@ -145,6 +152,18 @@ impl Task<'_> {
             .min_by(|a, b| a.residual.abs().total_cmp(&b.residual.abs()));
         best.map_or(Err(Refusal::NoValidSize), |best| self.within(best))
     }
+}
+
+/// Whether valid sizes around `size`, two or more, all have the same.
+fn is_constant(size: u64, amount: &mut impl FnMut(u64) -> Option<f64>) -> bool {
+    let sizes = [size, 2 * size, 4 * size, 8 * size, size / 2, size / 4, size / 8].into_iter().filter(|size| *size > 0);
+    let mut known = None;
+    let mut count = 0;
+    let same = sizes.filter_map(amount).all(|much| {
+        count += 1;
+        *known.get_or_insert(much) == much
+    });
+    same && count > 1
 }
 
 /// The valid size nearest to the middle of two, both excluded.
@@ -209,7 +228,11 @@ mod tests {
             Err(Refusal::TooCoarse(nearest)) => assert_eq!((nearest.value, nearest.achieved), (1, 1000.0)),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(task(2000, 0.005).size(&[4], |_| Some(1000.0)), Err(Refusal::TooCoarse(_))));
+        assert_eq!(task(2000, 0.005).size(&[4], |_| Some(1000.0)), Err(Refusal::Constant));
+        // Heads of a width of 16: only its divisors are valid, and none changes anything. Equal or not, the size did not do it.
+        let heads = |size: u64| 16u64.is_multiple_of(size).then_some(1000.0);
+        assert_eq!(task(1000, 0.005).size(&[2], heads), Err(Refusal::Constant));
+        assert_eq!(task(1000, 0.005).size(&[16], heads), Err(Refusal::Constant));
         assert_eq!(task(2000, 0.005).size(&[4], |size| Some(1000.0 - size as f64)), Err(Refusal::NotMonotone));
         assert_eq!(task(2000, 0.005).size(&[4], |_| None), Err(Refusal::NoValidSize));
         // Already too large at the smallest size.

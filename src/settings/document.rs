@@ -136,11 +136,11 @@ impl Document {
         Ok(())
     }
 
-    /// Sets a value that the program computed; `source` says who, e.g. `[match]`. Calls with the same source share a layer.
-    pub fn set_value(&mut self, key: &str, value: toml::Value, source: &str) {
-        let text = value.to_string();
-        let node = from_value(value, &Origin { file: source.to_string(), text, ..Origin::default() });
-        self.insert(Key::parse(key), node, source);
+    /// Sets a value that the program computed, above all others; `asked` is the place that asked for it. Calls with the same
+    /// place share a layer.
+    pub fn set_value(&mut self, key: &str, value: toml::Value, asked: &Origin) {
+        let node = from_value(value.clone(), &Origin { layer: 0, text: value.to_string(), ..asked.clone() });
+        self.insert(Key::parse(key), node, &format!("{}:{:?}", asked.file, asked.line));
     }
 
     fn insert(&mut self, key: Key, node: Node, source: &str) {

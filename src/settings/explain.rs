@@ -161,12 +161,12 @@ fn body(place: &Place<'_>, key: &str) -> String {
     let mut text = String::new();
     match &place.kind {
         PlaceKind::Tag(view, words) => {
-            let _ = writeln!(text, "  {}", view.meaning().unwrap_or_default());
+            meaning(&mut text, *view);
             default(&mut text, place.default.as_ref());
             allowed(&mut text, words);
         }
         PlaceKind::View(view) => {
-            let _ = writeln!(text, "  {}", view.meaning().unwrap_or_default());
+            meaning(&mut text, *view);
             let shape = view.shape();
             if !matches!(shape, Shape::Choice(_) | Shape::Any) {
                 let _ = writeln!(text, "  type     {}", shape.expected());
@@ -176,6 +176,12 @@ fn body(place: &Place<'_>, key: &str) -> String {
         }
     }
     text
+}
+
+fn meaning(text: &mut String, view: View<'_>) {
+    for line in view.text() {
+        let _ = writeln!(text, "  {line}");
+    }
 }
 
 fn default(text: &mut String, value: Option<&Value>) {
@@ -261,6 +267,19 @@ fn toml(value: &Value) -> String {
 }
 
 fn unknown(root: View<'_>, key: &str) -> Error {
+    let help = match near_keys(root, key).as_slice() {
+        [] => "`ablate explain` without a key lists the sections".to_string(),
+        near => format!("did you mean {}?", super::spelling::listed(near, "or")),
+    };
+    Error::input(key, "no such key", help)
+}
+
+/// The keys of `T` that somebody may have meant, six at most: of the same name elsewhere, or spelt nearly so.
+pub fn near<T: JsonSchema>(key: &str) -> Vec<String> {
+    near_keys(Schema::of::<T>().root(), key)
+}
+
+fn near_keys(root: View<'_>, key: &str) -> Vec<String> {
     let all = all(root);
     let last = key.rsplit('.').next().unwrap_or(key);
     let mut near: Vec<String> = places(root, last);
@@ -272,9 +291,5 @@ fn unknown(root: View<'_>, key: &str) -> Error {
         near.extend(nearest(last, lasts).into_iter().flat_map(|name| places(root, name)));
     }
     near.truncate(6);
-    let help = match near.as_slice() {
-        [] => "`ablate explain` without a key lists the sections".to_string(),
-        near => format!("did you mean {}?", super::spelling::listed(near, "or")),
-    };
-    Error::input(key, "no such key", help)
+    near
 }

@@ -123,7 +123,7 @@ fn missing_help(path: &Path) -> String {
     }
 }
 
-/// A path without `.` and without `folder/..`.
+/// A path without `.` and without `folder/..`; the current folder is `.`.
 pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut tidied = PathBuf::new();
     for part in path.components() {
@@ -135,7 +135,7 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
             part => tidied.push(part),
         }
     }
-    tidied
+    if tidied.as_os_str().is_empty() { PathBuf::from(".") } else { tidied }
 }
 
 #[cfg(test)]
@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn paths_are_tidied_for_the_eye() {
-        for (path, expected) in [("a/../b", "b"), ("./a", "a"), ("../a", "../a"), ("a/b/../../c", "c"), ("/a/./b", "/a/b")] {
+        for (path, expected) in
+            [("a/../b", "b"), ("./a", "a"), ("../a", "../a"), ("a/b/../../c", "c"), ("/a/./b", "/a/b"), (".", "."), ("a/..", ".")]
+        {
             assert_eq!(tidy(Path::new(path)), Path::new(expected));
         }
     }

@@ -16,6 +16,7 @@ mod key;
 mod load;
 mod node;
 mod options;
+mod prose;
 mod schema;
 mod shape;
 mod spelling;
@@ -23,7 +24,7 @@ mod tree;
 
 pub use document::Document;
 pub use error::{Error, Mistake, Problem, Result};
-pub use explain::{explain, keys, sections};
+pub use explain::{explain, keys, near, sections};
 pub use node::Origin;
 pub(crate) use options::options;
 pub use schema::schema;

@@ -1,5 +1,6 @@
 //! A JSON Schema read as the few shapes that configuration types have.
 
+use super::prose;
 use schemars::JsonSchema;
 use serde_json::Value;
 use std::{
@@ -120,18 +121,27 @@ impl<'a> View<'a> {
         all.filter(|view| view.schema.get("type").and_then(Value::as_str) != Some("null")).collect()
     }
 
-    /// What the documentation says: at the key itself, then at its type where that adds something.
+    /// What the documentation says, on one line: at the key itself, then at its type where that adds something.
     pub(super) fn meaning(self) -> Option<String> {
-        let mut parts: Vec<String> = Vec::new();
+        let texts = self.descriptions();
+        (!texts.is_empty()).then(|| texts.into_iter().map(prose::one_line).collect::<Vec<_>>().join(" "))
+    }
+
+    /// The same line by line, with its code and tables.
+    pub(super) fn text(self) -> Vec<String> {
+        prose::lines(&self.descriptions().join("\n"))
+    }
+
+    fn descriptions(self) -> Vec<&'a str> {
+        let mut texts: Vec<&str> = Vec::new();
         let mut view = self;
         for _ in 0..8 {
             if let Some(text) = view.schema.get("description").and_then(Value::as_str) {
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
                 // The type's text is worth reading after the key's where it says the same and more, or gives a source.
-                match parts.last() {
-                    Some(said) if text.starts_with(said.trim_end_matches('.')) => parts = vec![text],
+                match texts.last().map(|said| prose::one_line(said)) {
+                    Some(said) if prose::one_line(text).starts_with(said.trim_end_matches('.')) => texts = vec![text],
                     Some(_) if !text.contains('(') => {}
-                    _ => parts.push(text),
+                    _ => texts.push(text),
                 }
             }
             let next = if view.schema.get("$ref").is_some() { view.resolved() } else { view.only_alternative() };
@@ -140,7 +150,7 @@ impl<'a> View<'a> {
             }
             view = next;
         }
-        (!parts.is_empty()).then(|| parts.join(" "))
+        texts
     }
 
     /// The type inside an optional one; itself otherwise.

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
 };
 use toml::Value;
 
@@ -224,12 +225,12 @@ fn garble(text: &str, random: &mut ChaCha8Rng) -> Vec<u8> {
     bytes
 }
 
-/// Whether an error says where it comes from.
+/// Whether an error says where it comes from: a file that is there, and a place in it.
 fn located(error: &Error) -> bool {
     match error {
         Error::Settings(mistakes) => {
             !mistakes.is_empty()
-                && mistakes.iter().all(|m| !m.file.is_empty() && (m.line.is_some() || !m.key.is_empty()) && !m.message.is_empty())
+                && mistakes.iter().all(|m| Path::new(&m.file).is_file() && (m.line.is_some() || !m.key.is_empty()) && !m.message.is_empty())
         }
         Error::Input { subject, message, help } => ![subject, message, help].iter().any(|text| text.is_empty()),
         Error::Io { path, .. } => !path.as_os_str().is_empty(),

@@ -3,7 +3,7 @@
 use super::{
     super::spec::{BASE, DesignConfig},
     Role, Variant,
-    effects::{self, Effect, effect},
+    effects::Cells,
     factors::{Factor, Level, cell},
     fraction,
     names::Names,
@@ -13,17 +13,17 @@ use crate::settings::Problem;
 /// More cells than anybody trains.
 const MOST: usize = 10_000;
 
-/// The cells but the base, and the effects that they are run for.
+/// The arms of the cells but the base, and all cells, from which the effects come.
 ///
 /// # Errors
 ///
 /// A factor without levels; no such fraction; too many cells.
-pub(super) fn factorial<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<(Vec<Variant>, Vec<Effect>), E> {
+pub(super) fn factorial<E: From<Problem>>(factors: Vec<Factor>, design: &DesignConfig) -> Result<(Vec<Variant>, Cells), E> {
     if let Some(index) = factors.iter().position(|factor| factor.levels.is_empty()) {
         let message = format!("factor `{}` has no level but the base's", factors[index].name);
         return Err(Problem::new(format!("factor[{index}]"), message).help("add a value that the base does not have").into());
     }
-    let (cells, fraction) = cells(factors, design)?;
+    let (cells, fraction) = cells(&factors, design)?;
     let mut names = Names::default();
     let mut variants = Vec::new();
     let mut arms = Vec::new();
@@ -38,14 +38,11 @@ pub(super) fn factorial<E: From<Problem>>(factors: &[Factor], design: &DesignCon
         arms.push(variant.name.clone());
         variants.push(variant);
     }
-    let found = effects_of(factors, &cells, &arms, design, fraction.as_ref());
-    Ok((variants, found))
+    Ok((variants, Cells { factors, levels: cells, arms, fraction, interactions: design.interactions }))
 }
 
-/// A fraction: factors that are varied in full, and the generators of the others.
-type Fraction = (usize, Vec<u32>);
-
-fn cells<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<(Vec<Vec<usize>>, Option<Fraction>), E> {
+/// The level of every factor in each cell, and whether they are a fraction.
+fn cells<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<(Vec<Vec<usize>>, bool), E> {
     if let Some(resolution) = design.resolution {
         if let Some(index) = factors.iter().position(|factor| factor.levels.len() > 1) {
             let message = format!("factor `{}` has more than two levels, the base's included", factors[index].name);
@@ -55,7 +52,7 @@ fn cells<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<
             return Err(Problem::new("factor", "more than 24 factors").help("screen them with fewer").into());
         }
         if let Some((full, generators)) = fraction::generators(factors.len(), resolution) {
-            return Ok((fraction::cells(full, &generators), Some((full, generators))));
+            return Ok((fraction::cells(full, &generators), true));
         }
     }
     let count = factors.iter().map(|factor| factor.levels.len() + 1).try_fold(1usize, usize::checked_mul);
@@ -70,51 +67,16 @@ fn cells<E: From<Problem>>(factors: &[Factor], design: &DesignConfig) -> Result<
         };
         cells = cells.iter().flat_map(extended).collect();
     }
-    Ok((cells, None))
-}
-
-/// Main effects, then interactions of two. In a fraction, of effects that it cannot tell apart only the first.
-fn effects_of(
-    factors: &[Factor],
-    cells: &[Vec<usize>],
-    arms: &[String],
-    design: &DesignConfig,
-    fraction: Option<&Fraction>,
-) -> Vec<Effect> {
-    let mut parts: Vec<Vec<(usize, usize)>> = Vec::new();
-    let levels = |at: usize| (1..=factors[at].levels.len()).map(move |level| (at, level));
-    parts.extend((0..factors.len()).flat_map(levels).map(|part| vec![part]));
-    if design.interactions {
-        for a in 0..factors.len() {
-            for b in a + 1..factors.len() {
-                parts.extend(levels(a).flat_map(|first| levels(b).map(move |second| vec![first, second])));
-            }
-        }
-    }
-    let mut seen: Vec<u64> = Vec::new();
-    let mut found = Vec::new();
-    for part in parts {
-        let set: u64 = part.iter().map(|(at, _)| 1u64 << at).sum();
-        let aliases = fraction.map_or(vec![], |(full, generators)| fraction::aliases(set, *full, generators, factors.len()));
-        if aliases.iter().any(|other| seen.contains(other)) {
-            continue;
-        }
-        seen.push(set);
-        let named = |set: &u64| {
-            let parts: Vec<(usize, usize)> = (0..factors.len()).filter(|at| set >> at & 1 == 1).map(|at| (at, 1)).collect();
-            effects::name(factors, &parts)
-        };
-        found.push(effect(factors, cells, arms, &part, aliases.iter().map(named).collect()));
-    }
-    found
+    Ok((cells, false))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Change, Layer},
+        super::{Change, Effect, Layer},
         *,
     };
+    use std::collections::BTreeMap;
 
     fn factor(name: &str, levels: &[&str]) -> Factor {
         let level = |name: &&str| Level {
@@ -127,7 +89,16 @@ mod tests {
 
     fn run(factors: &[Factor], resolution: Option<usize>) -> (Vec<Variant>, Vec<Effect>) {
         let design = DesignConfig { interactions: true, resolution, ..DesignConfig::default() };
-        factorial::<Problem>(factors, &design).unwrap()
+        let (variants, cells) = factorial::<Problem>(factors.to_vec(), &design).unwrap();
+        (variants, cells.effects(&BTreeMap::new()).unwrap())
+    }
+
+    /// The weights of the effects of all cells, by name, where the first of each pair of arms is the same run as the second.
+    fn weights(factors: &[Factor], same: &[(&str, &str)]) -> Result<Vec<(String, Vec<(String, f64)>)>, Problem> {
+        let design = DesignConfig { interactions: true, ..DesignConfig::default() };
+        let (_, cells) = factorial::<Problem>(factors.to_vec(), &design)?;
+        let same = same.iter().map(|(arm, run)| (arm.to_string(), run.to_string())).collect();
+        Ok(cells.effects(&same)?.into_iter().map(|effect| (effect.name, effect.weights.into_iter().collect())).collect())
     }
 
     /// What an effect makes of a value per arm, given by the levels of the arm.
@@ -175,12 +146,55 @@ mod tests {
     }
 
     #[test]
-    fn merged_cells_share_their_weight() {
-        let (_, mut effects) = run(&[factor("a", &["on"]), factor("b", &["on"])], None);
-        let effect = &mut effects[1];
-        assert_eq!(effect.weights.len(), 4);
-        effect.merge("a-on+b-on", "a-on");
-        // b does nothing where a is on: what is left is half its effect where a is off.
-        assert_eq!(effect.weights, [("base".to_string(), -0.5), ("b-on".to_string(), 0.5)].into());
+    fn in_a_fraction_of_resolution_4_main_effects_are_clear() {
+        let factors = ["a", "b", "c", "d", "e", "f"].map(|name| factor(name, &["on"]));
+        let (_, effects) = run(&factors, Some(4));
+        assert!(effects[..6].iter().all(|effect| effect.factors.len() == 1 && effect.aliases.is_empty()));
+        // Of 15 interactions every one is found, alone or among the aliases of another.
+        assert_eq!(effects[6..].iter().map(|effect| 1 + effect.aliases.len()).sum::<usize>(), 15);
+    }
+
+    /// A factor that changes nothing where another is at the base's level: what it does is told by the cells where it does
+    /// something, and no interaction repeats it.
+    #[test]
+    fn a_nested_factor_is_estimated_where_it_applies() {
+        let factors = [factor("position", &["rope"]), factor("theta", &["high"])];
+        let effects = weights(&factors, &[("theta-high", "base")]).unwrap();
+        let weight = |arm: &str, weight: f64| (arm.to_string(), weight);
+        let expected = [
+            (
+                "position: rope".to_string(),
+                vec![weight("base", -1.0), weight("position-rope", 0.5), weight("position-rope+theta-high", 0.5)],
+            ),
+            ("theta: high".to_string(), vec![weight("position-rope", -1.0), weight("position-rope+theta-high", 1.0)]),
+        ];
+        assert_eq!(effects, expected);
+    }
+
+    #[test]
+    fn what_does_nothing_in_some_cells_is_not_diluted_by_them() {
+        let effects = weights(&[factor("a", &["on"]), factor("b", &["on"])], &[("a-on+b-on", "a-on")]).unwrap();
+        // b does nothing where a is on.
+        assert_eq!(effects[1], ("b: on".into(), vec![("b-on".into(), 1.0), ("base".into(), -1.0)]));
+        assert_eq!(effects.len(), 2, "no interaction of four different cells");
+    }
+
+    #[test]
+    fn the_same_comparison_is_not_made_twice() {
+        let factors = [factor("a", &["on"]), factor("b", &["on"])];
+        let design = DesignConfig { interactions: true, ..DesignConfig::default() };
+        let (_, cells) = factorial::<Problem>(factors.to_vec(), &design).unwrap();
+        // Both set the same key to the same value.
+        let same = [("b-on", "a-on"), ("a-on+b-on", "a-on")].map(|(arm, run)| (arm.to_string(), run.to_string()));
+        let effects = cells.effects(&same.into()).unwrap();
+        let named: Vec<(&str, &[String])> = effects.iter().map(|effect| (effect.name.as_str(), effect.aliases.as_slice())).collect();
+        assert_eq!(named, [("a: on", ["b: on".to_string()].as_slice())]);
+    }
+
+    #[test]
+    fn a_factor_that_changes_no_cell_is_refused() {
+        let factors = [factor("a", &["on"]), factor("b", &["on"])];
+        let problem = weights(&factors, &[("b-on", "base"), ("a-on+b-on", "a-on")]).unwrap_err();
+        assert_eq!((problem.key.as_str(), problem.message.as_str()), ("factor[1]", "factor `b` changes no cell"));
     }
 }

@@ -54,14 +54,21 @@ pub(super) fn factors<E>(config: &ExperimentConfig, changes: &mut dyn FnMut(&Lay
     Ok(factors)
 }
 
+/// Puts the changes of factors with conditions above all others: a condition asks what the others made of the run.
+pub(super) fn conditions_last(layers: &mut [Layer]) {
+    layers.sort_by_key(|layer| layer.when.is_some());
+}
+
 /// An arm that takes these levels.
 pub(super) fn cell(names: &mut Names, chosen: &[(&Factor, &Level)], role: Role) -> Variant {
     let parts: Vec<String> = chosen.iter().map(|(factor, level)| format!("{}-{}", factor.name, level.name)).collect();
+    let mut layers: Vec<Layer> = chosen.iter().map(|(_, level)| level.layer.clone()).collect();
+    conditions_last(&mut layers);
     Variant {
         name: names.of(&parts),
         note: None,
         role,
-        layers: chosen.iter().map(|(_, level)| level.layer.clone()).collect(),
+        layers,
         steps: None,
         references: if role == Role::Compared { vec![BASE.into()] } else { vec![] },
         home: Some(BASE.into()),

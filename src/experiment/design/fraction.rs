@@ -47,19 +47,6 @@ pub(super) fn cells(full: usize, generators: &[u32]) -> Vec<Vec<usize>> {
     (0..1u32 << full).map(cell).collect()
 }
 
-/// Effects of one or two factors (as bits) that a fraction cannot tell from `effect`.
-pub(super) fn aliases(effect: u64, full: usize, generators: &[u32], factors: usize) -> Vec<u64> {
-    let mut group = vec![0u64];
-    for (at, set) in generators.iter().enumerate() {
-        let word = u64::from(*set) | 1 << (full + at);
-        group.extend(group.clone().iter().map(|product| product ^ word));
-    }
-    let mut found: Vec<u64> = group[1..].iter().map(|word| effect ^ word).filter(|other| (1..=2).contains(&other.count_ones())).collect();
-    found.sort_by_key(|other| (other.count_ones(), *other));
-    debug_assert!(factors <= 64);
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,16 +88,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn aliases_follow_from_the_resolution() {
-        let (full, generators) = generators(6, 4).unwrap();
-        for factor in 0..6 {
-            assert_eq!(aliases(1 << factor, full, &generators, 6), Vec::<u64>::new(), "main effects are clear");
-        }
-        // D = ABC: AB is CD, and so on.
-        let (full, generators) = super::generators(4, 4).unwrap();
-        assert_eq!(aliases(0b0011, full, &generators, 4), [0b1100]);
     }
 }

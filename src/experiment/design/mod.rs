@@ -15,6 +15,7 @@ use super::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+pub(super) use effects::Cells;
 pub use effects::Effect;
 
 /// An arm as a design asks for it, before it is resolved.
@@ -68,8 +69,8 @@ pub(super) enum Change {
 pub(super) struct Expansion {
     /// All arms but the base.
     pub variants: Vec<Variant>,
-    /// The comparisons of a factorial design.
-    pub effects: Vec<Effect>,
+    /// The cells of a factorial design, the base among them.
+    pub cells: Option<Cells>,
 }
 
 /// The arms of an experiment, the base left out. `changes` tells whether a level changes the base at all: a level that does
@@ -83,16 +84,19 @@ pub(super) fn expand<E: From<crate::settings::Problem>>(
     changes: &mut dyn FnMut(&Layer) -> Result<bool, E>,
 ) -> Result<Expansion, E> {
     let mut factors = || factors::factors(config, changes);
-    let (mut variants, effects) = match config.design.kind {
-        Design::List => (written::list(config), vec![]),
-        Design::Ladder => (written::ladder(config), vec![]),
-        Design::LeaveOneOut => (written::leave_one_out(config), vec![]),
-        Design::LadderOfSizes => (written::sizes(config), vec![]),
-        Design::OneAtATime => (factors::one_at_a_time(&factors()?), vec![]),
-        Design::Zip => (factors::zip(config), vec![]),
-        Design::Random | Design::Halton => (sampled::sampled(config), vec![]),
-        Design::Factorial => factorial::factorial(&factors()?, &config.design)?,
+    let (mut variants, cells) = match config.design.kind {
+        Design::List => (written::list(config), None),
+        Design::Ladder => (written::ladder(config), None),
+        Design::LeaveOneOut => (written::leave_one_out(config), None),
+        Design::LadderOfSizes => (written::sizes(config), None),
+        Design::OneAtATime => (factors::one_at_a_time(&factors()?), None),
+        Design::Zip => (factors::zip(config), None),
+        Design::Random | Design::Halton => (sampled::sampled(config), None),
+        Design::Factorial => {
+            let (variants, cells) = factorial::factorial(factors()?, &config.design)?;
+            (variants, Some(cells))
+        }
     };
     variants.extend(written::budgets(config));
-    Ok(Expansion { variants, effects })
+    Ok(Expansion { variants, cells })
 }

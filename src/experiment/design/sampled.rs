@@ -3,7 +3,7 @@
 use super::{
     super::spec::{BASE, Design, ExperimentConfig, FactorConfig, Scale},
     Change, Layer, Role, Variant,
-    factors::level_layer,
+    factors::{conditions_last, level_layer},
 };
 use rand::RngExt;
 use rand::SeedableRng;
@@ -38,6 +38,7 @@ pub(super) fn sampled(config: &ExperimentConfig) -> Vec<Variant> {
             variant.levels.insert(factor.name.clone(), value);
             variant.layers.push(layer);
         }
+        conditions_last(&mut variant.layers);
         variant
     };
     (0..count).map(&mut draw).collect()

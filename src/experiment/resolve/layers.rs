@@ -1,14 +1,17 @@
 //! Layers of configuration: the base, the common values, the command line, and the changes of an arm.
 
-use super::super::{
-    arms::Overrides,
-    condition::Condition,
-    design::{Change, Layer, Variant},
-    spec::ExperimentConfig,
+use super::{
+    super::{
+        arms::Overrides,
+        condition::Condition,
+        design::{Change, Layer, Variant},
+        spec::ExperimentConfig,
+    },
+    ALL_CELLS,
 };
 use crate::{
     data::PATH_KEYS,
-    settings::{Document, Error, Problem, Result},
+    settings::{Document, Error, Origin, Problem, Result},
     train::{RunConfig, RunSpec},
 };
 
@@ -32,6 +35,9 @@ impl<'a> Resolver<'a> {
         }
         for assignment in &overrides.set {
             common.set(assignment, "--set")?;
+        }
+        if overrides.steps == Some(0) {
+            return Err(Error::input("--steps 0", "zero steps train nothing", "use 1 step or more"));
         }
         let mut resolver = Self { document, config, overrides, common, scale: 1.0, require: vec![] };
         for (index, text) in config.require.iter().enumerate() {
@@ -84,6 +90,11 @@ impl<'a> Resolver<'a> {
         self.document.locate(vec![Problem::new(key, message).help(help)])
     }
 
+    /// Where the experiment asks for a value that the program computes.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.document.origin(key).unwrap_or_default()
+    }
+
     /// The common values, then the given changes.
     pub(super) fn layers(&self, changes: &[&Layer]) -> Result<Document> {
         let mut layers = self.common.clone();
@@ -104,7 +115,7 @@ impl<'a> Resolver<'a> {
                     layers.overlay(&set);
                 }
             }
-            Change::Drawn(key, value) => layers.set_value(key, value.clone(), &layer.at),
+            Change::Drawn(key, value) => layers.set_value(key, value.clone(), &self.origin(&layer.at)),
         }
     }
 
@@ -153,5 +164,18 @@ impl<'a> Resolver<'a> {
             applied.push(layer);
         }
         Ok(applied)
+    }
+
+    /// Refuses a cell of a fraction in which a condition does not hold: its weights would tell of a level that it has not.
+    pub(super) fn refuse_dropped(&self, cell: &Variant) -> Result<()> {
+        let applied = self.applied(cell)?;
+        match cell.layers.iter().find(|layer| !applied.contains(layer)) {
+            None => Ok(()),
+            Some(layer) => {
+                let key = layer.when.as_ref().unwrap_or(&layer.at);
+                let message = format!("does not hold in the cell {}, and every cell of a fraction counts", cell.name);
+                Err(self.refuse(key, message, ALL_CELLS))
+            }
+        }
     }
 }

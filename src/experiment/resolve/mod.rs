@@ -1,12 +1,13 @@
 //! From what a design asks for to arms: layers, conditions, matching, proof.
 
+mod draws;
 mod layers;
 mod sizes;
 mod trials;
 
 use super::{
     arms::{Arm, Overrides, described},
-    design::{Effect, Expansion, Layer, Variant, expand},
+    design::{Cells, Effect, Expansion, Layer, Variant, expand},
     proof::prove,
     spec::{BASE, ExperimentConfig, MatchConfig, STEPS},
     summary::Role,
@@ -37,14 +38,18 @@ pub(super) fn resolve(document: &Document, config: &ExperimentConfig, overrides:
     let resolver = Resolver::new(document, config, overrides)?;
     resolver.refuse_seeds()?;
     let base = resolver.base()?;
+    resolver.refuse_long_rungs(&base)?;
     let mut changes =
         |layer: &Layer| -> std::result::Result<bool, Wrong> { Ok(resolver.spec(&resolver.layers(&[layer])?)?.id() != base.id) };
-    let Expansion { variants, mut effects } = expand(config, &mut changes).map_err(|wrong| match wrong {
+    let Expansion { variants, cells } = expand(config, &mut changes).map_err(|wrong| match wrong {
         Wrong::Located(error) => error,
         Wrong::Problem(problem) => document.locate(vec![problem]),
     })?;
+    let fraction = cells.as_ref().is_some_and(Cells::is_fraction);
     let mut arms = vec![base];
     let mut left_out = Vec::new();
+    // The first draw that breaks a rule: what to say if none is left.
+    let mut broken = None;
     // What stands for an arm that is not run: the one that it equals, or the one it would have been compared with.
     let mut stands_for: BTreeMap<String, String> = BTreeMap::new();
     for mut variant in variants {
@@ -57,11 +62,24 @@ pub(super) fn resolve(document: &Document, config: &ExperimentConfig, overrides:
                 variant.references.push(reference);
             }
         }
-        match resolver.arm(&variant, &arms)? {
+        if fraction && variant.role == Role::Cell {
+            resolver.refuse_dropped(&variant)?;
+        }
+        let found = match resolver.arm(&variant, &arms) {
+            Err(error) if config.design.kind.is_sampled() && variant.generated => {
+                let why = resolver.why_not(&variant, error, &mut broken)?;
+                Found::LeftOut(why)
+            }
+            found => found?,
+        };
+        match found {
             Found::Arm(arm) => arms.push(*arm),
+            Found::Same(other) if fraction && variant.role == Role::Cell => {
+                let message = format!("the cells {} and {other} are the same run, and every cell of a fraction counts", variant.name);
+                return Err(resolver.refuse("design.resolution", message, ALL_CELLS));
+            }
             Found::Same(other) => {
                 left_out.push(format!("{} is the same run as {other}", variant.name));
-                effects.iter_mut().for_each(|effect| effect.merge(&variant.name, &other));
                 stands_for.insert(variant.name, other);
             }
             Found::LeftOut(why) => {
@@ -75,13 +93,17 @@ pub(super) fn resolve(document: &Document, config: &ExperimentConfig, overrides:
             }
         }
     }
-    effects.retain(|effect| !effect.weights.is_empty());
-    if arms.len() == 1 {
+    if !arms.iter().any(|arm| matches!(arm.role, Role::Compared | Role::Cell)) {
         let message = format!("no arm is left to compare with the base: {}", left_out.join("; "));
-        return Err(document.locate(vec![Problem::new("design", message).help("mend the conditions or the requirements")]));
+        let key = if config.design.kind.has_factors() { "factor" } else { "arm" };
+        return Err(broken.unwrap_or_else(|| resolver.refuse(key, message, "mend the conditions or the requirements")));
     }
+    let effects = cells.map_or(Ok(vec![]), |cells| cells.effects(&stands_for)).map_err(|problem| document.locate(vec![problem]))?;
     Ok(Resolved { arms, effects, left_out, scale: resolver.scale })
 }
+
+/// What to do where a fraction has cells that are none.
+const ALL_CELLS: &str = "leave design.resolution out for all cells, or remove the condition";
 
 /// What expanding a design can fail with.
 enum Wrong {
@@ -161,7 +183,7 @@ impl Resolver<'_> {
         {
             let found = self.solve(matching, (key, size), variant, &own, &layers, home, reference)?;
             let value = i64::try_from(found.value).expect("sizes are far smaller");
-            layers.set_value(&found.key, toml::Value::Integer(value), "[match]");
+            layers.set_value(&found.key, toml::Value::Integer(value), &self.origin(key));
             solved.push(found);
         }
         let mut written = self.written(&layers)?;
@@ -239,16 +261,25 @@ impl Resolver<'_> {
         if control {
             return Ok(None);
         }
+        let id = spec.id();
         if variant.generated || variant.role == Role::BaseOfBudget {
-            let id = spec.id();
             return Ok(before.iter().find(|arm| arm.id == id).map(|arm| arm.name.clone()));
         }
-        if spec.id() != reference.id {
+        // Two arms may be one run where they answer different questions: the base of a size, and an arm of the base's size.
+        let one_question = |arm: &&Arm| {
+            let sizes = arm.role == Role::BaseOfSize && variant.role == Role::BaseOfSize;
+            sizes || variant.references.iter().any(|name| *name == arm.name || arm.references.contains(name))
+        };
+        let (message, help) = if id == reference.id {
+            let message = format!("arm `{}` changes nothing: {} has these values already", variant.name, described(&reference.name));
+            (message, "remove the arm, or change another key; for an A/A control set only `train.log_every`")
+        } else if let Some(same) = before.iter().filter(|arm| arm.id == id).find(one_question) {
+            let message = format!("arm `{}` is the same run as {}", variant.name, described(&same.name));
+            (message, "remove one of them; for an A/A control set only `train.log_every`")
+        } else {
             return Ok(None);
-        }
+        };
         let key = if variant.role == Role::Compared { format!("{}.set", variant.at) } else { variant.at.clone() };
-        let message = format!("arm `{}` changes nothing: {} has these values already", variant.name, described(&reference.name));
-        let help = "remove the arm, or change another key; for an A/A control set only `train.log_every`";
         Err(self.refuse(&key, message, help))
     }
 }

@@ -71,6 +71,7 @@ impl Resolver<'_> {
             let sized = matching::with_size(model, size_key, home_size).unwrap_or(model.clone());
             match (&refusal, sized.resolve(vocab)) {
                 (Refusal::NoValidSize, Err(problems)) => layers.locate(problems),
+                (Refusal::Constant, _) => self.refusal(refusal, variant, home, matching.tolerance, at),
                 _ => self.refusal(refusal, variant, home, matching.tolerance, "match"),
             }
         })
@@ -94,6 +95,10 @@ impl Resolver<'_> {
                 "raise match.tolerance, match a finer size, or use a larger model",
             ),
             Refusal::NotMonotone => (format!("what is matched does not grow with the size in arm `{arm}`"), "match another size"),
+            Refusal::Constant => {
+                let help = "match another size; model.attention.heads counts only where model.attention.head_dim is written";
+                (format!("does not change what is matched in arm `{arm}`"), help)
+            }
             Refusal::NoValidSize => (format!("no value of the size gives a valid model in arm `{arm}`"), "match another size"),
         };
         self.refuse(key, message, help)

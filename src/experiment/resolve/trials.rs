@@ -1,7 +1,10 @@
 //! What tuning tries.
 
 use super::{
-    super::{arms::Trial, proof::prove},
+    super::{
+        arms::{Arm, Trial},
+        proof::prove,
+    },
     layers::Resolver,
 };
 use crate::{
@@ -10,6 +13,18 @@ use crate::{
 };
 
 impl Resolver<'_> {
+    /// Refuses tuning at more steps than the comparison has: what is best there need not be best here.
+    pub(super) fn refuse_long_rungs(&self, base: &Arm) -> Result<()> {
+        let rungs = self.config.retune.iter().flat_map(|retune| &retune.rungs);
+        match rungs.max().filter(|steps| self.scaled(**steps) > base.spec.train.steps) {
+            None => Ok(()),
+            Some(steps) => {
+                let message = format!("{steps} steps are more than the {} of the comparison", base.spec.train.steps);
+                Err(self.refuse("retune.rungs", message, "end with the steps of the comparison, or fewer"))
+            }
+        }
+    }
+
     /// The trials of tuning of the arm that has these layers and became this run.
     pub(super) fn trials(&self, layers: &Document, spec: &RunSpec) -> Result<Vec<Trial>> {
         let Some(retune) = &self.config.retune else { return Ok(vec![]) };

@@ -112,7 +112,8 @@ pub struct FactorConfig {
     /// `random`, `halton`: round to whole numbers.
     #[serde(default)]
     pub int: bool,
-    /// Vary it only where this holds, e.g. `"model.position.kind == 'rope'"`; elsewhere the base's value stays.
+    /// Vary it only where this holds, e.g. `"model.position.kind == 'rope'"`; elsewhere the base's value stays. Asked after all
+    /// factors without a condition and those with one that stand before it.
     pub when: Option<String>,
 }
 

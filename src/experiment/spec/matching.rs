@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct MatchConfig {
     /// The size that is solved so that every arm has the base's number of parameters: `model.feed_forward.hidden`,
-    /// `model.width`, `model.layers`.
+    /// `model.width`, `model.layers`, or `model.attention.heads` where `model.attention.head_dim` is written (otherwise more
+    /// heads are smaller ones, and nothing changes).
     pub parameters: Option<String>,
     /// The size that is solved so that every arm takes the base's training FLOPs per token.
     pub flops_per_token: Option<String>,
