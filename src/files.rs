@@ -1,5 +1,7 @@
 //! Files that are either whole or not there.
 
+mod lock;
+
 use crate::settings::{Error, Result};
 use std::{
     fs::{self, File},
@@ -7,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+
+pub use lock::Lock;
 
 /// Where a file is written before it takes its place: `.plan.json.1234`.
 fn temporary(path: &Path) -> PathBuf {

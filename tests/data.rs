@@ -1,5 +1,6 @@
 //! Tests of `data` from outside.
 
+mod recipes;
 mod verbs;
 
 use ablate::data::{CorpusConfig, DataConfig, Dataset, Row, TokenizerConfig, corpus::Manifest};

@@ -4,10 +4,15 @@
 //! harness, too. `ABLATE_LLAMA_CPP_PYTHON`, one that has xllamacpp, asks llama.cpp.
 
 mod fetching;
+mod folders;
+mod gguf;
 mod hostile;
 mod llama_cpp;
+mod logits;
+mod options;
 mod parity;
 mod scores;
+mod tables;
 mod trained;
 
 use ablate::{

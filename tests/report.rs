@@ -89,6 +89,7 @@ fn the_csv_has_one_row_per_arm_with_full_precision() {
     assert_eq!(rows[1][column("mean")].parse::<f64>().unwrap(), summary.arms[1].mean.unwrap());
     assert_eq!(&rows[2][column("mean")], "");
     assert_eq!(&rows[0][column("delta")], "");
+    assert_eq!((&rows[1][column("mismatch")], &rows[3][column("mismatch")]), ("", "-0.0041"));
     assert_eq!(rows[4][column("valid/bits_per_byte seed 2")].parse::<f64>().ok(), summary.arms[4].values[&2]);
 }
 
@@ -118,6 +119,22 @@ fn a_page_has_its_parts_in_order() {
     assert!(page.contains("do not cover other corpora"));
     assert_eq!(page.matches("class=\"band").count(), 12, "a band per arm in each plot");
     assert_eq!(page.matches("svg class=\"forest\"").count(), 9 + 2, "five comparisons with the rung before, four with the base");
+}
+
+/// What matching left is shown: the most of it in words, each arm's beside its changes.
+#[test]
+fn the_mismatch_that_is_left_is_shown() {
+    let mut summary = example::summary(&example::LADDER, 5, true);
+    let most = "parameters, by model.feed_forward.hidden, within 0.41 % (most: swiglu -0.41 %)";
+    let page = page(&summary);
+    assert!(page.contains(&format!("Made equal between the arms: {most}.")));
+    assert_eq!(page.matches("matched by model.feed_forward.hidden = 341: -0.41 % parameters").count(), 1);
+    assert!(flat(&report::terminal(&summary, Some(80))).contains(most));
+    // One token is not "tokens".
+    summary.tokens_per_parameter = 1.0;
+    assert!(self::page(&summary).contains("Pilot: 1 training token per parameter"));
+    summary.margin = Some(0.01);
+    assert!(flat(&report::terminal(&summary, Some(80))).contains("their p is told with that verdict"));
 }
 
 #[test]

@@ -3,14 +3,19 @@
 use super::text::{self, json, right};
 use ablate::{
     Error, Result,
+    data::{CorpusConfig, Dataset, cache_folder, synthetic::SyntheticConfig},
     device::DeviceName,
     eval::{
-        scoring::{Asking, Comparison, LanguageModel, Limits, Network, Results, Sandbox, Summary, compare_results, evaluate_task},
+        scoring::{
+            Asking, Comparison, LanguageModel, Limits, Network, Results, Sandbox, Summary, compare_results, evaluate_synthetic,
+            evaluate_task,
+        },
         tasks::{Task, TaskRequest, layouts, load},
     },
+    hub::model_name,
     ops::Precision,
     stats,
-    train::{Origin, checkpoint::Which, open_model},
+    train::{Origin, RunSpec, checkpoint::Which, load_spec, open_model},
 };
 use comfy_table::Cell;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,8 +28,8 @@ use std::{
 
 /// Ask a model the questions of benchmarks on disk; compare two models question by question.
 ///
-/// What was answered to each question is kept in the run's folder, under eval/. Without --tasks, what was kept is shown again.
-/// docs/evaluation.md says which layouts are read, and what the metrics are.
+/// What was answered to each question is kept in the run's folder, under eval/. Without --tasks, what was kept is shown again; a run on
+/// a synthetic task is asked its own. docs/evaluation.md says which layouts are read, and what the metrics are.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Folder of a run, or of a model in the layout of Hugging Face; of two, to compare the first with the second.
@@ -87,6 +92,9 @@ pub struct Args {
     /// Device: flex, cuda[:INDEX], wgpu[:INDEX|:cpu].
     #[arg(long, default_value = "flex", value_name = "D")]
     device: DeviceName,
+    /// Folder to keep answers in; by default eval/ in a run's folder, and ./eval-NAME for a model that is no run.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -104,8 +112,16 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     let how = asking(&args)?;
     let tasks = tasks(&args)?;
-    let results = args.runs.iter().map(|run| if args.tasks.is_empty() { kept(run) } else { asked(&args, run, &tasks, &how) });
-    let results: Vec<Vec<Results>> = results.collect::<Result<_>>()?;
+    let models = args.runs.iter().map(|run| Model::new(run, args.out.as_deref())).collect::<Result<Vec<_>>>()?;
+    if let [first, second] = &models[..]
+        && first.answers == second.answers
+        && first.folder != second.folder
+    {
+        let message =
+            format!("the answers of {} and {} would be kept there, one over the other", first.folder.display(), second.folder.display());
+        return Err(Error::input(first.answers.display(), message, "ask one after the other, each with an --out of its own"));
+    }
+    let results: Vec<Vec<Results>> = models.iter().map(|model| answers(&args, model, &tasks, &how)).collect::<Result<_>>()?;
     let summaries: Vec<Vec<Summary>> = results.iter().map(|results| results.iter().map(Results::summary).collect()).collect();
     let comparisons = match &results[..] {
         [first, second] => compared(&args.runs, first, second)?,
@@ -175,14 +191,68 @@ fn asking(args: &Args) -> Result<Asking> {
     Ok(Asking { samples, temperature, top_p, seed, tokens: args.max_tokens, pass_at: args.pass_at.clone(), sandbox })
 }
 
-/// Asks one run everything, and keeps what it answers.
-fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Results>> {
-    let opened = open_model(run, args.checkpoint)?;
+/// Who is asked.
+struct Model<'a> {
+    folder: &'a Path,
+    /// What it was trained as, where it is a run.
+    spec: Option<RunSpec>,
+    /// Where its answers are kept. What is no run is left as it is: it may be the cache of all that read models from a hub.
+    answers: PathBuf,
+}
+
+impl<'a> Model<'a> {
+    fn new(folder: &'a Path, out: Option<&Path>) -> Result<Self> {
+        let spec = load_spec(folder)?;
+        let usual = match &spec {
+            Some(_) => folder.join("eval"),
+            None => PathBuf::from(format!("eval-{}", model_name(folder).unwrap_or_default())),
+        };
+        Ok(Self { folder, spec, answers: out.map_or(usual, Path::to_path_buf) })
+    }
+}
+
+/// What a model answers, or did before.
+fn answers(args: &Args, model: &Model, tasks: &[Task], how: &Asking) -> Result<Vec<Results>> {
+    let synthetic = model.spec.as_ref().and_then(|spec| match &spec.data.corpus {
+        CorpusConfig::Synthetic(task) => Some((spec, name_of(task))),
+        _ => None,
+    });
+    match synthetic {
+        Some((spec, name)) if tasks.is_empty() => own(args, model, spec, &name),
+        Some((_, name)) => {
+            let message = format!("was trained on the synthetic task {name}, and benchmarks are text");
+            Err(Error::input(model.folder.display(), message, "leave --tasks out to ask its own task"))
+        }
+        None if tasks.is_empty() => kept(model),
+        None => asked(args, model, tasks, how),
+    }
+}
+
+fn name_of(task: &SyntheticConfig) -> String {
+    serde_json::to_value(&task.task).map(|task| task["kind"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+/// Asks a run the synthetic task that it was trained on, as training does.
+fn own(args: &Args, model: &Model, spec: &RunSpec, name: &str) -> Result<Vec<Results>> {
+    let data = Dataset::prepare(&spec.data, &cache_folder(), &|_, _, _| {})?;
+    let task = data.synthetic().expect("the corpus is synthetic");
+    let built = open_model(model.folder, args.checkpoint)?.build(&args.device.open()?)?;
+    let mut all = evaluate_synthetic(name, &built, task, &spec.examined());
+    for results in &mut all {
+        results.header.model = Some(json!({ "checkpoint": args.checkpoint.to_string() }));
+        results.write(&model.answers)?;
+    }
+    Ok(all)
+}
+
+/// Asks a model everything, and keeps what it answers.
+fn asked(args: &Args, model: &Model, tasks: &[Task], how: &Asking) -> Result<Vec<Results>> {
+    let opened = open_model(model.folder, args.checkpoint)?;
     let precision = match &opened.origin {
         Origin::Run(trained, _) => trained.train.precision,
         Origin::Hub { .. } => Precision::default(),
     };
-    let without = || Error::input(run.display(), "has no tokenizer, and benchmarks are text", "put its tokenizer.json there");
+    let without = || Error::input(model.folder.display(), "has no tokenizer, and benchmarks are text", "put its tokenizer.json there");
     let tokenizer = opened.tokenizer()?.ok_or_else(without)?;
     let context = args.context.unwrap_or(opened.spec.context);
     if let Some(limit) = opened.spec.context_limit().filter(|limit| *limit < context) {
@@ -190,7 +260,7 @@ fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Re
         return Err(Error::input("--context", message, format!("use {limit} or less")));
     }
     let built = opened.build(&args.device.open()?)?;
-    let mut model =
+    let mut language =
         LanguageModel { model: &built, tokenizer: &tokenizer, context, batch: args.batch, precision, opens_prompts: !args.no_bos };
     let mut all = vec![];
     for task in tasks {
@@ -200,26 +270,30 @@ fn asked(args: &Args, run: &Path, tasks: &[Task], how: &Asking) -> Result<Vec<Re
             bar.set_length(whole as u64);
             bar.set_position(done as u64);
         };
-        let mut results = evaluate_task(task, &mut model, how, &progress)?;
+        let mut results = evaluate_task(task, &mut language, how, &progress)?;
         bar.finish_and_clear();
         let samples = how.sandbox.as_ref().map(|sandbox| format!("{:?}", sandbox.network()));
         results.header.model = Some(json!({
             "checkpoint": args.checkpoint.to_string(), "context": context, "opens_prompts": !args.no_bos,
             "samples": how.samples, "temperature": how.temperature, "top_p": how.top_p, "seed": how.seed, "network": samples,
         }));
-        results.write(run)?;
+        results.write(&model.answers)?;
         all.push(results);
+    }
+    if model.spec.is_none() {
+        eprintln!("note: what was answered is kept in {}", model.answers.display());
     }
     Ok(all)
 }
 
-/// What a run answered before.
-fn kept(run: &Path) -> Result<Vec<Results>> {
-    let names = Results::kept(run)?;
+/// What a model answered before.
+fn kept(model: &Model) -> Result<Vec<Results>> {
+    let names = Results::kept(&model.answers)?;
     if names.is_empty() {
-        return Err(Error::input(run.display(), "no results are kept in this run's folder", "name benchmarks with --tasks"));
+        let message = format!("no results are kept in {}", model.answers.display());
+        return Err(Error::input(model.folder.display(), message, "name benchmarks with --tasks"));
     }
-    names.iter().map(|name| Results::read(&Results::path(run, name))).collect()
+    names.iter().map(|name| Results::read(&Results::path(&model.answers, name))).collect()
 }
 
 /// The tasks that both have.

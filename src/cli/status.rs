@@ -68,7 +68,7 @@ fn table(status: &Status) -> String {
     lines.extend(section("training", running));
     let lost = |run: &&RunStatus| matches!(run.state, RunState::Failed | RunState::Diverged);
     let lost: Vec<String> = status.runs.iter().filter(lost).map(failure).collect();
-    lines.extend(section("lost", lost[lost.len().saturating_sub(FAILURES)..].to_vec()));
+    lines.extend(section("lost", last(lost)));
     lines.extend(status.slurm_error.iter().map(|error| format!("warning: SLURM could not be asked: {error}")));
     lines.extend(status.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n") + "\n"
@@ -94,6 +94,13 @@ fn section(name: &str, lines: Vec<String>) -> Vec<String> {
     }
 }
 
+/// The last of these lines, and how many came before.
+fn last(lines: Vec<String>) -> Vec<String> {
+    let before = lines.len().saturating_sub(FAILURES);
+    let more = (before > 0).then(|| format!("and {before} more before these; --json tells all"));
+    lines.into_iter().skip(before).chain(more).collect()
+}
+
 fn line(run: &RunStatus) -> String {
     let mut parts = vec![run.name.clone()];
     parts.push(match run.steps {
@@ -117,4 +124,18 @@ fn failure(run: &RunStatus) -> String {
     // The last line of a log is where the message is.
     let reason = run.reason.as_deref().unwrap_or_default().lines().last().unwrap_or_default().trim();
     format!("{}{attempts}: {how}: {reason}", run.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_that_are_not_shown_are_counted() {
+        let lines = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
+        assert_eq!(last(lines(FAILURES)), lines(FAILURES));
+        let shown = last(lines(FAILURES + 3));
+        assert_eq!((shown.len(), shown[0].as_str()), (FAILURES + 1, "3"));
+        assert_eq!(shown[FAILURES], "and 3 more before these; --json tells all");
+    }
 }

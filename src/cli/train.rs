@@ -207,6 +207,9 @@ pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
     })
 }
 
+/// The share of a run's time above which it is told that training waited for data.
+const TOLD_WAIT: f64 = 0.01;
+
 fn sentence(result: &RunResult, out: &Path) -> String {
     let reason = result.reason.as_deref().unwrap_or_default();
     let out = out.display();
@@ -214,6 +217,8 @@ fn sentence(result: &RunResult, out: &Path) -> String {
         Outcome::Finished => {
             let mut parts: Vec<_> = result.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
             parts.extend(result.tokens_per_second.map(|speed| format!("{speed:.0} tokens/s")));
+            let waited = result.waited_seconds.map(|seconds| seconds / result.seconds.max(f64::MIN_POSITIVE));
+            parts.extend(waited.filter(|share| *share > TOLD_WAIT).map(|share| format!("waited for data {:.0} % of it", 100.0 * share)));
             format!("finished {} steps in {:.0} s: {}; see {out}", result.steps, result.seconds, parts.join(", "))
         }
         Outcome::Diverged => format!("diverged: {reason}; see {out}"),

@@ -1,7 +1,7 @@
 //! What a model makes of given tokens, to be held against another implementation.
 
 use crate::{
-    model::{Pass, Transformer, Weights},
+    model::{Gradients, Pass, Transformer},
     ops::{self, Precision},
 };
 use burn::{
@@ -46,7 +46,7 @@ pub struct Evaluated {
     /// Mean cross-entropy in nats of each label given the tokens before it; labels of [`IGNORED`] do not count.
     pub loss: Option<f64>,
     /// Gradients of the loss by the path of the parameter.
-    pub gradients: Option<Weights>,
+    pub gradients: Option<Gradients>,
 }
 
 /// Logits of `[batch, seq]` tokens, and with labels the loss as `transformers` defines it: the label at a position is
@@ -111,7 +111,8 @@ struct Widen;
 impl ModuleMapper for Widen {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|tensor| {
-            let wide = tensor.clone().detach().cast(FloatDType::F64);
+            // Detached last: only what comes from nothing else can ask for a gradient.
+            let wide = tensor.clone().cast(FloatDType::F64).detach();
             if tensor.is_require_grad() { wide.require_grad() } else { wide }
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Scores};
 use crate::{
-    data::synthetic::{Instance, Scored, Synthetic},
+    data::synthetic::{Instance, Scored, Synthetic, Target},
     model::{Pass, Transformer},
     ops::{CrossEntropyOptions, cross_entropy},
     pulse,
@@ -25,11 +25,16 @@ pub(super) fn evaluate(model: &Transformer, task: &Synthetic, evaluation: &Evalu
     };
     let trained = count(model, task, evaluation, 1);
     add(trained, "");
-    for &multiple in evaluation.context_multiples.iter().filter(|multiple| evaluation.reaches(**multiple)) {
+    for multiple in reached(evaluation) {
         // The baseline was just counted.
         add(if multiple == 1 { trained } else { count(model, task, evaluation, multiple) }, &format!("@{multiple}x"));
     }
     scores
+}
+
+/// The context multiples for which the positions of the model are defined.
+pub(super) fn reached(evaluation: &Evaluation) -> impl Iterator<Item = usize> {
+    evaluation.context_multiples.iter().copied().filter(|multiple| evaluation.reaches(*multiple))
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,29 +49,46 @@ struct Count {
 }
 
 fn count(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize) -> Count {
-    let device = &model.devices()[0];
     let mut count = Count::default();
+    ask(model, task, how, multiple, &mut |instance, answers| {
+        for answer in answers {
+            count.right += f64::from(answer.right);
+            count.nats += f64::from(answer.nats);
+        }
+        count.targets += instance.targets.len() as f64;
+        count.whole += f64::from(answers.iter().all(|answer| answer.right));
+        count.instances += 1.0;
+    });
+    count
+}
+
+/// What a model says to a target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    /// Whether its most likely token is the right one.
+    pub right: bool,
+    /// How unlikely the right one is.
+    pub nats: f32,
+}
+
+/// Asks for all validation instances of a length, in order, and tells of each what was said to its targets.
+pub(super) fn ask(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize, told: &mut dyn FnMut(&Instance, &[Answer])) {
+    let device = &model.devices()[0];
     let indices: Vec<u64> = (0..task.validation_instances()).collect();
     for group in indices.chunks((how.batch / multiple).max(1)) {
         pulse::beat();
         let instances: Vec<Instance> = group.iter().map(|&index| task.validation(index, how.context, multiple)).collect();
         let (best, nats) = answers(model, &instances, how, device);
-        let mut answers = best.into_iter().zip(nats);
+        let mut found = best.into_iter().zip(nats);
         for instance in &instances {
-            let mut whole = true;
-            for target in &instance.targets {
-                let (best, nats) = answers.next().expect("an answer to every target");
-                let right = best == i64::from(target.token);
-                whole &= right;
-                count.right += f64::from(right);
-                count.nats += f64::from(nats);
-            }
-            count.targets += instance.targets.len() as f64;
-            count.whole += f64::from(whole);
-            count.instances += 1.0;
+            let answer = |target: &Target| {
+                let (best, nats) = found.next().expect("an answer to every target");
+                Answer { right: best == i64::from(target.token), nats }
+            };
+            let answers: Vec<Answer> = instance.targets.iter().map(answer).collect();
+            told(instance, &answers);
         }
     }
-    count
 }
 
 /// The most likely token at every target, the first of equals, and the nats of the right one.

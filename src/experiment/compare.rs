@@ -5,7 +5,8 @@ use super::{
     contrast::{Contrast, family},
     plan::Plan,
     runs::{Runs, value},
-    sequence::looks,
+    sentence,
+    sequence::{Levels, looks},
     spec::BASE,
 };
 use crate::stats::{self, Looks, detectable, paired};
@@ -38,8 +39,7 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
         &equivalent.iter().map(|test| test.as_ref().map(|(p, _)| *p)).collect::<Vec<_>>(),
         plan.margin.is_some(),
     );
-    // The level that a comparison must pass on its own, whatever the others say: Holm's first step.
-    let level = plan.alpha / family.len().max(1) as f64;
+    let levels = Levels { looks: looks.as_ref(), fixed: plan.alpha / family.len().max(1) as f64 };
     let mut comparisons = Vec::new();
     for (index, (contrast, values)) in family.iter().zip(&values).enumerate() {
         let test = paired(values);
@@ -52,7 +52,7 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
             delta_ci95: interval(values),
             p: different[index],
             p_adjusted: different_adjusted[index],
-            detectable: test.and_then(|test| detectable(test.deviation, test.pairs, level)),
+            detectable: test.and_then(|test| detectable(test.deviation, test.pairs, levels.at(test.pairs)?)),
             verdict,
             correlation: None,
             welch: None,
@@ -65,8 +65,9 @@ pub(super) fn compare(plan: &Plan, runs: &Runs) -> Vec<Comparison> {
             would_change: None,
             pairs_needed: test
                 .filter(|_| !matches!(verdict, Verdict::Better | Verdict::Worse))
-                .and_then(|test| stats::pairs_needed(test.deviation, test.delta, level, stats::POWER)),
+                .and_then(|test| levels.pairs_needed(test.deviation, test.delta)),
         };
+        comparison.would_change = sentence::would_change(&comparison, plan);
         if let Some((arm, reference)) = contrast.as_pair() {
             let both = |name: &str| -> Vec<Option<f64>> { plan.seeds.iter().map(|seed| value(runs, name, *seed, &plan.metric)).collect() };
             let (ours, theirs) = (both(arm), both(reference));

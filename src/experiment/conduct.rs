@@ -209,6 +209,7 @@ fn ask(experiment: &Experiment, how: &Conduct, store: &Store, retries: &Retries)
     let records = store.records()?;
     let device = how.devices.first();
     let plan = Plan::new(experiment, device, calibration::read(device).as_ref(), &records);
+    plan.check_time()?;
     let mut jobs = missing(&plan, &records, &experiment.overrides.only);
     jobs.retain(|job| !retries.exhausted(job, &records));
     Ok((PlanFile::update(store.plan()?, plan, !records.is_empty()), jobs))
@@ -216,9 +217,11 @@ fn ask(experiment: &Experiment, how: &Conduct, store: &Store, retries: &Retries)
 
 /// The device of each run that may go on at a time: first one on each device, then a second one.
 fn slots(how: &Conduct, jobs: usize) -> Vec<DeviceName> {
-    let each = how.jobs.unwrap_or_else(|| default_jobs(how.devices.first()));
-    let all = (0..each).flat_map(|_| how.devices.iter().cloned());
-    all.take(jobs.max(1)).collect()
+    dealt(&how.devices, how.jobs.unwrap_or_else(|| default_jobs(how.devices.first())), jobs)
+}
+
+fn dealt(devices: &Devices, each: usize, jobs: usize) -> Vec<DeviceName> {
+    (0..each).flat_map(|_| devices.iter().cloned()).take(jobs.max(1)).collect()
 }
 
 /// Trains jobs as children of this process; answers whether it was interrupted.
@@ -322,4 +325,19 @@ fn tokenise(experiment: &Experiment, tell: &mut dyn FnMut(Event)) -> Result<()> 
         ready[index].1.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_device_gets_a_run_before_one_gets_a_second() {
+        let devices: Devices = "cuda:0,cuda:1".parse().unwrap();
+        let names = |each, jobs| -> Vec<String> { dealt(&devices, each, jobs).iter().map(ToString::to_string).collect() };
+        assert_eq!(names(2, 9), ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]);
+        assert_eq!(names(1, 9), ["cuda:0", "cuda:1"]);
+        assert_eq!(names(2, 3), ["cuda:0", "cuda:1", "cuda:0"]);
+        assert_eq!(names(2, 0), ["cuda:0"], "there is room for one, even if nothing is to be done");
+    }
 }

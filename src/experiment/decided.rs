@@ -3,7 +3,7 @@
 use super::{
     Experiment, Job, Record, Stage, TuningSummary,
     arms::{Arm, run_of},
-    matching::{Quantity, Solved, Task},
+    matching::{Quantity, Refusal, Solved, Task},
     plan::PlannedArm,
     spec::{STEPS, TUNING_SEED},
     tuning::{Rules, Tuning, tuning},
@@ -22,7 +22,7 @@ pub(super) struct Decided {
     pub jobs: Vec<Job>,
     /// How it was tuned.
     pub tuning: Option<TuningSummary>,
-    /// The number of steps that its time allows.
+    /// The number of steps that its time allows, or comes nearest: there is no run where that misses the tolerance.
     pub solved: Option<Solved>,
 }
 
@@ -47,12 +47,16 @@ pub(super) fn decide(experiment: &Experiment, arm: &Arm, records: &[Record]) -> 
         let speed = records.iter().rev().find(finished)?.result.tokens_per_second?;
         Some(arm.spec.tokens_per_step() as f64 / speed)
     };
-    let solved = seconds(arm, &jobs[0]).zip(seconds(home, &jobs[1])).map(|(own, theirs)| {
-        // A step more or less is all that whole steps allow; what is left is told.
+    let tolerance = experiment.config.matching.as_ref().map_or(f64::INFINITY, |matching| matching.tolerance);
+    let found = seconds(arm, &jobs[0]).zip(seconds(home, &jobs[1])).map(|(own, theirs)| {
         let target = theirs * home.spec.train.steps as f64;
-        Task { key: STEPS, quantity: Quantity::Time, target, tolerance: f64::INFINITY }.steps(own).expect("any mismatch is tolerated")
+        Task { key: STEPS, quantity: Quantity::Time, target, tolerance }.steps(own)
     });
-    let spec = solved.as_ref().map(|solved| run_of(&arm.written, solved.value as usize, 0));
+    let (spec, solved) = match found {
+        Some(Ok(solved)) => (Some(run_of(&arm.written, solved.value as usize, 0)), Some(solved)),
+        Some(Err(Refusal::TooCoarse(nearest))) => (None, Some(nearest)),
+        Some(Err(_)) | None => (None, None),
+    };
     Decided { spec, jobs: jobs.into(), tuning: None, solved }
 }
 

@@ -36,6 +36,10 @@ pub struct Frozen {
     /// How every arm is tuned.
     #[serde(default)]
     pub retune: Option<RetuneConfig>,
+    /// What is made equal between the arms, in words: the specifications are hashed before time is measured. None in files of
+    /// versions that did not tell.
+    #[serde(default)]
+    pub matched: Option<Vec<String>>,
     /// Hash of every arm's specification with seed 0.
     pub specs: BTreeMap<String, String>,
     /// When, UTC, RFC 3339.
@@ -64,6 +68,7 @@ impl Frozen {
             sequential: plan.sequential,
             effects: plan.effects.iter().map(|effect| effect.name.clone()).collect(),
             retune: plan.retune.clone(),
+            matched: Some(plan.matched.clone()),
             comparisons: plan
                 .comparisons()
                 .map(|(arm, reference)| Pairing { arm: arm.name.clone(), reference: reference.into() })
@@ -99,6 +104,12 @@ impl PlanFile {
         if then.retune != now.retune {
             changes.push("how the arms are tuned was changed".into());
         }
+        if let (Some(before), Some(after)) = (&then.matched, &now.matched)
+            && before != after
+        {
+            let text = |matched: &[String]| if matched.is_empty() { "nothing".into() } else { matched.join("; ") };
+            changes.push(format!("matched was {}, is {}", text(before), text(after)));
+        }
         if then.sequential != now.sequential {
             let text = |rule: Option<[u64; 2]>| rule.map_or("a fixed number of seeds".into(), |[min, max]| format!("{min} to {max} seeds"));
             changes.push(format!("the plan was for {}, is for {}", text(then.sequential), text(now.sequential)));
@@ -126,7 +137,10 @@ impl PlanFile {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::plan::tests::plan, *};
+    use super::{
+        super::{design::Effect, plan::tests::plan},
+        *,
+    };
 
     #[test]
     fn what_is_frozen_stays_once_there_are_results() {
@@ -148,6 +162,50 @@ mod tests {
             "arm a was removed",
         ];
         assert_eq!(late.post_hoc(), expected);
+    }
+
+    /// Whatever decides what the results mean is told when it changes.
+    #[test]
+    fn every_declaration_is_frozen() {
+        let after = |change: fn(&mut Plan)| {
+            let mut changed = plan(&["a"], 2);
+            change(&mut changed);
+            PlanFile::update(Some(PlanFile::update(None, plan(&["a"], 2), false)), changed, true).post_hoc()
+        };
+        let effect = || Effect {
+            name: "norm: rms".into(),
+            factors: vec!["norm".into()],
+            levels: vec!["rms".into()],
+            aliases: vec![],
+            weights: [("a".to_string(), 1.0), ("base".to_string(), -1.0)].into(),
+        };
+        assert_eq!(after(|_| ()), Vec::<String>::new());
+        assert_eq!(
+            after(|plan| plan.matched = vec!["training time, by train.steps".into()]),
+            ["matched was nothing, is training time, by train.steps"]
+        );
+        assert_eq!(after(|plan| plan.margin = Some(0.01)), ["the margin was none, is 0.01"]);
+        assert_eq!(
+            after(|plan| plan.retune = Some(RetuneConfig { values: Default::default(), seeds: 1, rungs: vec![], keep: 0.5 })),
+            ["how the arms are tuned was changed"]
+        );
+        assert_eq!(after(|plan| plan.sequential = Some([3, 9])), ["the plan was for a fixed number of seeds, is for 3 to 9 seeds"]);
+        let mut factorial = plan(&["a"], 2);
+        factorial.effects = vec![effect()];
+        let added = PlanFile::update(Some(PlanFile::update(None, plan(&["a"], 2), false)), factorial.clone(), true);
+        assert_eq!(added.post_hoc(), ["the effect norm: rms was added"]);
+        let removed = PlanFile::update(Some(PlanFile::update(None, factorial, false)), plan(&["a"], 2), true);
+        assert_eq!(removed.post_hoc(), ["the effect norm: rms was removed"]);
+    }
+
+    #[test]
+    fn files_of_versions_that_froze_no_matching_are_read() {
+        let mut matched = plan(&["a"], 2);
+        matched.matched = vec!["training time, by train.steps".into()];
+        let mut file = serde_json::to_value(PlanFile::update(None, matched, false)).unwrap();
+        assert!(file["frozen"].as_object_mut().unwrap().remove("matched").is_some());
+        let file: PlanFile = serde_json::from_value(file).unwrap();
+        assert_eq!(file.post_hoc(), Vec::<String>::new(), "what was declared is not known");
     }
 
     #[test]

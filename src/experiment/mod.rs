@@ -18,7 +18,6 @@ mod inbox;
 mod job;
 mod launch;
 mod ledger;
-mod lock;
 mod matching;
 mod paths;
 mod plan;

@@ -2,6 +2,7 @@
 
 use super::{Experiment, Job, Plan, Stage, decided::TIMED_STEPS, plan::PlannedArm};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What runs cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,8 @@ impl Plan {
 /// What all runs of an experiment cost: of tuning every rung, of sequential seeds all that may be needed.
 pub(super) fn price(experiment: &Experiment, arms: &[PlannedArm]) -> Price {
     let mut all = Price { seconds: Some(0.0), ..Price::default() };
+    let timed: BTreeSet<&str> =
+        arms.iter().flat_map(|arm| &arm.preparation).filter(|job| job.stage == Stage::Time).map(|job| job.arm.as_str()).collect();
     for (planned, arm) in arms.iter().zip(&experiment.arms) {
         all.add(planned.price(), experiment.seeds.len());
         if let Some(retune) = &experiment.config.retune {
@@ -71,7 +74,7 @@ pub(super) fn price(experiment: &Experiment, arms: &[PlannedArm]) -> Price {
                 all.add(Price::run(planned, tokens), retune.survivors(arm.trials.len(), rung) * retune.seeds as usize);
             }
         }
-        if planned.preparation.iter().any(|job| job.stage == Stage::Time) {
+        if timed.contains(planned.name.as_str()) {
             all.add(Price::run(planned, arm.spec.tokens_per_step() * TIMED_STEPS as u64), 1);
         }
     }

@@ -1,7 +1,9 @@
 //! Who writes to the folder of a run: the process that holds its lock. It is gone with the process, however that ends.
 
-use super::lock::Lock;
-use crate::settings::{Error, Result};
+use crate::{
+    files::Lock,
+    settings::{Error, Result},
+};
 use std::{path::Path, time::Duration};
 
 /// Held by the process that trains in a run's folder.

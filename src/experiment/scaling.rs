@@ -126,3 +126,118 @@ pub(super) fn compute(plan: &Plan, runs: &Runs) -> Option<ComputeSummary> {
     let arms = plan.arms.iter().filter(|arm| arm.role == Role::Compared && arm.size.is_none()).map(worth).collect();
     Some(ComputeSummary { base: points, arms })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            plan::tests::{plan, record},
+            runs::runs,
+        },
+        *,
+    };
+    use crate::train::Outcome;
+
+    /// Base and `a` at sizes beside the base's own.
+    fn sizes(names: &[(&str, u64)]) -> Plan {
+        let arms: Vec<String> = std::iter::once("a".to_string())
+            .chain(names.iter().flat_map(|(size, _)| [format!("base.{size}"), format!("a.{size}")]))
+            .collect();
+        let mut plan = plan(&arms.iter().map(String::as_str).collect::<Vec<_>>(), 3);
+        plan.design = Design::LadderOfSizes;
+        for arm in &mut plan.arms {
+            let (root, size) = arm.name.split_once('.').map_or((arm.name.as_str(), None), |(root, size)| (root, Some(size)));
+            arm.non_embedding_parameters = size.map_or(1_000_000, |size| names.iter().find(|(name, _)| *name == size).unwrap().1);
+            arm.size = size.map(String::from);
+            if root == BASE && size.is_some() {
+                (arm.role, arm.reference, arm.references) = (Role::BaseOfSize, None, vec![]);
+            } else if let Some(size) = size {
+                let reference = format!("{BASE}.{size}");
+                (arm.reference, arm.references) = (Some(reference.clone()), vec![reference]);
+            }
+        }
+        plan
+    }
+
+    /// The answer where losses follow a law: of the base 1.5 + 20 · N^-0.3, of the arm with a smaller or a larger factor.
+    fn by_law(plan: &Plan, factor: f64) -> ScalingSummary {
+        let mut records = Vec::new();
+        for arm in &plan.arms {
+            for seed in 0..3 {
+                let factor = if arm.name.starts_with(BASE) { 20.0 } else { factor * (1.0 + 0.001 * seed as f64) };
+                let loss = 1.5 + factor * (arm.non_embedding_parameters as f64).powf(-0.3);
+                records.push(record(&arm.name, seed, Outcome::Finished, loss));
+            }
+        }
+        scaling(plan, &runs(plan, &records)).unwrap()
+    }
+
+    #[test]
+    fn laws_are_fitted_and_differences_followed_over_sizes() {
+        let plan = sizes(&[("s", 100_000), ("l", 10_000_000), ("xl", 100_000_000)]);
+        let found = by_law(&plan, 18.0);
+        assert_eq!(found.curves.iter().map(|curve| curve.arm.as_str()).collect::<Vec<_>>(), ["base", "a"]);
+        let points: Vec<(&str, u64)> = found.curves[1].points.iter().map(|(size, count, _)| (size.as_str(), *count)).collect();
+        assert_eq!(points, [("s", 100_000), ("base", 1_000_000), ("l", 10_000_000), ("xl", 100_000_000)]);
+        for curve in &found.curves {
+            let fit = curve.fit.unwrap();
+            assert!((fit.exponent - 0.3).abs() < 0.01 && (fit.floor.unwrap() - 1.5).abs() < 0.02 && fit.residual < 1e-3, "{fit:?}");
+        }
+        // 2 · N^-0.3 less than the base.
+        let trend = &found.trends[0];
+        assert!(trend.arm == "a" && trend.slope > 0.0 && trend.ends[0] < trend.ends[1], "{trend:?}");
+        assert!(trend.text.starts_with("the difference to the base shrinks with size: +0.0"), "{}", trend.text);
+        assert!(trend.text.ends_with("; exploratory"));
+    }
+
+    #[test]
+    fn few_sizes_have_no_floor_and_fewer_no_fit() {
+        let three = by_law(&sizes(&[("s", 100_000), ("l", 10_000_000)]), 22.0);
+        assert!(three.curves.iter().all(|curve| curve.fit.is_some_and(|fit| fit.floor.is_none())), "{three:?}");
+        let two = by_law(&sizes(&[("s", 100_000)]), 22.0);
+        for curve in &two.curves {
+            assert_eq!((curve.fit, curve.points.len()), (None, 2));
+            assert!(curve.note.as_ref().unwrap().contains("3 different model sizes or more, and there are 2"), "{:?}", curve.note);
+        }
+        assert_eq!(two.trends.len(), 1, "two sizes still have a direction");
+        assert_eq!(scaling(&plan(&["a"], 3), &Default::default()), None, "no ladder of sizes");
+    }
+
+    /// The base loses 0.2 with every doubling of its tokens; arms of its own budget have these losses.
+    fn worth(budgets: &[(&str, u64)], arms: &[(&str, f64)], higher: bool) -> ComputeSummary {
+        let names: Vec<&str> = arms.iter().map(|(name, _)| *name).chain(budgets.iter().map(|(name, _)| *name)).collect();
+        let mut plan = plan(&names, 3);
+        plan.lower_is_better = !higher;
+        let mut records = Vec::new();
+        for arm in &mut plan.arms {
+            if let Some((_, tokens)) = budgets.iter().find(|(name, _)| *name == arm.name) {
+                (arm.role, arm.tokens, arm.reference, arm.references) = (Role::BaseOfBudget, *tokens, None, vec![]);
+            }
+            let of_arm = arms.iter().find(|(name, _)| *name == arm.name).map(|(_, loss)| *loss);
+            let loss = of_arm.unwrap_or_else(|| 3.0 - 0.2 * (arm.tokens as f64 / 50_000.0).log2());
+            for seed in 0..3 {
+                let loss = loss + 0.01 * seed as f64;
+                records.push(record(&arm.name, seed, Outcome::Finished, if higher { 10.0 - loss } else { loss }));
+            }
+        }
+        compute(&plan, &runs(&plan, &records)).unwrap()
+    }
+
+    #[test]
+    fn compute_is_worth_what_the_base_needs_for_the_same_and_never_more_than_it_tried() {
+        let budgets = [("base.long", 200_000), ("base.short", 12_500)];
+        for higher in [false, true] {
+            let found = worth(&budgets, &[("twice", 2.8), ("far", 2.5), ("poor", 3.5)], higher);
+            let spent: Vec<f64> = found.base.iter().map(|(flops, _)| *flops).collect();
+            assert_eq!(spent, [12_500.0, 50_000.0, 200_000.0].map(|tokens| 6000.0 * tokens), "ascending");
+            let [twice, far, poor] = &found.arms[..] else { panic!("{found:?}") };
+            assert!((twice.multiplier.unwrap() - 2.0).abs() < 1e-6 && twice.text.contains("worth 2.00 times"), "{twice:?}");
+            let [low, high] = twice.ci95.unwrap();
+            assert!((low - 2.0).abs() < 1e-6 && (high - 2.0).abs() < 1e-6);
+            assert_eq!((far.multiplier, far.text.as_str()), (None, "worth more than 4.00 times; beyond the base's largest budget"));
+            assert_eq!((poor.multiplier, poor.text.as_str()), (None, "worth less than 0.250 times; below the base's smallest budget"));
+        }
+        let two = worth(&budgets[..1], &[("twice", 2.8)], false);
+        assert!(two.arms[0].text.contains("3 different budgets or more, and there are 2"), "{}", two.arms[0].text);
+    }
+}

@@ -5,11 +5,10 @@ use super::{
     files::replace,
     inbox::Inbox,
     ledger::Ledger,
-    lock::Lock,
     record::{Removal, attempts},
 };
 use crate::{
-    files::{clear_temporaries, if_there},
+    files::{Lock, clear_temporaries, if_there},
     settings::{Error, Result},
 };
 use serde::Serialize;

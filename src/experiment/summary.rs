@@ -1,5 +1,6 @@
 //! The answer: what `summary.json` holds and what every report is made from.
 
+use super::Solved;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ pub struct Summary {
     pub sequential: Option<[u64; 2]>,
     /// The kind of design, as in the file.
     pub design: String,
-    /// What was made equal between the arms, in words; empty if nothing was.
+    /// What was made equal between the arms, in words, with the largest mismatch that is left; empty if nothing was.
     #[serde(default)]
     pub matched: Vec<String>,
     /// The command that makes these results again.
@@ -122,6 +123,9 @@ pub struct ArmSummary {
     pub values: BTreeMap<u64, Option<f64>>,
     /// Further metrics, exploratory: no correction, no verdict.
     pub metrics: BTreeMap<String, MetricSummary>,
+    /// What was solved so that the arms are equal, and the mismatch that is left.
+    #[serde(default)]
+    pub solved: Vec<Solved>,
     /// What differs from the base: named and derived keys.
     pub differences: Vec<Difference>,
     /// Share of the parameters that start from the same noise as the reference's.

@@ -65,7 +65,10 @@ pub(super) fn tuning(arm: &Arm, rules: &Rules, records: &[Record]) -> Tuning {
         }
         alive.sort_unstable();
     }
-    summary.edges = summary.chosen.map_or(vec![], |chosen| edges(arm, rules.retune, chosen));
+    // Where every trial diverged, nothing was found, and on no edge.
+    let last = summary.rungs.last().map_or(&[][..], |rung| &rung.trials);
+    let found = last.iter().any(|trial| Some(trial.trial) == summary.chosen && trial.mean.is_some());
+    summary.edges = summary.chosen.filter(|_| found).map_or(vec![], |chosen| edges(arm, rules.retune, chosen));
     Tuning { summary, jobs }
 }
 

@@ -54,7 +54,7 @@ pub fn summary(file: &PlanFile, records: &[Record]) -> Summary {
         seeds: plan.seeds[..most].to_vec(),
         sequential: plan.sequential,
         design: plan.design.to_string(),
-        matched: plan.matched.clone(),
+        matched: plan.matched_within(),
         command: plan.command.clone(),
         effects: effects.collect(),
         scaling: scaling::scaling(plan, &runs),
@@ -93,7 +93,7 @@ fn costs<'a>(plan: &'a Plan, records: &'a [Record]) -> BTreeMap<&'a str, Cost> {
     costs
 }
 
-fn summarise(plan: &Plan, arm: &PlannedArm, seeds: usize, runs: &Runs, mut comparisons: Vec<Comparison>, cost: Cost) -> ArmSummary {
+fn summarise(plan: &Plan, arm: &PlannedArm, seeds: usize, runs: &Runs, comparisons: Vec<Comparison>, cost: Cost) -> ArmSummary {
     let name = arm.name.as_str();
     let seeds = &plan.seeds[..seeds];
     let values: BTreeMap<u64, Option<f64>> = seeds.iter().map(|seed| (*seed, value(runs, name, *seed, &plan.metric))).collect();
@@ -106,9 +106,6 @@ fn summarise(plan: &Plan, arm: &PlannedArm, seeds: usize, runs: &Runs, mut compa
         .collect();
     let mean = stats::mean(&values.values().flatten().copied().collect::<Vec<_>>());
     let (diverged, failed) = (ended(Outcome::Diverged), ended(Outcome::Failed));
-    for comparison in &mut comparisons {
-        comparison.would_change = sentence::would_change(comparison, plan.alpha, plan.margin);
-    }
     let first = comparisons.first();
     let none = if arm.role == Role::Base { Verdict::Base } else { Verdict::NotCompared };
     let text = match (first, arm.role) {
@@ -142,6 +139,7 @@ fn summarise(plan: &Plan, arm: &PlannedArm, seeds: usize, runs: &Runs, mut compa
         comparisons,
         values,
         metrics: plan.metrics.iter().map(|metric| (metric.clone(), further(plan, arm, runs, metric))).collect(),
+        solved: arm.solved.clone(),
         differences: arm.differences.clone(),
         paired_parameters: arm.paired_parameters,
         folders: own.iter().map(|record| (record.seed, record.folder.clone())).collect(),
@@ -165,6 +163,8 @@ fn further(plan: &Plan, arm: &PlannedArm, runs: &Runs, metric: &str) -> MetricSu
 mod tests {
     use super::{
         super::{
+            Quantity, Solved,
+            design::Effect,
             plan::tests::{plan, record},
             spec::Design,
         },
@@ -268,6 +268,92 @@ mod tests {
         assert_eq!((b.reference.as_deref(), b.delta), (Some("a"), b.comparisons[0].delta));
         // Three comparisons in the family.
         assert_eq!(summary.arms[1].comparisons[0].p_adjusted.map(|p| p >= summary.arms[1].p.unwrap()), Some(true));
+    }
+
+    /// From the cells of a factorial design to contrasts, Holm's correction and words.
+    #[test]
+    fn effects_are_judged_as_one_family() {
+        let mut factorial = plan(&["norm", "rope", "both"], 5);
+        factorial.design = Design::Factorial;
+        for arm in &mut factorial.arms[1..] {
+            (arm.role, arm.reference, arm.references) = (Role::Cell, None, vec![]);
+        }
+        let effect = |factors: &[&str], weights: [f64; 4]| Effect {
+            name: factors.join(" × "),
+            factors: factors.iter().map(ToString::to_string).collect(),
+            levels: vec!["on".into(); factors.len()],
+            aliases: vec![],
+            weights: ["base", "norm", "rope", "both"].map(String::from).into_iter().zip(weights).collect(),
+        };
+        factorial.effects = vec![
+            effect(&["norm"], [-0.5, 0.5, -0.5, 0.5]),
+            effect(&["rope"], [-0.5, -0.5, 0.5, 0.5]),
+            effect(&["norm", "rope"], [1.0, -1.0, -1.0, 1.0]),
+        ];
+        let base = [2.0, 2.1, 2.2, 2.3, 2.4];
+        let cell = |shift: f64, noise: [f64; 5]| -> Vec<f64> { base.iter().zip(noise).map(|(base, noise)| base + shift + noise).collect() };
+        let norm = cell(-0.1, [0.001, -0.001, 0.002, 0.0, -0.002]);
+        let rope = cell(0.05, [-0.001, 0.001, 0.0, 0.002, -0.002]);
+        let both = cell(-0.05, [0.002, 0.0, -0.001, -0.001, 0.001]);
+        let mut records = records(&[("base", &base), ("norm", &norm), ("rope", &rope), ("both", &both)]);
+        let summary = answer(factorial.clone(), &records);
+        let found = |of: fn(&Comparison) -> Option<f64>| summary.effects.iter().map(|effect| of(&effect.comparison)).collect::<Vec<_>>();
+        let rounded: Vec<f64> = found(|test| test.delta).into_iter().map(|delta| (delta.unwrap() * 1e4).round()).collect();
+        assert_eq!(rounded, [-999.0, 501.0, 2.0]);
+        assert_eq!(found(|test| test.p_adjusted), stats::holm(&found(|test| test.p)));
+        let verdicts: Vec<Verdict> = summary.effects.iter().map(|effect| effect.comparison.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Better, Verdict::Worse, Verdict::NoDifference]);
+        let begins =
+            ["better than the base's level by 0.0999,", "worse than the base's level by 0.0501,", "no difference to the sum of the"];
+        for (effect, begin) in summary.effects.iter().zip(begins) {
+            assert!(effect.text.starts_with(begin), "{}", effect.text);
+            assert!(effect.comparison.would_change.is_some(), "{}: what would change it?", effect.name);
+        }
+        assert_eq!(
+            summary.effects[0].comparison.would_change.as_deref().map(|text| text.starts_with("the differences would have to")),
+            Some(true)
+        );
+        assert_eq!(summary.arms[1].verdict_text, "a cell of the design");
+        // A cell that is lost with one seed leaves that seed without any effect.
+        records.last_mut().unwrap().result.outcome = Diverged;
+        assert!(answer(factorial, &records).effects.iter().all(|effect| effect.comparison.pairs == 4));
+    }
+
+    /// A test that was looked at on the way has the last look's level, and what it could have seen is said by that.
+    #[test]
+    fn sequential_seeds_could_have_seen_less() {
+        let base = [2.0; 6];
+        let arm = [2.01, 1.99, 2.02, 1.985, 2.0, 2.012];
+        let records = records(&[("base", &base), ("a", &arm)]);
+        let of = |sequential| answer(Plan { sequential, ..plan(&["a"], 6) }, &records).arms.remove(1).comparisons.remove(0);
+        let (fixed, looking) = (of(None), of(Some([3, 6])));
+        assert_eq!((looking.pairs, looking.verdict), (6, Verdict::NoDifference));
+        let deviation = paired(&arm.map(|value| value - 2.0)).unwrap().deviation;
+        let level = stats::Looks::new(3, 6, 0.05).unwrap().level(6).unwrap();
+        assert_eq!(looking.detectable, stats::detectable(deviation, 6, level));
+        assert!(looking.detectable > fixed.detectable && looking.pairs_needed > fixed.pairs_needed);
+        let text = looking.would_change.unwrap();
+        assert!(text.contains("fixed seeds would find it") && text.ends_with("this plan ends at 6"), "{text}");
+    }
+
+    #[test]
+    fn what_was_matched_is_told_with_what_is_left() {
+        let mut matched = plan(&["a", "b"], 2);
+        matched.matched = vec!["parameters, by model.feed_forward.hidden".into(), "training FLOPs, by train.steps".into()];
+        let solved = |quantity: Quantity, residual: f64| Solved {
+            key: "key".into(),
+            value: 1,
+            quantity,
+            achieved: 1.0 + residual,
+            target: 1.0,
+            residual,
+        };
+        matched.arms[1].solved = vec![solved(Quantity::Parameters, 0.004), solved(Quantity::Flops, 0.0)];
+        matched.arms[2].solved = vec![solved(Quantity::Parameters, -0.139), solved(Quantity::Flops, 0.0)];
+        let summary = answer(matched.clone(), &records(&[("base", &[2.0, 2.1])]));
+        let told = ["parameters, by model.feed_forward.hidden, within 13.9 % (most: b -13.9 %)", "training FLOPs, by train.steps"];
+        assert_eq!(summary.matched, told);
+        assert_eq!(summary.arms[2].solved, matched.arms[2].solved);
     }
 
     #[test]

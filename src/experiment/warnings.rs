@@ -1,7 +1,12 @@
 //! What a reader must know before believing the numbers.
 
-use super::{Record, paths, plan::Plan, runs::Runs};
-use crate::train::Outcome;
+use super::{
+    BASE, Quantity, Record, paths,
+    plan::{Plan, PlannedArm},
+    runs::Runs,
+    sentence::{percent, short, signed},
+};
+use crate::{stats, train::Outcome};
 use std::collections::BTreeSet;
 
 /// Fewer seeds than this give intervals that hardly exclude anything.
@@ -39,14 +44,20 @@ pub(super) fn warnings(plan: &Plan, records: &[Record], runs: &Runs) -> Vec<Stri
         warnings.push(format!("{missing} of {} runs are missing: the results are preliminary", planned.len()));
     }
     warnings.extend(tuned(plan));
+    warnings.extend(times(plan, runs));
     if plan.seeds.len() < FEW_SEEDS {
         let seeds = if plan.seeds.len() == 1 { "1 seed".into() } else { format!("{} seeds", plan.seeds.len()) };
         warnings.push(format!("{seeds} only: with fewer than {FEW_SEEDS}, intervals are wide or missing"));
     }
-    let diverged: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).filter(|arm| lost(runs, arm)).collect();
-    if !diverged.is_empty() {
-        let effect = "their differences are those of the seeds that survived, which flatters an unstable arm";
-        warnings.push(format!("some runs of {} diverged: {effect}", diverged.join(", ")));
+    for (outcome, how, flattered) in [
+        (Outcome::Diverged, "diverged", "an unstable arm"),
+        (Outcome::Failed, "failed", "an arm that fails for a cause of its own, as memory"),
+    ] {
+        let arms: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).filter(|arm| lost(runs, arm, outcome)).collect();
+        if !arms.is_empty() {
+            let effect = format!("their differences are those of the seeds that survived, which flatters {flattered}");
+            warnings.push(format!("some runs of {} {how}: {effect}", arms.join(", ")));
+        }
     }
     warnings
 }
@@ -57,8 +68,34 @@ fn kind(device: &str) -> String {
     indexed.map_or(device, |(kind, _)| kind).to_string()
 }
 
-fn lost(runs: &Runs, arm: &str) -> bool {
-    runs.iter().any(|((name, _), record)| *name == arm && record.result.outcome == Outcome::Diverged)
+fn lost(runs: &Runs, arm: &str, outcome: Outcome) -> bool {
+    runs.iter().any(|((name, _), record)| *name == arm && record.result.outcome == outcome)
+}
+
+/// Arms that are matched by time and whose runs took another time than their reference's after all.
+fn times(plan: &Plan, runs: &Runs) -> Vec<String> {
+    let Some(tolerance) = plan.tolerance else { return vec![] };
+    let seconds = |arm: &str| {
+        let finished = |(_, record): &(&(&str, u64), &&Record)| record.arm == arm && record.result.outcome == Outcome::Finished;
+        stats::median(&runs.iter().filter(finished).map(|(_, record)| record.result.seconds).collect::<Vec<_>>())
+    };
+    let warning = |arm: &PlannedArm| {
+        let reference = arm.reference.as_deref().unwrap_or(BASE);
+        let (ours, theirs) = (seconds(&arm.name)?, seconds(reference)?);
+        let residual = ours / theirs - 1.0;
+        (residual.abs() > tolerance).then(|| {
+            format!(
+                "time is matched, and yet runs of {} took {} s and those of {reference} {} s (medians; {} %, tolerance {})",
+                arm.name,
+                short(ours),
+                short(theirs),
+                signed(100.0 * residual),
+                percent(tolerance)
+            )
+        })
+    };
+    let timed = plan.arms.iter().filter(|arm| arm.solved.iter().any(|solved| solved.quantity == Quantity::Time));
+    timed.filter_map(warning).collect()
 }
 
 /// A/A controls whose losses are not those of the same run under another name.
@@ -111,28 +148,32 @@ fn same_order(one: &Record, other: &Record) -> bool {
     one.data_marks.iter().rev().find_map(|(step, hash)| Some(hash == other.data_marks.get(step)?)).unwrap_or(true)
 }
 
-/// Arms whose tensors of equal name did not start from the noise of their reference's. A tensor of another shape has other
-/// noise, so only what has the same noise in some seed must have it in all.
+/// Arms whose tensors of equal name and shape did not start from the noise of their reference's.
 fn noises(plan: &Plan, runs: &Runs) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (arm, reference) in plan.comparisons() {
-        let pairs = plan.seeds.iter().filter_map(|seed| Some((runs.get(&(arm.name.as_str(), *seed))?, runs.get(&(reference, *seed))?)));
-        let shared: Vec<BTreeSet<&str>> = pairs
-            .map(|(ours, theirs)| (&ours.result.noise, &theirs.result.noise))
-            .filter(|(ours, theirs)| !ours.is_empty() && !theirs.is_empty())
-            .map(|(ours, theirs)| {
-                ours.iter().filter(|(path, hash)| theirs.get(*path) == Some(hash)).map(|(path, _)| path.as_str()).collect()
-            })
-            .collect();
-        let all: BTreeSet<&str> = shared.iter().flatten().copied().collect();
-        if let Some(lost) = all.iter().find(|path| shared.iter().any(|seed| !seed.contains(**path))) {
-            warnings.push(format!("error: {lost} of {} did not start from the same noise as in {reference} in every pair", arm.name));
-        }
-        if shared.iter().any(BTreeSet::is_empty) && arm.paired_parameters.is_some_and(|share| share > 0.0) {
-            warnings.push(format!("error: nothing of {} started from the noise of {reference}, though the plan says so", arm.name));
+    plan.comparisons().filter_map(|(arm, reference)| noise(plan, runs, arm, reference)).collect()
+}
+
+fn noise(plan: &Plan, runs: &Runs, arm: &PlannedArm, reference: &str) -> Option<String> {
+    let reshaped = arm.reshaped.as_ref()?.get(reference);
+    let (mut equal, mut other, mut strangers) = (BTreeSet::new(), BTreeSet::new(), false);
+    for seed in &plan.seeds {
+        let (Some(ours), Some(theirs)) = (runs.get(&(arm.name.as_str(), *seed)), runs.get(&(reference, *seed))) else { continue };
+        let (ours, theirs) = (&ours.result.noise, &theirs.result.noise);
+        let common: Vec<_> = ours.iter().filter_map(|(path, hash)| Some((path, theirs.get(path)? == hash))).collect();
+        strangers |= common.is_empty() && !ours.is_empty() && !theirs.is_empty();
+        for (path, same) in common {
+            if !reshaped.is_some_and(|reshaped| reshaped.contains(path)) {
+                if same { &mut equal } else { &mut other }.insert(path.as_str());
+            }
         }
     }
-    warnings
+    let nothing = equal.is_empty() && (!other.is_empty() || strangers && arm.paired_parameters.is_some_and(|share| share > 0.0));
+    if nothing {
+        return Some(format!("error: nothing of {} started from the noise of {reference}, though the plan says so", arm.name));
+    }
+    let first = other.first()?;
+    let more = if other.len() > 1 { format!(" and {} more", other.len() - 1) } else { String::new() };
+    Some(format!("error: {first}{more} of {} did not start from the same noise as in {reference} in every pair", arm.name))
 }
 
 /// What the reader of tuned arms must know.
@@ -155,7 +196,7 @@ fn tuned(plan: &Plan) -> Vec<String> {
 mod tests {
     use super::{
         super::{
-            PlanFile,
+            PlanFile, Rung, TrialSummary, TuningSummary,
             plan::tests::{plan, record},
             verdict::summary,
         },
@@ -181,7 +222,7 @@ mod tests {
     #[test]
     fn each_cause_has_its_warning_and_only_it() {
         assert_eq!(warned(|_| ()), Vec::<String>::new());
-        let cases: [(&str, Fault); 8] = [
+        let cases: [(&str, Fault); 9] = [
             ("error: with seed 1", |records| records[3].result.data_hash = "other".into()),
             ("different devices (cuda, flex)", |records| records[3].result.device = "cuda:0".into()),
             ("different operator implementations", |records| records[3].result.path = "fused".into()),
@@ -197,12 +238,132 @@ mod tests {
             ("different numbers of threads", |records| records[3].result.threads = 1),
             ("1 of 6 runs are missing", |records| drop(records.remove(5))),
             ("some runs of a diverged", |records| records[5].result.outcome = Outcome::Diverged),
+            ("some runs of a failed: their differences are those of the seeds that survived", |records| {
+                records[5].result.outcome = Outcome::Failed;
+            }),
         ];
         for (expected, change) in cases {
             let warnings = warned(change);
             assert!(warnings.len() == 1 && warnings[0].contains(expected), "{expected}: {warnings:?}");
         }
     }
+
+    /// A plan of `a` over three seeds and its runs, all alike, after a change.
+    fn warned_of(change: impl Fn(&mut Plan, &mut Vec<Record>)) -> Vec<String> {
+        let mut plan = plan(&["a"], 3);
+        let mut records = vec![];
+        for seed in 0..3 {
+            for arm in ["base", "a"] {
+                let mut record = record(arm, seed, Outcome::Finished, 2.0 + seed as f64);
+                record.result.noise = ["head", "key", "query"].map(|path| (path.to_string(), format!("{path}-{seed}"))).into();
+                records.push(record);
+            }
+        }
+        change(&mut plan, &mut records);
+        summary(&PlanFile::update(None, plan, false), &records).warnings
+    }
+
+    /// Gives tensors of `a` noise of its own, with every seed.
+    fn reroll(records: &mut [Record], paths: &[&str]) {
+        for record in records.iter_mut().filter(|record| record.arm == "a") {
+            record.result.noise.extend(paths.iter().map(|path| (path.to_string(), "own".to_string())));
+        }
+    }
+
+    /// Every tensor of equal name and shape has the noise of the reference's, in every pair; one of another shape has its own.
+    #[test]
+    fn noise_is_compared_tensor_by_tensor() {
+        assert_eq!(warned_of(|_, _| ()), Vec::<String>::new());
+        let of_query = "error: query of a did not start from the same noise as in base in every pair";
+        assert_eq!(warned_of(|_, records| drop(records[3].result.noise.insert("query".into(), "own".into()))), [of_query], "in a pair");
+        assert_eq!(warned_of(|_, records| reroll(records, &["query"])), [of_query], "in all pairs");
+        let of_both = "error: key and 1 more of a did not start from the same noise as in base in every pair";
+        assert_eq!(warned_of(|_, records| reroll(records, &["key", "query"])), [of_both]);
+        let nothing = "error: nothing of a started from the noise of base, though the plan says so";
+        assert_eq!(warned_of(|_, records| reroll(records, &["head", "key", "query"])), [nothing]);
+        let renamed = |_: &mut Plan, records: &mut Vec<Record>| {
+            for record in records.iter_mut().filter(|record| record.arm == "a") {
+                record.result.noise = [("other".to_string(), "own".to_string())].into();
+            }
+        };
+        assert_eq!(warned_of(renamed), [nothing]);
+        let reshaped = |plan: &mut Plan, records: &mut Vec<Record>| {
+            plan.arms[1].reshaped = Some([("base".to_string(), ["query".to_string()].into())].into());
+            reroll(records, &["query"]);
+        };
+        assert_eq!(warned_of(reshaped), Vec::<String>::new());
+    }
+
+    /// Arms of other lengths are compared at the last step that both have marked.
+    #[test]
+    fn batches_of_arms_of_different_length_are_compared_as_far_as_both_went() {
+        let longer = |own: &'static str| {
+            warned_of(|_, records| {
+                for record in records.iter_mut() {
+                    let mut marks = [(4, "four"), (8, "eight")].map(|(step, hash)| (step, format!("{hash}-{}", record.seed)));
+                    if record.arm == "a" {
+                        (record.result.steps, record.result.data_hash) = (20, format!("longer-{}", record.seed));
+                        marks[1].1 = format!("{own}-{}", record.seed);
+                        record.result.data_marks.insert(16, "sixteen".into());
+                    }
+                    record.result.data_marks.extend(marks);
+                }
+            })
+        };
+        assert_eq!(longer("eight"), Vec::<String>::new());
+        let parted = longer("other");
+        assert_eq!(parted.len(), 3, "{parted:?}");
+        assert!(parted[0].starts_with("error: with seed 0 the arms trained on different batches (a | base)"), "{parted:?}");
+        // Without marks nothing but the whole can be compared.
+        let unmarked = warned_of(|_, records| {
+            let record = records.iter_mut().find(|record| record.arm == "a").unwrap();
+            (record.result.steps, record.result.data_hash) = (20, "longer".into());
+        });
+        assert!(unmarked.len() == 1 && unmarked[0].starts_with("error: with seed 0"), "{unmarked:?}");
+    }
+
+    /// What short runs promised of the time is held against what the runs took.
+    #[test]
+    fn a_matched_time_that_was_missed_is_told() {
+        let took = |seconds: f64| {
+            warned_of(|plan, records| {
+                plan.tolerance = Some(0.05);
+                let solved = serde_json::json!({
+                    "key": "train.steps", "value": 12, "quantity": "time", "achieved": 10.1, "target": 10.0, "residual": 0.01
+                });
+                plan.arms[1].solved = vec![serde_json::from_value(solved).unwrap()];
+                for record in records.iter_mut() {
+                    record.result.seconds = if record.arm == "a" { seconds } else { 10.0 };
+                }
+                // A run that waited for the disk is not the median.
+                records[1].result.seconds *= 3.0;
+            })
+        };
+        assert_eq!(took(10.4), Vec::<String>::new());
+        assert_eq!(
+            took(8.0),
+            ["time is matched, and yet runs of a took 8.00 s and those of base 10.0 s (medians; -20.0 %, tolerance 5 %)"]
+        );
+    }
+
+    #[test]
+    fn what_tuning_did_not_find_is_told() {
+        let tuned = |mean: Option<f64>, edges: &[&str]| {
+            warned_of(|plan, _| {
+                let trial = TrialSummary { trial: 0, settings: Default::default(), values: Default::default(), mean };
+                let edges = edges.iter().map(ToString::to_string).collect();
+                plan.arms[1].tuning =
+                    Some(TuningSummary { arm: "a".into(), rungs: vec![Rung { steps: 10, trials: vec![trial] }], chosen: Some(0), edges });
+            })
+        };
+        assert_eq!(tuned(Some(2.0), &[]), Vec::<String>::new());
+        assert_eq!(
+            tuned(Some(2.0), &["lr = 1 is the highest value tried"]),
+            ["a: lr = 1 is the highest value tried; a better one may lie beyond"]
+        );
+        assert_eq!(tuned(None, &[]), ["every trial of a diverged: its settings are the first that were tried"]);
+    }
+
     #[test]
     fn a_control_that_differs_is_an_error() {
         let mut plan = plan(&["aa"], 2);

@@ -35,4 +35,4 @@ pub use probe::Activity;
 pub use recorded::Recorded;
 pub use spec::{ModelConfig, ModelSpec};
 pub use transformer::{Loss, Transformer};
-pub use weights::Weights;
+pub use weights::{Gradients, Weights};

@@ -143,7 +143,7 @@ impl ModelConfig {
         if !sizes_hold {
             return Err(problems);
         }
-        let attention = keep(self.attention.resolve(self.width, self.layers, self.context, self.mup.as_ref()), &mut problems);
+        let attention = keep(self.attention.resolve(self.width, self.layers, self.mup.as_ref()), &mut problems);
         problems.extend(attention.iter().flat_map(|attention| self.position.problems(attention.head_dim)));
         let feed_forward = keep(self.feed_forward.resolve(self.width), &mut problems);
         match (vocab, attention, feed_forward) {

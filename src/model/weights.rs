@@ -4,12 +4,15 @@ use super::{Transformer, transformer::is_variant};
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::Tensor,
+    tensor::{Element, Tensor},
 };
 use std::collections::BTreeMap;
 
 /// Values of every parameter, row-major, by its path without the segments of enum variants.
 pub type Weights = BTreeMap<String, Vec<f32>>;
+
+/// Gradients of every parameter, in the same form, as wide as they come.
+pub type Gradients = BTreeMap<String, Vec<f64>>;
 
 impl Transformer {
     /// The parameters.
@@ -20,26 +23,26 @@ impl Transformer {
     }
 
     /// The gradients of the parameters; zeros where there is none.
-    pub fn gradients(&self, gradients: &GradientsParams) -> Weights {
-        let mut read = Read { path: vec![], gradients: Some(gradients), found: Weights::new() };
+    pub fn gradients(&self, gradients: &GradientsParams) -> Gradients {
+        let mut read = Read { path: vec![], gradients: Some(gradients), found: Gradients::new() };
         self.visit(&mut read);
         read.found
     }
 }
 
-struct Read<'a> {
+struct Read<'a, E> {
     path: Vec<String>,
     gradients: Option<&'a GradientsParams>,
-    found: Weights,
+    found: BTreeMap<String, Vec<E>>,
 }
 
-impl ModuleVisitor for Read<'_> {
+impl<E: Element> ModuleVisitor for Read<'_, E> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let values = match self.gradients {
-            None => param.val().into_data().iter::<f32>().collect(),
+            None => param.val().into_data().iter::<E>().collect(),
             Some(gradients) => match gradients.get::<D>(param.id) {
-                Some(gradient) => gradient.into_data().iter::<f32>().collect(),
-                None => vec![0.0; param.lazy_shape().num_elements()],
+                Some(gradient) => gradient.into_data().iter::<E>().collect(),
+                None => vec![E::default(); param.lazy_shape().num_elements()],
             },
         };
         self.found.insert(self.path.join("."), values);

@@ -81,7 +81,7 @@ impl Row<'_> {
 
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 37] = [
+const COLUMNS: [Column; 38] = [
     ("name", |row| row.name.into()),
     ("role", |row| row.role.clone()),
     ("reference", |row| row.arm(|arm| arm.reference.clone().unwrap_or_default())),
@@ -112,6 +112,7 @@ const COLUMNS: [Column; 37] = [
     ("failed", |row| row.arm(|arm| arm.failed.to_string())),
     ("tokens_per_second", |row| row.arm(|arm| cell(arm.tokens_per_second))),
     ("paired_parameters", |row| row.arm(|arm| cell(arm.paired_parameters))),
+    ("mismatch", |row| row.arm(|arm| cell(mismatch(arm)))),
     ("tuned", |row| row.tuned()),
     ("runs", |row| row.arm(|arm| arm.cost.runs.to_string())),
     ("tuning_runs", |row| row.arm(|arm| arm.cost.tuning_runs.to_string())),
@@ -120,6 +121,11 @@ const COLUMNS: [Column; 37] = [
     ("training_seconds", |row| row.arm(|arm| cell(Some(arm.cost.seconds)))),
     ("peak_memory_bytes", |row| row.arm(|arm| arm.cost.peak_memory_bytes.map(|n| n.to_string()).unwrap_or_default())),
 ];
+
+/// The largest relative mismatch that matching left.
+fn mismatch(arm: &ArmSummary) -> Option<f64> {
+    arm.solved.iter().map(|solved| solved.residual).max_by(|a, b| a.abs().total_cmp(&b.abs()))
+}
 
 /// The word of an enumeration as in `summary.json`.
 fn word(value: &impl serde::Serialize) -> String {

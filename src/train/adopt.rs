@@ -77,6 +77,7 @@ pub fn adopt(
         data_marks: state.data_marks,
         noise: Default::default(),
         peak_memory_bytes: None,
+        waited_seconds: None,
         notes: state.notes,
     };
     files::write(&out.join(RESULT), &serde_json::to_vec_pretty(&result).expect("a result is plain data"))?;

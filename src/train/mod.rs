@@ -28,7 +28,7 @@ pub use metrics::write_losses;
 pub use open::{Opened, Origin, open_model};
 pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use publish::{COMPANIONS, Publishing, publish};
-pub use run::{load_model, run, run_from, run_until, start_of, version};
+pub use run::{load_model, load_spec, run, run_from, run_until, start_of, version};
 pub use spec::{
     ACCURACY, AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LOSS, LionConfig,
     MuonConfig, NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, SEQUENCE_ACCURACY,
@@ -104,6 +104,9 @@ pub struct RunResult {
     /// Largest resident memory of the process, in bytes; none where the system does not tell.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
+    /// Wall-clock seconds of the last attempt in which training waited for batches, with the device idle.
+    #[serde(default)]
+    pub waited_seconds: Option<f64>,
     /// What went otherwise than planned without changing a bit of the result, such as a checkpoint that was damaged.
     #[serde(default)]
     pub notes: Vec<String>,

@@ -1,7 +1,7 @@
 //! A model by the name of a folder: of a run, or in the layout of Hugging Face.
 
 use super::{
-    RunSpec,
+    COMPANIONS, RunSpec,
     checkpoint::{self, Which},
     run::{load_record, with_record},
 };
@@ -104,5 +104,13 @@ impl Opened {
     /// The folder that it was read from.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The folder of what came along with weights and tokenizer from Hugging Face; there may be nothing.
+    pub fn companions(&self) -> PathBuf {
+        match &self.origin {
+            Origin::Run(..) => self.folder.join(COMPANIONS),
+            Origin::Hub { .. } => self.folder.clone(),
+        }
     }
 }

@@ -30,9 +30,10 @@ pub struct Publishing<'a> {
 ///
 /// A model that the family, or no family, can express: the options in the way are named.
 pub fn publish(model: Opened, how: Publishing) -> Result<&'static str> {
-    let (asked, original) = match &model.origin {
-        Origin::Hub { family, .. } => (how.family.or(Some(family.model_type)), model.folder().to_path_buf()),
-        Origin::Run(..) => (how.family, model.folder().join(COMPANIONS)),
+    let original = model.companions();
+    let asked = match &model.origin {
+        Origin::Hub { family, .. } => how.family.or(Some(family.model_type)),
+        Origin::Run(..) => how.family,
     };
     let card = match &model.origin {
         Origin::Hub { .. } => None,
@@ -123,13 +124,14 @@ fn written_card(spec: &RunSpec, result: Option<&RunResult>, exported: &Exported)
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "| {name} | {value} |");
     };
-    row("", String::new());
+    row("property", "value".into());
     row("---", "---".into());
-    row("architecture here", format!("`{}`", exported.family.architecture));
+    row("architecture", format!("`{}`", exported.family.architecture));
     row("parameters", parameters.to_string());
     row("layers, width, context", format!("{}, {}, {}", model.layers, model.width, model.context));
     row("vocabulary", model.vocab.to_string());
-    row("corpus", format!("`{}`", toml::Value::try_from(&spec.data.corpus).map(|value| value.to_string()).unwrap_or_default()));
+    let corpus = toml::Value::try_from(&spec.data.corpus).map(|value| without_folders(value).to_string());
+    row("corpus", format!("`{}`", corpus.unwrap_or_default()));
     row("fingerprint of corpus and tokenizer", format!("`{}`", spec.data.fingerprint));
     row("run", format!("`{}`, seed {}", spec.id(), spec.train.seed));
     if let Some(result) = result {
@@ -138,13 +140,29 @@ fn written_card(spec: &RunSpec, result: Option<&RunResult>, exported: &Exported)
             row(name, value.to_string());
         }
         for note in &result.notes {
-            row("note", note.clone());
+            row("note", note.split(' ').map(file_name).collect::<Vec<_>>().join(" "));
         }
     }
-    let _ = writeln!(
-        text,
-        "\nEvery document of the training text was opened by the token `bos_token_id`: put it before a text. The whole specification:\n\n```toml\n{}```",
-        toml::to_string(spec).unwrap_or_default()
-    );
+    if spec.data.has_text() {
+        text += "\nEvery document of the training text was opened by the token `bos_token_id`: put it before a text.\n";
+    }
+    let whole = toml::Value::try_from(spec).and_then(|value| toml::to_string(&without_folders(value)));
+    let _ = writeln!(text, "\nThe whole specification, files by their names alone:\n\n```toml\n{}```", whole.unwrap_or_default());
     text
+}
+
+/// The same with the names of files in the place of whole paths: where they lie is nobody's business, and may say whose they are.
+fn without_folders(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::String(text) => file_name(&text).into(),
+        toml::Value::Array(values) => values.into_iter().map(without_folders).collect::<Vec<_>>().into(),
+        toml::Value::Table(values) => values.into_iter().map(|(key, value)| (key, without_folders(value))).collect::<toml::Table>().into(),
+        other => other,
+    }
+}
+
+/// A text, or the name of the file where that is a whole path.
+fn file_name(text: &str) -> &str {
+    let path = Path::new(text);
+    path.file_name().filter(|_| path.is_absolute()).and_then(|name| name.to_str()).unwrap_or(text)
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     data::{Dataset, hex},
     device::DeviceName,
-    eval::{Evaluation, Scores},
+    eval::Scores,
     files::{self, if_there},
     model::{Transformer, Weights, init::Marks},
     settings::{Error, Result},
@@ -143,7 +143,14 @@ fn attempt(
     if let Some(warning) = device.ignores(spec.train.activations) {
         tracing::warn!("{warning}");
     }
-    let status = Arc::new(Mutex::new(Status { state, ended: None, error: None, noise: Marks::new(), milliseconds: vec![] }));
+    let status = Arc::new(Mutex::new(Status {
+        state,
+        ended: None,
+        error: None,
+        noise: Marks::new(),
+        milliseconds: vec![],
+        waited: Waited::default(),
+    }));
 
     let (sender, receiver) = mpsc::channel();
     let caught = std::thread::scope(|scope| {
@@ -212,18 +219,9 @@ fn train(
         precision: spec.train.precision,
         steps,
         first,
-        waited: Waited::default(),
+        waited: lock(status).waited.clone(),
     };
-    let waited = batches.waited.clone();
-    let evaluation = Evaluation {
-        context: spec.model.context,
-        batch: spec.evaluation.batch,
-        context_multiples: spec.evaluation.context_multiples.clone(),
-        context_limit: spec.model.context_limit(),
-        document_mask: spec.model.attention.document_mask,
-        precision: spec.train.precision,
-    };
-    let examination = Examination { dataset: data.clone(), evaluation };
+    let examination = Examination { dataset: data.clone(), evaluation: spec.examined() };
     let write_failure = Arc::default();
     let lines = Lines::open(out, spec.train.log_every, steps, Arc::clone(&write_failure))?;
     let strategy = Steps {
@@ -250,7 +248,6 @@ fn train(
     }
     // The learner wants an optimizer and a rate; the strategy has its own.
     training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));
-    tracing::info!(seconds = waited.seconds(), "waited for data");
     Ok(())
 }
 
@@ -275,6 +272,7 @@ fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> R
         data_marks: state.data_marks.clone(),
         noise: status.noise.clone(),
         peak_memory_bytes: memory::peak(),
+        waited_seconds: Some(status.waited.seconds()),
         notes: state.notes.clone(),
     }
 }
@@ -304,6 +302,18 @@ fn unfit(out: &Path, why: &str) -> Error {
     )
 }
 
+/// The specification of the run in a folder; none of a folder without one.
+///
+/// # Errors
+///
+/// A specification that cannot be read, or is none.
+pub fn load_spec(folder: &Path) -> Result<Option<RunSpec>> {
+    let path = folder.join(SPEC);
+    let Some(text) = if_there(fs::read_to_string(&path)).map_err(Error::io("read", &path))? else { return Ok(None) };
+    let broken = |error| Error::input(path.display(), format!("not a resolved run: {error}"), "name the folder of a run");
+    toml::from_str(&text).map(Some).map_err(broken)
+}
+
 /// The specification and the trained model of the run in `out`, without autodiff, from one of its checkpoints.
 ///
 /// # Errors
@@ -317,10 +327,7 @@ pub fn load_model(out: &Path, which: Which, device: &DeviceName) -> Result<(RunS
 
 /// The same on no device yet.
 pub(super) fn load_record(out: &Path, which: Which) -> Result<(RunSpec, ModuleRecord)> {
-    let path = out.join(SPEC);
-    let text = fs::read_to_string(&path).map_err(|_| checkpoint::missing(out, Which::Newest))?;
-    let spec: RunSpec = toml::from_str(&text)
-        .map_err(|error| Error::input(path.display(), format!("not a resolved run: {error}"), "name the folder of a run"))?;
+    let spec = load_spec(out)?.ok_or_else(|| checkpoint::missing(out, Which::Newest))?;
     let saved = checkpoint::load(out, which)?.ok_or_else(|| checkpoint::missing(out, which))?;
     Ok((spec, saved.model))
 }

@@ -5,7 +5,7 @@
 
 use super::{
     Outcome, RunSpec,
-    batch::Batch,
+    batch::{Batch, Waited},
     checkpoint::{self, Contents, State},
     clip::clip,
     memory, metrics, optimizer,
@@ -59,6 +59,8 @@ pub(super) struct Status {
     pub noise: Marks,
     /// Wall-clock milliseconds of each step of this attempt after the first [`WARM_UP`].
     pub milliseconds: Vec<f64>,
+    /// How long this attempt has waited for batches.
+    pub waited: Waited,
 }
 
 /// The status, shared between the loop and whoever waits for it.

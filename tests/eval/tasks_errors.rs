@@ -1,7 +1,7 @@
 //! Malformed benchmarks are refused, with the file, the line and the field.
 
 use super::{fixture, request};
-use ablate::eval::tasks::{TaskRequest, layouts, load};
+use ablate::eval::tasks::{Question, Span, TaskRequest, layouts, load};
 use proptest::prelude::*;
 use std::{fs, path::Path};
 
@@ -69,6 +69,27 @@ fn rows_that_break_their_layout() {
     says(&refused("mbpp.jsonl", r#"{"task_id":2,"text":"t","code":"c","test_list":["a"]}"#), &["mbpp.jsonl", "11 to 510"]);
     says(&refused("d.jsonl", "{\"text\":\"\"}\n"), &["d.jsonl", "every text is empty"]);
     says(&refused("empty.jsonl", "\n\n"), &["empty.jsonl", "no rows"]);
+}
+
+/// Rows of one's own may say what they are, and nothing that they say is passed over.
+#[test]
+fn rows_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("own.jsonl");
+    let read = |row: &str| {
+        fs::write(&path, row).unwrap();
+        load(&TaskRequest { layout: None, path: path.clone(), shots: None, examples: None, limit: None }).map(|mut tasks| tasks.remove(0))
+    };
+    let row = r#"{"id":"a1","type":"multiple_choice","query":"q","choices":["x","y"],"gold":1,"uncond":"Answer:"}"#;
+    let task = read(row).unwrap();
+    assert_eq!((task.layout, task.items[0].id.as_str()), ("core", "a1"));
+    assert!(matches!(&task.items[0].question, Question::Choice(choice) if choice.span == Span::BehindPrefix && choice.gold == 1));
+    // What the row says counts, and not what it looks like.
+    let both = r#"{"type":"language_modeling","query":"q","choices":["x","y"],"gold":1,"context":"c","continuation":"d"}"#;
+    assert!(matches!(read(both).unwrap().items[0].question, Question::Continuation(_)));
+    says(&refused("own.jsonl", &row.replace("Answer:", "A:")), &["own.jsonl:1", "uncond", "\"A:\"", "Answer:"]);
+    says(&refused("own.jsonl", &row.replace("multiple_choice", "choice")), &["own.jsonl:1", "\"type\"", "choice"]);
+    says(&refused("own.parquet", "PAR1"), &["own.parquet", "is Parquet", "JSON lines"]);
 }
 
 #[test]

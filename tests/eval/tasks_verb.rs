@@ -3,6 +3,7 @@
 use super::fixture;
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs,
     process::{Command, Output},
 };
@@ -12,6 +13,14 @@ model = { layers = 1, width = 16, context = 64, attention = { heads = 2 }, feed_
 data = { corpus = { kind = "text", paths = ["corpus.txt"] }, tokenizer = { kind = "bytes" }, validation_bytes = 600 }
 train = { steps = 4, batch = 2 }
 schedule.warmup = 1
+"#;
+
+const SYNTHETIC: &str = r#"
+model = { layers = 1, width = 16, context = 32, attention = { heads = 2 }, feed_forward = { hidden = 24 } }
+data.corpus = { kind = "synthetic", task = { kind = "mqar", vocab = 64, pairs = 2 }, validation = 40 }
+train = { steps = 4, batch = 2 }
+schedule.warmup = 1
+evaluation = { batch = 7, context_multiples = [2] }
 "#;
 
 /// A folder with two runs of a few steps.
@@ -104,6 +113,62 @@ fn asks_keeps_shows_and_compares() {
     desk.shown(&["eval", "two", "--tasks", &fixture("arc/test.jsonl").display().to_string(), "--shots", "1"]);
     let message = desk.refused(&["eval", "one", "two"]);
     assert!(message.contains("arc-test") && message.contains("--shots"), "{message}");
+}
+
+/// A model's folder is somebody else's, and after `ablate fetch` the cache of many: answers are kept elsewhere.
+#[test]
+fn a_folder_that_is_no_run_is_left_as_it_is() {
+    let desk = Desk::new();
+    let path = |name: &str| desk.0.path().join(name);
+    desk.shown(&["export", "one", "--out", "hf"]);
+    desk.shown(&["export", "two", "--out", "other/hf"]);
+    let names = |folder: &str| fs::read_dir(path(folder)).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let before = names("hf");
+    let arc = fixture("arc/test.jsonl").display().to_string();
+    let shown = desk.shown(&["eval", "hf", "--tasks", &arc]);
+    assert_eq!(names("hf"), before);
+    assert!(path("eval-hf/arc-test.jsonl").is_file());
+    assert_eq!(desk.shown(&["eval", "hf"]), shown, "what was kept is shown again");
+    desk.shown(&["eval", "other/hf", "--tasks", &arc, "--out", "kept"]);
+    assert!(path("kept/arc-test.jsonl").is_file() && !path("other/hf/eval").exists());
+    let message = desk.refused(&["eval", "hf", "other/hf", "--tasks", &arc]);
+    assert!(message.contains("eval-hf") && message.contains("--out"), "{message}");
+    // A snapshot of a hub's cache goes by the name of its model.
+    let snapshot = path("hub/models--me--tiny/snapshots/0123");
+    fs::create_dir_all(snapshot.parent().unwrap()).unwrap();
+    fs::rename(path("hf"), &snapshot).unwrap();
+    desk.shown(&["eval", snapshot.to_str().unwrap(), "--tasks", &arc]);
+    assert!(path("eval-tiny/arc-test.jsonl").is_file() && !snapshot.join("eval").exists());
+}
+
+/// Without --tasks, a run on a synthetic task is asked its own, by the metrics of training.
+#[test]
+fn a_synthetic_run_is_asked_its_own_task() {
+    let desk = Desk(tempfile::tempdir().unwrap());
+    fs::write(desk.0.path().join("model.toml"), SYNTHETIC).unwrap();
+    for (seed, out) in [("train.seed=1", "one"), ("train.seed=2", "two")] {
+        desk.shown(&["train", "model.toml", "--out", out, "--set", seed]);
+    }
+    let shown: Value = serde_json::from_str(&desk.shown(&["eval", "one", "--json"])).unwrap();
+    let tasks = shown["runs"][0]["tasks"].as_array().unwrap();
+    let names: Vec<&str> = tasks.iter().map(|task| task["task"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mqar", "mqar@2x"]);
+    let result: Value = serde_json::from_slice(&fs::read(desk.0.path().join("one/result.json")).unwrap()).unwrap();
+    let trained = result["metrics"].as_object().unwrap();
+    for (task, suffix) in tasks.iter().zip(["", "@2x"]) {
+        assert_eq!((task["items"].as_u64(), task["layout"].as_str()), (Some(40), Some("synthetic")));
+        for metric in ["accuracy", "sequence_accuracy", "loss"] {
+            let name = format!("valid/{metric}{suffix}");
+            let [now, then] = [&task["metrics"][&name]["value"], &trained[&name]].map(|value| value.as_f64().unwrap());
+            assert!((now - then).abs() <= 1e-6 * then, "{name}: {now}, in training {then}");
+        }
+    }
+    assert_eq!(fs::read_dir(desk.0.path().join("one/eval")).unwrap().count(), 2);
+    let both: Value = serde_json::from_str(&desk.shown(&["eval", "one", "two", "--json"])).unwrap();
+    let loss = both["comparisons"].as_array().unwrap().iter().find(|it| it["metric"] == "valid/loss").unwrap();
+    assert!(loss["less_is_better"] == true && loss["difference"].as_f64().unwrap() != 0.0, "{loss}");
+    let message = desk.refused(&["eval", "one", "--tasks", &fixture("arc/test.jsonl").display().to_string()]);
+    assert!(message.contains("mqar") && message.contains("leave --tasks out"), "{message}");
 }
 
 #[test]

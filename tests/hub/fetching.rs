@@ -1,5 +1,5 @@
 //! Fetching from a hub of this machine's own, which speaks the protocol: listing, checksums in headers, a way to where
-//! files are stored, ranges; and which breaks off, lies, or wants a token if it is told to.
+//! files are stored, names that models had before, ranges; and which breaks off, lies, or wants a token if it is told to.
 
 use ablate::hub::{Place, fetch};
 use sha2::{Digest, Sha256};
@@ -27,13 +27,25 @@ struct Manner {
     token: Option<&'static str>,
     /// It knows no ranges.
     from_the_start: bool,
+    /// Address of who stores large files; itself if none.
+    stored: Option<String>,
+}
+
+/// What somebody wanted.
+struct Asked {
+    /// Method, path and protocol.
+    request: String,
+    /// The byte from which on.
+    from: Option<usize>,
+    /// Who it says it is.
+    authorization: Option<String>,
 }
 
 /// A hub with one model.
 struct Hub {
     address: String,
     /// What was asked for, in order.
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     bytes: Arc<AtomicUsize>,
     cache: tempfile::TempDir,
 }
@@ -77,7 +89,7 @@ impl Hub {
     }
 }
 
-fn answer(stream: TcpStream, manner: &Manner, asked: &Mutex<Vec<String>>, count: &AtomicUsize) -> std::io::Result<()> {
+fn answer(stream: TcpStream, manner: &Manner, asked: &Mutex<Vec<Asked>>, count: &AtomicUsize) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut out = stream;
     let mut lines = vec![];
@@ -94,13 +106,19 @@ fn answer(stream: TcpStream, manner: &Manner, asked: &Mutex<Vec<String>>, count:
         found.map(|it| it.1.to_string())
     };
     let range = header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
-    asked.lock().unwrap().push(format!("{request} {range:?}"));
+    let authorization = header("authorization");
+    asked.lock().unwrap().push(Asked { request: request.clone(), from: range, authorization: authorization.clone() });
     let mut parts = request.split(' ');
     let (method, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     if let Some(token) = manner.token
-        && header("authorization") != Some(format!("Bearer {token}"))
+        && authorization != Some(format!("Bearer {token}"))
     {
         return out.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    }
+    // What the model was called before.
+    if path.contains("me/old/") {
+        let now = path.replace("me/old/", "me/tiny/");
+        return write!(out, "HTTP/1.1 307 Temporary Redirect\r\nlocation: {now}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     }
     if path == "/api/models/me/tiny/revision/main" {
         let files = ["config.json", "model.safetensors", "pytorch_model.bin", "../evil.safetensors"]
@@ -123,10 +141,10 @@ fn answer(stream: TcpStream, manner: &Manner, asked: &Mutex<Vec<String>>, count:
         hex(&sha1::Digest::finalize(hash))
     };
     if stored && path.contains("/resolve/") {
-        let length = content.len();
+        let (length, stored) = (content.len(), manner.stored.as_deref().unwrap_or_default());
         return write!(
             out,
-            "HTTP/1.1 302 Found\r\nlocation: /stored/model.safetensors\r\nx-linked-etag: \"{etag}\"\r\nx-linked-size: {length}\r\n\
+            "HTTP/1.1 302 Found\r\nlocation: {stored}/stored/model.safetensors\r\nx-linked-etag: \"{etag}\"\r\nx-linked-size: {length}\r\n\
              content-length: 0\r\nconnection: close\r\n\r\n"
         );
     }
@@ -173,9 +191,9 @@ fn what_breaks_off_goes_on_where_it_ended() {
     let folder = hub.fetch().unwrap();
     assert_eq!(read(&folder, "model.safetensors"), weights());
     let asked = hub.asked.lock().unwrap();
-    let ranges: Vec<&String> = asked.iter().filter(|line| line.starts_with("GET /stored")).collect();
-    assert_eq!(ranges.len(), 4);
-    assert!(ranges[1].ends_with("Some(90000)") && ranges[3].ends_with("Some(270000)"), "{ranges:?}");
+    let starts: Vec<Option<usize>> =
+        asked.iter().filter(|asked| asked.request.starts_with("GET /stored")).map(|asked| asked.from).collect();
+    assert_eq!(starts, [None, Some(90_000), Some(180_000), Some(270_000)]);
     assert_eq!(hub.bytes.load(Ordering::Relaxed), weights().len() + config().len());
 
     // What an earlier command left is gone on with, too; and a hub that always starts anew is put up with.
@@ -222,4 +240,66 @@ fn what_a_hub_wants_or_lacks_is_said() {
     let gone = Place { endpoint: "http://127.0.0.1:1".into(), ..hub.place() };
     let error = fetch("me/tiny", "main", &gone, &|_, _, _| {}).unwrap_err().to_string();
     assert!(error.contains("cannot be reached"), "{error}");
+}
+
+/// The hub leads from a model's former name to the one of today, for files without a checksum on the way, too.
+#[test]
+fn a_model_is_found_by_the_name_it_had() {
+    let hub = Hub::new(Manner { token: Some("secret"), ..Manner::default() });
+    let place = Place { token: Some("secret".into()), ..hub.place() };
+    let folder = fetch("me/old", "main", &place, &|_, _, _| {}).unwrap();
+    assert_eq!(folder, hub.cache.path().join("models--me--old/snapshots").join(COMMIT));
+    assert_eq!((read(&folder, "model.safetensors"), read(&folder, "config.json")), (weights(), config().as_bytes().to_vec()));
+    assert_eq!(ablate::hub::model_name(&folder).as_deref(), Some("old"));
+    assert_eq!(ablate::hub::model_name(hub.cache.path().join("x").as_path()).as_deref(), Some("x"));
+}
+
+/// Where files are stored is not the hub, be it the next port: it is not told who one is.
+#[test]
+fn the_token_stays_with_the_hub() {
+    let store = Hub::new(Manner::default());
+    for address in [store.address.clone(), store.address.replace("127.0.0.1", "localhost")] {
+        let hub = Hub::new(Manner { token: Some("secret"), stored: Some(address), ..Manner::default() });
+        let place = Place { token: Some("secret".into()), ..hub.place() };
+        assert_eq!(read(&fetch("me/tiny", "main", &place, &|_, _, _| {}).unwrap(), "model.safetensors"), weights());
+        assert!(hub.asked.lock().unwrap().iter().all(|asked| asked.authorization.as_deref() == Some("Bearer secret")));
+    }
+    let asked = store.asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|asked| asked.request.starts_with("GET /stored/") && asked.authorization.is_none()));
+}
+
+/// The verb, as people type it.
+#[test]
+fn the_program_fetches_and_prints_the_folder() {
+    let hub = Hub::new(Manner { token: Some("secret"), ..Manner::default() });
+    let ablate = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = assert_cmd::Command::cargo_bin("ablate").unwrap();
+        for name in
+            ["HF_HOME", "XDG_CACHE_HOME", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
+        {
+            command.env_remove(name);
+        }
+        command.env("HF_ENDPOINT", &hub.address).env("HF_HUB_CACHE", hub.cache.path()).env("HOME", hub.cache.path());
+        let output = command.envs(variables.iter().copied()).arg("fetch").args(arguments).output().unwrap();
+        let [out, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), out, error)
+    };
+    let (code, out, error) = ablate(&["me/tiny"], &[]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{error}");
+    assert!(error.contains("401") && error.contains("HF_TOKEN"), "{error}");
+    let folder = hub.root().join("snapshots").join(COMMIT);
+    for (arguments, variables) in [
+        (&["me/tiny"][..], &[("HF_TOKEN", "secret")][..]),
+        (&["me/tiny", "--revision", "main"], &[("HF_HUB_OFFLINE", "1")]),
+        (&["me/tiny", "--revision", COMMIT], &[("HF_HUB_OFFLINE", "1")]),
+    ] {
+        let (code, out, error) = ablate(arguments, variables);
+        assert_eq!((code, out), (Some(0), format!("{}\n", folder.display())), "{error}");
+    }
+    assert_eq!(read(&folder, "model.safetensors"), weights());
+    let (code, _, error) = ablate(&["me/other"], &[("HF_HUB_OFFLINE", "1")]);
+    assert!(code == Some(2) && error.contains("is not in") && error.contains("HF_HUB_OFFLINE"), "{error}");
+    let (code, _, error) = ablate(&["../me"], &[]);
+    assert!(code == Some(2) && error.contains("owner/name"), "{error}");
 }

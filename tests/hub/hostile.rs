@@ -2,10 +2,12 @@
 
 use super::{exported, spec};
 use ablate::hub::{self, Dtype};
+use burn::tensor::Device;
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 /// A model on disk.
@@ -132,6 +134,59 @@ fn an_index_leads_nowhere_else() {
 }
 
 #[test]
+fn an_index_of_many_files_is_read_in_no_time() {
+    let bench = Bench::new();
+    fs::remove_file(bench.path("model.safetensors")).unwrap();
+    let map: serde_json::Map<String, Value> = (0..200_000).map(|at| (format!("t{at}"), json!(format!("f{at}.safetensors")))).collect();
+    fs::write(bench.path("model.safetensors.index.json"), json!({ "weight_map": map }).to_string()).unwrap();
+    let start = Instant::now();
+    let error = hub::import(bench.folder.path()).unwrap_err().to_string();
+    assert!(error.contains("f0.safetensors"), "{error}");
+    // Names held against each other one by one take half a minute.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_head_that_is_tied_and_another_is_refused_as_that() {
+    let bench = Bench::new();
+    let mut config = bench.config();
+    config["tie_word_embeddings"] = json!(true);
+    fs::write(bench.path("config.json"), config.to_string()).unwrap();
+    bench.refused("lm_head.weight differs from model.embed_tokens.weight, and config.json says that they are tied");
+    // The same numbers twice are one.
+    let (header, mut data) = bench.parts();
+    let range = |name: &str| {
+        let offsets = &header[name]["data_offsets"];
+        offsets[0].as_u64().unwrap() as usize..offsets[1].as_u64().unwrap() as usize
+    };
+    let start = range("lm_head.weight").start;
+    data.copy_within(range("model.embed_tokens.weight"), start);
+    bench.write(&header, &data);
+    assert!(hub::import(bench.folder.path()).unwrap().spec.embedding.tied);
+}
+
+/// A file may claim more layers than fit into memory: what it says of each is held against their number first.
+#[test]
+fn patterns_of_layers_are_not_written_out_beyond_them() {
+    let family = hub::family("gpt_neo").unwrap();
+    for types in [
+        json!([[["global", "local"], 1u64 << 40]]),
+        json!([[["global"], u64::MAX]]),
+        json!([[[], 1u64 << 60], [["global"], 2]]),
+        json!([[["global"], 3]]),
+        json!([[["global", "sideways"], 1]]),
+    ] {
+        let options = json!({
+            "vocab_size": 31, "hidden_size": 32, "num_layers": 2, "num_heads": 4, "max_position_embeddings": 16, "attention_types": types,
+        });
+        let read = family.config(Path::new("config.json"), options.as_object().unwrap());
+        let empty_first = types[0][0].as_array().unwrap().is_empty();
+        assert_eq!(read.is_ok(), empty_first, "{types}");
+        assert!(read.is_ok() || read.unwrap_err().to_string().contains("attention_types"));
+    }
+}
+
+#[test]
 fn options_that_are_absurd_or_unknown_are_refused_by_name() {
     let bench = Bench::new();
     let config = bench.config();
@@ -166,6 +221,17 @@ fn options_that_are_absurd_or_unknown_are_refused_by_name() {
         fs::write(bench.path("config.json"), changed.to_string()).unwrap();
         bench.refused(reason);
     }
+    // And what would be made of them before the files are asked.
+    let mut changed = config.clone();
+    changed["num_hidden_layers"] = json!(16_000_000);
+    fs::write(bench.path("config.json"), changed.to_string()).unwrap();
+    bench.refused("describes 16000000 layers, and the weights are 12 tensors");
+    changed = config.clone();
+    changed["max_position_embeddings"] = json!(1 << 24);
+    fs::write(bench.path("config.json"), changed.to_string()).unwrap();
+    let imported = hub::import(bench.folder.path()).unwrap();
+    assert_eq!(imported.spec.context, 1 << 24);
+    imported.spec.build_from(imported.weights, &Device::flex());
     for text in ["", "{", "[]", "null", "{\"model_type\": 3}", "{}"] {
         fs::write(bench.path("config.json"), text).unwrap();
         assert!(hub::import(bench.folder.path()).is_err(), "{text}");

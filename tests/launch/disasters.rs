@@ -101,6 +101,32 @@ fn a_disk_that_takes_no_more() {
     assert_same(&bench.outcome("out"), &bench.outcome("calm"));
 }
 
+/// A limit on the memory of every process stands for a machine that has no more.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_arm_that_does_not_fit_in_memory_is_its_own_record_alone() {
+    use std::os::unix::process::CommandExt;
+    const LIMIT: u64 = 6 << 30;
+    let bench = Bench::new(1, 5);
+    let experiment = fs::read_to_string(bench.path("e.toml")).unwrap();
+    // A matrix of 16 × 10⁸ numbers alone is larger than the limit.
+    let wide = "[[arm]]\nname = \"wide\"\nset = { \"model.feed_forward.hidden\" = 100_000_000 }\n";
+    fs::write(bench.path("e.toml"), experiment + wide).unwrap();
+    let mut command = bench.command(&["run", "e.toml", "--out", "out", "--only", "layer,wide", "--jobs", "1", "--retries", "0"]);
+    // SAFETY: a call that may be made between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            let limit = libc::rlimit { rlim_cur: LIMIT, rlim_max: LIMIT };
+            if libc::setrlimit(libc::RLIMIT_AS, &limit) == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        });
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(attempts(&bench, "out", "wide"), [(1, Outcome::Failed, Some(Cause::OutOfMemory))], "{said}");
+    assert_eq!(attempts(&bench, "out", "base"), [(1, Outcome::Finished, None)], "{said}");
+    assert_eq!(attempts(&bench, "out", "layer"), [(1, Outcome::Finished, None)], "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_is_read_only() {

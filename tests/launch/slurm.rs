@@ -2,6 +2,7 @@
 //! munge are not installed, or the user may not start a node; `.ci/full` installs and runs it.
 
 use super::{Bench, assert_same, wait};
+use ablate::experiment::Stage;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -179,6 +180,24 @@ fn waiting_for_slurm() {
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("sbatch") && said.contains("partition") && said.contains("--slurm-args"), "{said}");
     wait("the file of records", || bench.records("out").len() == 2);
+}
+
+/// Every arm's trials are over before its comparison is submitted, and the same rates win as in one process after the other.
+#[test]
+fn slurm_tunes_before_it_compares() {
+    let Some(cluster) = Cluster::start() else { return };
+    let bench = Bench::new(2, 40);
+    let experiment = fs::read_to_string(bench.path("e.toml")).unwrap();
+    let retune = "[retune]\nvalues = { \"optimizer.lr\" = [1e-3, 1e-2] }\nrungs = [20]\n\n";
+    fs::write(bench.path("e.toml"), experiment.replacen("[[arm]]", &format!("{retune}[[arm]]"), 1)).unwrap();
+    cluster.ablate(
+        &bench,
+        &["run", "e.toml", "--out", "out", "--only", "gelu", "--launcher", "slurm", "--slurm-args", "--ntasks=1", "--wait"],
+    );
+    let stages: Vec<bool> = bench.records("out").iter().map(|record| record.stage == Stage::Compare).collect();
+    assert_eq!(stages, [vec![false; 4], vec![true; 4]].concat());
+    bench.run("local", &["--only", "gelu"], 0);
+    assert_eq!(summary(&bench, "out"), summary(&bench, "local"));
 }
 
 /// Kills the process that trains in a folder.

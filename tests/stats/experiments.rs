@@ -3,7 +3,7 @@
 
 use ablate::{
     random::{Purpose, generator},
-    stats::{POWER, contrasts, detectable, equivalence, holm, mean, paired, pairs_needed, sign_flip, welch},
+    stats::{POWER, contrasts, detectable, equivalence, holm, mean, paired, pairs_needed, power, sign_flip, welch},
 };
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal, StandardUniform, StudentT};
@@ -104,6 +104,63 @@ fn stated_power_is_reached() {
         let found = share("enough", EXPERIMENTS, |noise| rejects(&(0..seeds).map(|_| 0.8 + normal(noise)).collect::<Vec<_>>()));
         assert_eq!(found > 0.9 - 3.0 * error(0.9), enough, "{seeds}: {found}");
     }
+}
+
+/// Of heavy-tailed differences with the same standard deviation most are smaller: what was promised for normal ones is kept.
+#[test]
+fn heavy_tails_keep_the_stated_power() {
+    let heavy = StudentT::new(3.0).unwrap();
+    for seeds in [3, 5, 10] {
+        let effect = detectable(1.0, seeds, 0.05).unwrap();
+        let found = share("heavy power", EXPERIMENTS, |noise| {
+            // Three degrees of freedom have the variance 3.
+            rejects(&(0..seeds).map(|_| effect + heavy.sample(noise) / 3.0_f64.sqrt()).collect::<Vec<_>>())
+        });
+        assert!(found > POWER, "{seeds} seeds: {found}");
+    }
+}
+
+/// Where one run in ten diverges, power is that of the pairs that are left, and less than was planned.
+#[test]
+fn diverged_runs_leave_the_power_of_the_pairs_that_are_left() {
+    let (seeds, kept) = (6, 0.81_f64);
+    let effect = detectable(1.0, seeds, 0.05).unwrap();
+    let found = share("diverged power", EXPERIMENTS, |noise| {
+        let mut left: Vec<f64> = (0..seeds).map(|_| effect + normal(noise)).collect();
+        left.retain(|_| Distribution::<f64>::sample(&StandardUniform, noise) < kept);
+        rejects(&left)
+    });
+    let choose = |k: usize| (0..k).fold(1.0, |product, i| product * (seeds - i) as f64 / (i + 1) as f64);
+    let left = |k: usize| choose(k) * kept.powi(k as i32) * (1.0 - kept).powi((seeds - k) as i32);
+    let expected: f64 = (2..=seeds).map(|k| left(k) * power(effect * (k as f64).sqrt(), k, 0.05)).sum();
+    assert!((found - expected).abs() < 4.0 * error(expected) && found < POWER, "{found} for {expected}");
+}
+
+/// Holm's rate with all that runs may do: heavy tails, a base that all comparisons share, and one run in ten lost.
+#[test]
+fn holm_holds_under_heavy_tails_and_with_diverged_runs() {
+    let heavy = StudentT::new(3.0).unwrap();
+    let family = |correct: bool| {
+        share("rough family", EXPERIMENTS, |noise| {
+            let run = |noise: &mut ChaCha8Rng| {
+                let (loss, fate): (f64, f64) = (heavy.sample(noise), StandardUniform.sample(noise));
+                (fate >= 0.1).then_some(loss)
+            };
+            let base: Vec<Option<f64>> = (0..6).map(|_| run(noise)).collect();
+            let p: Vec<Option<f64>> = (0..6)
+                .map(|arm| {
+                    let effect = if arm < 4 { 0.0 } else { 4.0 };
+                    let differences: Vec<f64> = base.iter().filter_map(|base| Some(effect + run(noise)? - (*base)?)).collect();
+                    paired(&differences).and_then(|test| test.p)
+                })
+                .collect();
+            let p = if correct { holm(&p) } else { p };
+            p[..4].iter().flatten().any(|p| *p < 0.05)
+        })
+    };
+    let (corrected, raw) = (family(true), family(false));
+    assert!(corrected < 0.05 + 3.0 * error(0.05) && corrected > 0.01, "{corrected}");
+    assert!(raw > 0.1, "{raw}");
 }
 
 /// Six arms against one base, which all comparisons share; the last two arms are better. Some true "equal" among four is

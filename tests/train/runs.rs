@@ -53,6 +53,7 @@ fn a_run_learns_and_leaves_everything_behind() {
     assert!((rates[0] - 0.003 / 4.0).abs() < 1e-12 && (rates[14] - 0.0003).abs() < 1e-12);
 
     assert!(result.peak_memory_bytes.is_none_or(|bytes| bytes > 1 << 20));
+    assert!(result.waited_seconds.is_some_and(|seconds| seconds < result.seconds));
     assert_eq!(result.notes, Vec::<String>::new());
 
     let folder = bench.path("run");
@@ -98,7 +99,7 @@ fn records_of_earlier_versions_are_read() {
     let bench = Bench::new();
     let result = bench.run(&bench.spec(&["train.steps=5"]), "run").unwrap();
     let mut old = serde_json::to_value(&result).unwrap();
-    for key in ["operators", "data_marks", "noise", "peak_memory_bytes", "notes"] {
+    for key in ["operators", "data_marks", "noise", "peak_memory_bytes", "waited_seconds", "notes"] {
         old.as_object_mut().unwrap().remove(key).unwrap();
     }
     let record = ablate::experiment::Record {

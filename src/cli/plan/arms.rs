@@ -33,12 +33,19 @@ pub(super) fn text(plan: &Plan) -> String {
         lines.push(table.to_string());
     }
     lines.extend(plan.left_out.iter().map(|left| format!("left out: {left}")));
-    lines.extend(plan.matched.iter().map(|matched| format!("equal in every arm: {matched}")));
+    lines.extend(plan.matched_within().iter().map(|matched| format!("equal in every arm: {matched}")));
     if let Some(retune) = &plan.retune {
         let values: Vec<String> = retune.values.iter().map(|(key, values)| format!("{key} of {}", serde_json::json!(values))).collect();
         lines.push(format!("every arm is tuned with the same budget first: {}", values.join(", ")));
     }
-    lines.push(format!("{} comparisons of {} at α = {}", plan.comparisons().count() + plan.effects.len(), plan.metric, plan.alpha));
+    let comparisons = plan.comparisons().count() + plan.effects.len();
+    lines.push(format!(
+        "{comparisons} comparison{} of {} ({} is better) at α = {}",
+        if comparisons == 1 { "" } else { "s" },
+        plan.metric,
+        if plan.lower_is_better { "lower" } else { "higher" },
+        plan.alpha
+    ));
     lines.join("\n") + "\n"
 }
 

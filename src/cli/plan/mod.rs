@@ -72,6 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
     let records = if out.join("plan.json").is_file() { Store::open(&out)?.records()? } else { vec![] };
     let plan = Plan::new(&experiment, &args.device, calibration::read(&args.device).as_ref(), &records);
+    plan.check_time()?;
     let jobs = plan.jobs(&records);
     let left = missing(&plan, &records, &[]);
     let (reach, mut warnings) = plan.reach();
@@ -89,7 +90,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         if args.runs || jobs.len() <= LISTED {
             text += &runs::table(&plan, &jobs, &left);
         } else {
-            text += &format!("{} runs; --runs lists them\n", jobs.len());
+            text += &format!("{} runs; --runs lists them\n{}", jobs.len(), runs::more(&plan, jobs.len()));
         }
         text += &cost(&plan, jobs.len() - left.len());
         text += &reach.iter().map(|line| format!("{line}\n")).collect::<String>();

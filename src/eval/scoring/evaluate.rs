@@ -6,7 +6,7 @@ use super::{
     encode, pass_at_k,
 };
 use crate::{
-    eval::tasks::{Answer, Choice, Item, Pair, Program, Question, Task, majority},
+    eval::tasks::{ANSWER, Answer, Choice, Item, Pair, Program, Question, Task, majority},
     pulse,
     settings::{Error, Result},
 };
@@ -92,7 +92,7 @@ fn sequences(scorer: &impl Scorer, item: &Item) -> Result<Vec<Sequence>> {
 /// What stands before alternatives to learn how likely they are in themselves.
 fn unconditional(choice: &Choice) -> &'static [&'static str] {
     let any = choice.options.iter().any(|option| !option.pair.context.trim().is_empty());
-    if any { &["Answer:", ""] } else { &[] }
+    if any { &[ANSWER, ""] } else { &[] }
 }
 
 /// The likelihoods of each question's requests. What is asked several times, like "yes" alone, is scored once.

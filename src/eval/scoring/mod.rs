@@ -11,6 +11,7 @@ mod model;
 mod pass_at_k;
 mod program;
 mod results;
+mod synthetic;
 
 pub use compare::{Comparison, compare_results};
 pub use evaluate::{Asking, evaluate_task};
@@ -18,6 +19,7 @@ pub use model::LanguageModel;
 pub use pass_at_k::pass_at_k;
 pub use program::{Limits, Network, Outcome, Sandbox};
 pub use results::{Estimate, Header, Record, Results, Summary};
+pub use synthetic::evaluate_synthetic;
 
 use crate::settings::Result;
 

@@ -148,20 +148,19 @@ impl Results {
         Summary { header: self.header.clone(), items: self.records.len(), centered, metrics, mean_of_groups, groups }
     }
 
-    /// Where the results of a task are kept in a run's folder.
-    pub fn path(run: &Path, task: &str) -> PathBuf {
-        run.join("eval").join(format!("{task}.jsonl"))
+    /// Where the results of a task are kept in a folder of results.
+    pub fn path(folder: &Path, task: &str) -> PathBuf {
+        folder.join(format!("{task}.jsonl"))
     }
 
-    /// Keeps the results in the run's folder, in one step: a line for the task, then a line for each question.
+    /// Keeps the results in a folder, in one step: a line for the task, then a line for each question.
     ///
     /// # Errors
     ///
     /// The folder cannot be written to.
-    pub fn write(&self, run: &Path) -> Result<PathBuf> {
-        let path = Self::path(run, &self.header.task);
-        let folder = run.join("eval");
-        std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    pub fn write(&self, folder: &Path) -> Result<PathBuf> {
+        let path = Self::path(folder, &self.header.task);
+        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let mut text = serde_json::to_string(&self.header).expect("plain data") + "\n";
         for record in &self.records {
             text += &serde_json::to_string(record).expect("plain data");
@@ -188,14 +187,13 @@ impl Results {
         Ok(Self { header, records: records.collect::<Result<_>>()? })
     }
 
-    /// The tasks that a run has kept results of, sorted.
+    /// The tasks that a folder holds results of, sorted.
     ///
     /// # Errors
     ///
     /// A folder that cannot be read.
-    pub fn kept(run: &Path) -> Result<Vec<String>> {
-        let folder = run.join("eval");
-        let Some(entries) = files::if_there(std::fs::read_dir(&folder)).map_err(Error::io("read the folder", &folder))? else {
+    pub fn kept(folder: &Path) -> Result<Vec<String>> {
+        let Some(entries) = files::if_there(std::fs::read_dir(folder)).map_err(Error::io("read the folder", folder))? else {
             return Ok(vec![]);
         };
         let mut names: Vec<String> = entries
@@ -211,5 +209,5 @@ impl Results {
 
 /// Whether a smaller value of a metric is the better one.
 pub(super) fn less_is_better(metric: &str) -> bool {
-    metric.contains("bits_per_byte") || ["nats", "perplexity"].contains(&metric)
+    metric.contains("bits_per_byte") || metric.starts_with("valid/loss") || ["nats", "perplexity"].contains(&metric)
 }

@@ -2,13 +2,14 @@
 //! tasks `core.yaml` with the chances of guessing in `eval_meta_data.csv`.
 //!
 //! Rows: `multiple_choice` {query, choices, gold}, `schema` {context_options, continuation, gold}, `language_modeling`
-//! {context, continuation}. Alternatives are compared by their mean loss per token; a continuation must be exactly what greedy
-//! decoding gives. Which rows become examples, and in which order rows are asked, is what nanochat's `random.Random` draws.
+//! {context, continuation}; a row may name its kind under `type`. Alternatives are compared by their mean loss per token; a
+//! continuation must be exactly what greedy decoding gives. Which rows become examples, and in which order rows are asked, is
+//! what nanochat's `random.Random` draws.
 
 use super::{
     layout::{Entry, Glance, Layout, Picks, Protocol},
     rows::{Row, records, rows, text},
-    task::{Alternative, Choice, Pair, Question, Span},
+    task::{ANSWER, Alternative, Choice, Pair, Question, Span},
 };
 use crate::settings::{Error, Result};
 use std::path::{Component, Path};
@@ -46,7 +47,13 @@ pub(super) fn entries(path: &Path, delimiter: &str, kind: Option<&str>) -> Resul
 }
 
 fn entry(index: usize, row: &Row, delimiter: &str, kind: Option<&str>) -> Result<Entry> {
-    let found = if row.has("query") {
+    // Alternatives are held against what stands behind this, and no other text, in every layout.
+    if row.has("uncond") && row.value("uncond")? != ANSWER {
+        return Err(row.wrong("uncond", format!("= {} is not read: only {ANSWER:?} is", row.value("uncond")?)));
+    }
+    let found = if row.has("type") {
+        row.text("type")?
+    } else if row.has("query") {
         "multiple_choice"
     } else if row.has("context_options") {
         "schema"
@@ -84,7 +91,10 @@ fn entry(index: usize, row: &Row, delimiter: &str, kind: Option<&str>) -> Result
             let continuation = example[stripped.len()..].to_string();
             (Question::Continuation(Pair { context: stripped, continuation }), example)
         }
-        other => return Err(row.wrong("icl_task_type", format!("= {other:?} is none of multiple_choice, schema, language_modeling"))),
+        other => {
+            let key = if kind.is_some() { "icl_task_type" } else { "type" };
+            return Err(row.wrong(key, format!("= {other:?} is none of multiple_choice, schema, language_modeling")));
+        }
     };
     Ok(Entry { id: row.id(&["id"], index), group: None, question, example })
 }

@@ -60,6 +60,10 @@ pub fn load(request: &TaskRequest) -> Result<Vec<Task>> {
     if !path.exists() {
         return Err(Error::input(path.display(), "there is no such file or folder", "check the path behind --tasks"));
     }
+    if ending(path) == "parquet" {
+        let help = "write it as JSON lines, in Python pandas.read_parquet(…).to_json(…, orient=\"records\", lines=True)";
+        return Err(Error::input(path.display(), "is Parquet, which is not read here", help));
+    }
     if path.join("core.yaml").is_file() && request.layout.as_deref().is_none_or(|layout| layout == "core") {
         return bundle(request);
     }

@@ -37,4 +37,5 @@ pub use answers::Reading;
 pub(super) use answers::majority;
 pub use layout::layouts;
 pub use load::{TaskRequest, load};
+pub(super) use task::ANSWER;
 pub use task::{Alternative, Answer, Choice, Item, Pair, Program, Question, Rule, Span, Task};

@@ -3,6 +3,9 @@
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+/// What stands before alternatives to learn how likely they are in themselves, as GPT-3 and LLaMA have it.
+pub const ANSWER: &str = "Answer:";
+
 /// A benchmark, ready to be asked: every prompt is complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {

@@ -185,6 +185,7 @@ pub fn failed(job: &Job, (cause, reason): (Cause, String), worker: &Worker, seco
         data_marks: Default::default(),
         noise: Default::default(),
         peak_memory_bytes: None,
+        waited_seconds: None,
         notes: vec![],
     };
     Record { cause: Some(cause), ..Record::new(job, result) }

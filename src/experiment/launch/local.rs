@@ -246,6 +246,20 @@ fn threads(slots: usize) -> Option<usize> {
     if slots <= 1 || std::env::var_os("RAYON_NUM_THREADS").is_some() {
         return None;
     }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    Some((cores / slots).max(1))
+    Some(share(thread::available_parallelism().map_or(1, usize::from), slots))
+}
+
+fn share(cores: usize, slots: usize) -> usize {
+    (cores / slots).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_shared_and_none_goes_without() {
+        assert_eq!([share(16, 4), share(7, 2), share(2, 4)], [4, 3, 1]);
+        assert_eq!(threads(1), None);
+    }
 }

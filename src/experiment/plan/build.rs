@@ -1,11 +1,11 @@
 //! Making a plan of an experiment and what is on record.
 
 use super::{
-    super::{Difference, Experiment, Record, arms::Arm, decided::decide, price::price},
-    Plan, PlannedArm,
+    super::{Difference, Experiment, Quantity, Record, arms::Arm, decided::decide, price::price},
+    MATCHED, Plan, PlannedArm,
 };
 use crate::{device::DeviceName, settings::written, train::calibration::Calibration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Plan {
     /// The plan of an experiment on a device, given what is on record; `calibration` prices its runs.
@@ -27,6 +27,7 @@ impl Plan {
             sequential: config.seeds.rule().map(|rule| [rule.min, rule.max]),
             design: config.design.kind,
             matched: matched(experiment),
+            tolerance: config.matching.as_ref().map(|matching| matching.tolerance),
             retune: config.retune.clone(),
             effects: experiment.effects.clone(),
             left_out: experiment.left_out.clone(),
@@ -42,14 +43,13 @@ impl Plan {
 /// What was made equal, in words.
 fn matched(experiment: &Experiment) -> Vec<String> {
     let Some(matching) = &experiment.config.matching else { return vec![] };
-    let size = |what: &str, key: &Option<String>| key.as_ref().map(|key| format!("{what}, by {key}"));
-    let found = [
-        size("parameters", &matching.parameters),
-        size("FLOPs per token", &matching.flops_per_token),
-        size("training FLOPs", &matching.flops),
-        size("training time", &matching.time),
-    ];
-    found.into_iter().flatten().collect()
+    let key = |quantity: Quantity| match quantity {
+        Quantity::Parameters => &matching.parameters,
+        Quantity::FlopsPerToken => &matching.flops_per_token,
+        Quantity::Flops => &matching.flops,
+        Quantity::Time => &matching.time,
+    };
+    MATCHED.iter().filter_map(|(quantity, what)| Some(format!("{what}, by {}", key(*quantity).as_ref()?))).collect()
 }
 
 /// Adds the keys that tuning changed to what differs from the base.
@@ -101,6 +101,7 @@ fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &Devi
         reference: arm.references.first().cloned(),
         references: arm.references.clone(),
         paired_parameters: arm.paired_parameters,
+        reshaped: Some(reshaped(experiment, arm)),
         named: arm.named.clone(),
         control: arm.control,
         differences: arm.differences.clone(),
@@ -114,6 +115,18 @@ fn planned(experiment: &Experiment, arm: &Arm, records: &[Record], device: &Devi
         preparation: decided.jobs,
         runs,
     }
+}
+
+/// Parameters that the arms it is compared with have in another shape.
+fn reshaped(experiment: &Experiment, arm: &Arm) -> BTreeMap<String, BTreeSet<String>> {
+    let own: BTreeMap<String, Vec<usize>> = arm.spec.model.parameter_shapes().into_iter().collect();
+    let of = |reference: &String| {
+        let theirs = experiment.arm(reference)?.spec.model.parameter_shapes();
+        let other = theirs.into_iter().filter(|(path, shape)| own.get(path).is_some_and(|own| own != shape));
+        let paths: BTreeSet<String> = other.map(|(path, _)| path).collect();
+        (!paths.is_empty()).then(|| (reference.clone(), paths))
+    };
+    arm.references.iter().filter_map(of).collect()
 }
 
 /// Whether a smaller value of the metric is better; so it is for all losses.

@@ -7,13 +7,18 @@ pub(super) use build::lower_is_better;
 use super::{
     Difference, Job, Record, Role, TuningSummary,
     design::Effect,
-    matching::Solved,
+    matching::{Quantity, Solved},
     paths,
     price::Price,
+    sentence::{percent, short, signed},
     spec::{BASE, Design, PublishedConfig, RetuneConfig},
     wanted::wanted,
 };
-use crate::ops::{Activations, OperatorPath};
+use crate::{
+    ops::{Activations, OperatorPath},
+    settings::{Error, Result},
+    stats,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +55,9 @@ pub struct Plan {
     /// What was made equal between the arms, in words.
     #[serde(default)]
     pub matched: Vec<String>,
+    /// Largest relative mismatch of what was made equal; none where nothing was, and in plans of versions that did not tell.
+    #[serde(default)]
+    pub tolerance: Option<f64>,
     /// How every arm is tuned.
     #[serde(default)]
     pub retune: Option<RetuneConfig>,
@@ -72,6 +80,14 @@ pub struct Plan {
     /// The base, then the arms in the order of the design.
     pub arms: Vec<PlannedArm>,
 }
+
+/// What can be made equal, as the words of `matched` begin.
+const MATCHED: [(Quantity, &str); 4] = [
+    (Quantity::Parameters, "parameters"),
+    (Quantity::FlopsPerToken, "FLOPs per token"),
+    (Quantity::Flops, "training FLOPs"),
+    (Quantity::Time, "training time"),
+];
 
 /// An arm in the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +132,10 @@ pub struct PlannedArm {
     pub references: Vec<String>,
     /// Share of the parameters that start from the same noise as the reference's.
     pub paired_parameters: Option<f64>,
+    /// Parameters that an arm it is compared with has in another shape, by that arm; all others of equal name start from the
+    /// same noise. None in plans of versions that did not tell.
+    #[serde(default)]
+    pub reshaped: Option<BTreeMap<String, BTreeSet<String>>>,
     /// The keys that the arm itself names.
     pub named: Vec<String>,
     /// Whether it is an A/A control: none of these has a numerical effect.
@@ -179,7 +199,44 @@ impl Plan {
 
     /// What makes comparisons of its arms less than they seem, as far as it is known before anything trains.
     pub fn warnings(&self) -> Vec<String> {
-        paths::mixed(self, |name| self.arm(name).map_or(&[], |arm| &arm.operators))
+        let mut warnings = paths::mixed(self, |name| self.arm(name).map_or(&[], |arm| &arm.operators));
+        warnings.extend(self.short_curves());
+        warnings
+    }
+
+    /// What was made equal, in words, each with the largest mismatch that is left.
+    pub fn matched_within(&self) -> Vec<String> {
+        let left = |words: &String| {
+            let (quantity, _) = MATCHED.iter().find(|(_, what)| words.starts_with(&format!("{what}, ")))?;
+            let solved = self.arms.iter().flat_map(|arm| arm.solved.iter().map(move |solved| (arm, solved)));
+            let (arm, solved) = solved
+                .filter(|(_, solved)| solved.quantity == *quantity && solved.residual != 0.0)
+                .max_by(|(_, a), (_, b)| a.residual.abs().total_cmp(&b.residual.abs()))?;
+            let percent = 100.0 * solved.residual;
+            Some(format!(", within {} % (most: {} {} %)", short(percent.abs()), arm.name, signed(percent)))
+        };
+        self.matched.iter().map(|words| format!("{words}{}", left(words).unwrap_or_default())).collect()
+    }
+
+    /// Refuses arms that no number of steps gives the time that was measured, within the tolerance.
+    ///
+    /// # Errors
+    ///
+    /// The first of them, with what could be had.
+    pub fn check_time(&self) -> Result<()> {
+        let times = self.arms.iter().flat_map(|arm| arm.solved.iter().map(move |solved| (arm, solved)));
+        let mut times = times.filter(|(_, solved)| solved.quantity == Quantity::Time);
+        let Some(tolerance) = self.tolerance else { return Ok(()) };
+        let Some((arm, solved)) = times.find(|(_, solved)| solved.residual.abs() > tolerance) else { return Ok(()) };
+        let message = format!(
+            "cannot have its base's training time: the nearest is {} = {} with {} s ({} %, tolerance {})",
+            solved.key,
+            solved.value,
+            short(solved.achieved),
+            signed(100.0 * solved.residual),
+            percent(tolerance)
+        );
+        Err(Error::input(format!("arm `{}`", arm.name), message, "raise match.tolerance, or train longer: more steps match more finely"))
     }
 
     /// Every comparison of two arms, in the order of the arms. Together with the effects they are the family that the
@@ -203,6 +260,31 @@ pub fn missing(plan: &Plan, records: &[Record], only: &[String]) -> Vec<Job> {
         .filter(|job| only.is_empty() || asked.contains(job.arm.as_str()))
         .filter(|job| !done.contains(&job.key()))
         .collect()
+}
+
+impl Plan {
+    /// Curves that a design asks for and cannot have: too few sizes or budgets.
+    fn short_curves(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let budgets: BTreeSet<u64> =
+            self.arms.iter().filter(|arm| matches!(arm.role, Role::Base | Role::BaseOfBudget)).map(|arm| arm.tokens).collect();
+        if self.arms.iter().any(|arm| arm.role == Role::BaseOfBudget) && budgets.len() < stats::FEWEST_BUDGETS {
+            warnings.push(format!(
+                "the base has {} budgets, its own included: it takes {} to say what the arms' compute is worth; add some to `budgets`",
+                budgets.len(),
+                stats::FEWEST_BUDGETS
+            ));
+        }
+        let sizes: BTreeSet<Option<&String>> = self.arms.iter().map(|arm| arm.size.as_ref()).collect();
+        if self.design == Design::LadderOfSizes && sizes.len() < stats::FLOOR_SIZES - 1 {
+            warnings.push(format!(
+                "the ladder has {} sizes, the base's own included: a fit of loss against size takes {}; add a [[size]]",
+                sizes.len(),
+                stats::FLOOR_SIZES - 1
+            ));
+        }
+        warnings
+    }
 }
 
 /// Plans of older versions had one match, or null.
@@ -245,6 +327,7 @@ pub(super) mod tests {
             reference: (name != BASE).then(|| BASE.into()),
             references: if name == BASE { vec![] } else { vec![BASE.into()] },
             paired_parameters: (name != BASE).then_some(1.0),
+            reshaped: Some(Default::default()),
             named: vec!["model.norm.kind".into()],
             control: false,
             differences: vec![],
@@ -271,6 +354,7 @@ pub(super) mod tests {
             sequential: None,
             design: Design::List,
             matched: vec![],
+            tolerance: None,
             retune: None,
             effects: vec![],
             left_out: vec![],
@@ -302,6 +386,7 @@ pub(super) mod tests {
             data_marks: Default::default(),
             noise: Default::default(),
             peak_memory_bytes: None,
+            waited_seconds: None,
             notes: vec![],
         };
         let job = Job::new(arm, seed, Stage::Compare, result.id.clone());

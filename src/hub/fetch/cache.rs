@@ -76,6 +76,15 @@ fn linked(_relative: &Path, blob: &Path, link: &Path) -> io::Result<()> {
     fs::copy(blob, link).map(drop)
 }
 
+/// What the model in a folder is called: the name of the folder, or of the model whose snapshot it is.
+pub fn model_name(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let root = folder.parent().filter(|parent| parent.ends_with("snapshots")).and_then(Path::parent).and_then(name);
+    let model = root.as_deref().and_then(|root| root.strip_prefix("models--"));
+    model.map(|model| model.rsplit("--").next().unwrap_or(model).to_owned()).or_else(|| name(&folder))
+}
+
 /// Holds a file against the checksum that its hub names.
 ///
 /// # Errors

@@ -9,18 +9,18 @@ use std::{
     path::Path,
     time::Duration,
 };
-use ureq::{Agent, config::RedirectAuthHeaders, http::Response};
+use ureq::{Agent, RequestBuilder, http::Response, typestate::WithoutBody};
 
 /// Longest answer that lists files.
 const LISTING: u64 = 64 << 20;
 /// Attempts at a download that breaks off.
 const ATTEMPTS: usize = 5;
+/// Places that one address may lead to, one behind the other.
+const PLACES: usize = 10;
 
 /// Who asks.
 pub struct Client {
     agent: Agent,
-    /// One that stays where it is asked to go on elsewhere.
-    still: Agent,
     endpoint: String,
     token: Option<String>,
 }
@@ -46,17 +46,14 @@ pub struct Found {
 
 impl Client {
     pub fn new(place: &Place) -> Self {
-        let config = || {
-            Agent::config_builder()
-                .timeout_connect(Some(Duration::from_secs(20)))
-                .timeout_recv_response(Some(Duration::from_secs(60)))
-                .http_status_as_error(false)
-                // Where large files are stored is somebody else's: who one is, is not told there.
-                .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-                .user_agent(concat!("ablate/", env!("CARGO_PKG_VERSION")))
-        };
-        let still = config().max_redirects(0).max_redirects_will_error(false).build();
-        Self { agent: config().build().into(), still: still.into(), endpoint: place.endpoint.clone(), token: place.token.clone() }
+        let config = Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .http_status_as_error(false)
+            // Where an answer leads is looked at here.
+            .max_redirects(0)
+            .user_agent(concat!("ablate/", env!("CARGO_PKG_VERSION")));
+        Self { agent: config.build().into(), endpoint: place.endpoint.clone(), token: place.token.clone() }
     }
 
     /// What a revision of a model holds.
@@ -75,8 +72,10 @@ impl Client {
     /// Where a file of a commit is, and what it must be.
     pub fn find(&self, model: &str, commit: &str, name: &str) -> Result<Found> {
         let address = format!("{}/{model}/resolve/{commit}/{}", self.endpoint, escaped(name));
-        // The checksum of large files is told before the way leads to where they are stored.
-        let response = self.sent(&address, self.signed(self.still.head(&address)).call())?;
+        // A model that was renamed is led to by the hub itself. The checksum of large files is told before the way leads to where
+        // they are stored.
+        let on = |response: &Response<ureq::Body>, next: &str| !response.headers().contains_key("x-linked-etag") && self.is_hub(next);
+        let (address, response) = self.followed(&address, |at| self.agent.head(at), on)?;
         let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let etag = text("x-linked-etag").or_else(|| text("etag")).map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_string());
         let size = text("x-linked-size").or_else(|| text("content-length")).and_then(|size| size.parse().ok());
@@ -140,18 +139,39 @@ impl Client {
     }
 
     fn get(&self, address: &str, from: u64) -> Result<Response<ureq::Body>> {
-        let mut request = self.signed(self.agent.get(address));
-        if from > 0 {
-            request = request.header("range", format!("bytes={from}-"));
-        }
-        self.sent(address, request.call())
+        let request = |at: &str| {
+            let request = self.agent.get(at);
+            if from > 0 { request.header("range", format!("bytes={from}-")) } else { request }
+        };
+        Ok(self.followed(address, request, |_, _| true)?.1)
     }
 
-    fn signed<Any>(&self, request: ureq::RequestBuilder<Any>) -> ureq::RequestBuilder<Any> {
-        match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
+    /// The answer at an address, or where that leads, as long as `on` wants to go there; with the address that it is from. Who one
+    /// is, is told to the hub alone: where large files are stored is somebody else's.
+    fn followed(
+        &self,
+        address: &str,
+        request: impl Fn(&str) -> RequestBuilder<WithoutBody>,
+        on: impl Fn(&Response<ureq::Body>, &str) -> bool,
+    ) -> Result<(String, Response<ureq::Body>)> {
+        let mut at = address.to_string();
+        for _ in 0..PLACES {
+            let request = match &self.token {
+                Some(token) if self.is_hub(&at) => request(&at).header("authorization", format!("Bearer {token}")),
+                _ => request(&at),
+            };
+            let response = self.sent(&at, request.call())?;
+            let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+            match location.filter(|_| response.status().is_redirection()).map(|location| led(&at, location)) {
+                Some(next) if on(&response, &next) => at = next,
+                _ => return Ok((at, response)),
+            }
         }
+        Err(Error::input(address, "leads on and on", "check HF_ENDPOINT"))
+    }
+
+    fn is_hub(&self, address: &str) -> bool {
+        origin(address).eq_ignore_ascii_case(origin(&self.endpoint))
     }
 
     fn sent(&self, address: &str, response: std::result::Result<Response<ureq::Body>, ureq::Error>) -> Result<Response<ureq::Body>> {
@@ -181,8 +201,48 @@ fn unreachable(address: &str, error: &dyn std::fmt::Display) -> Error {
     )
 }
 
+/// Protocol, host and port of an address.
+fn origin(address: &str) -> &str {
+    let host = address.find("://").map_or(0, |at| at + 3);
+    &address[..address[host..].find(['/', '?', '#']).map_or(address.len(), |end| host + end)]
+}
+
+/// Where an answer from `address` leads that names a location.
+fn led(address: &str, location: &str) -> String {
+    let origin = origin(address);
+    if location.contains("://") {
+        location.to_string()
+    } else if location.starts_with("//") {
+        format!("{}{location}", &origin[..origin.find("//").unwrap_or(0)])
+    } else if location.starts_with('/') {
+        format!("{origin}{location}")
+    } else {
+        format!("{}/{location}", address.rsplit_once('/').map_or(address, |(folder, _)| folder))
+    }
+}
+
 /// A part of an address.
 fn escaped(part: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     part.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_lead_where_they_say() {
+        let from = "https://hub.test:8/a/b?c=/d";
+        for (location, to) in
+            [("/x/y", "https://hub.test:8/x/y"), ("http://other.test/x", "http://other.test/x"), ("//other.test/x", "https://other.test/x")]
+        {
+            assert_eq!(led(from, location), to);
+        }
+        assert_eq!(led("https://hub.test/a/b", "x"), "https://hub.test/a/x");
+        assert_eq!((origin(from), origin("http://hub.test")), ("https://hub.test:8", "http://hub.test"));
+        // Who the hub is, is not a matter of how its name begins.
+        assert_ne!(origin("https://hub.test@evil.test/"), origin("https://hub.test"));
+        assert_ne!(origin("https://hub.test.evil.test/"), origin("https://hub.test"));
+    }
 }

@@ -4,6 +4,7 @@ mod cache;
 mod client;
 mod place;
 
+pub use cache::model_name;
 pub use place::Place;
 
 use crate::settings::{Error, Result};

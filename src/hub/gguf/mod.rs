@@ -3,6 +3,7 @@
 mod architecture;
 mod file;
 mod quantise;
+mod special;
 mod vocabulary;
 
 pub use quantise::Quantisation;
@@ -15,17 +16,31 @@ use crate::{
 };
 use architecture::{Architecture, Names};
 use file::{Tensor, Value};
+use special::Beside;
 use std::path::Path;
+
+/// What a file says of a model beside its weights.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Described<'a> {
+    /// What it is called.
+    pub name: Option<&'a str>,
+    /// Its tokenizer.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Folder with what came along with that, as far as it is there: `tokenizer_config.json`, `generation_config.json`,
+    /// `config.json`, `chat_template.jinja`.
+    pub companions: Option<&'a Path>,
+}
 
 /// Writes a model as one file.
 ///
 /// # Errors
 ///
-/// A model that no family covers, or one of a family, or with an option, that llama.cpp does not have; an unwritable file.
+/// A model that no family covers, or one of a family, or with an option, that llama.cpp does not have; a companion that is no
+/// JSON; an unwritable file.
 pub fn write_gguf(
     spec: &ModelSpec,
     weights: Weights,
-    tokenizer: Option<&Tokenizer>,
+    described: Described,
     quantisation: Quantisation,
     path: &Path,
 ) -> Result<&'static str> {
@@ -34,8 +49,12 @@ pub fn write_gguf(
     let Names { layout, spec, weights } = architecture.named(exported.spec, exported.weights);
     let mut values = architecture.values(&spec);
     values.push(("general.file_type".into(), Value::U32(quantisation.file_type())));
-    if let Some(tokenizer) = tokenizer {
-        values.extend(vocabulary::values(tokenizer, spec.vocab));
+    values.extend(described.name.map(|name| ("general.name".into(), Value::Text(name.into()))));
+    if let Some(tokenizer) = described.tokenizer {
+        let json = serde_json::from_str(&tokenizer.to_json()).expect("a tokenizer is JSON");
+        let beside = described.companions.map(Beside::read).transpose()?.unwrap_or_default();
+        values.extend(vocabulary::values(&json, spec.vocab));
+        values.extend(beside.values(tokenizer, &json, spec.vocab));
     }
     let (layout, weights) = (&layout, &weights);
     let mut tensors: Vec<Tensor> = layout

@@ -1,21 +1,22 @@
-//! The tokenizer.
+//! The vocabulary of a tokenizer.
 
 use super::file::Value;
-use crate::data::Tokenizer;
 use serde_json::Value as Json;
 
 /// Types of tokens, by `llama_token_type`.
 const NORMAL: i32 = 1;
 const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
+const USER_DEFINED: i32 = 4;
 const BYTE: i32 = 6;
+/// What stands for all that a vocabulary lacks.
+pub const UNKNOWN_TOKEN: &str = "<unk>";
 /// The score of what is only there to fill the vocabulary up.
 const UNUSED: f64 = -1000.0;
 
-/// Vocabulary and merges of a tokenizer, or its scores, padded to the model's size. llama.cpp's own rules for cutting text into words are
+/// Vocabulary and merges of a `tokenizer.json`, or its scores, padded to the model's size. llama.cpp's own rules for cutting text into words are
 /// few: ids may differ for text that another tokenizer cuts by an expression of its own.
-pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
-    let json: Json = serde_json::from_str(&tokenizer.to_json()).unwrap_or_default();
+pub fn values(json: &Json, vocab: usize) -> Vec<(String, Value)> {
     let mut tokens: Vec<String> = (0..vocab).map(|id| format!("[PAD{id}]")).collect();
     let mut types = vec![NORMAL; vocab];
     let mut put = |text: &str, id: Option<u64>, kind: i32| {
@@ -33,7 +34,13 @@ pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
     }
     for added in json["added_tokens"].as_array().into_iter().flatten() {
         let text = added["content"].as_str().unwrap_or_default();
-        put(text, added["id"].as_u64(), if text == "<unk>" { UNKNOWN } else { CONTROL });
+        let id = added["id"].as_u64();
+        if added["special"] == Json::Bool(false) {
+            // Found in the text before anything else, and so as the text has it.
+            put(&text.replace('▁', " "), id, USER_DEFINED);
+        } else {
+            put(text, id, if text == UNKNOWN_TOKEN { UNKNOWN } else { CONTROL });
+        }
     }
     let pair = |merge: &Json| match (merge.as_str(), merge.as_array().map(Vec::as_slice)) {
         (Some(text), _) => Some(text.to_string()),
@@ -42,14 +49,7 @@ pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
     };
     let merges: Vec<String> = json["model"]["merges"].as_array().into_iter().flatten().filter_map(pair).collect();
     let key = |name: &str| format!("tokenizer.ggml.{name}");
-    let bos = Value::U32(tokenizer.bos());
-    let mut values = vec![
-        (key("tokens"), Value::Texts(tokens)),
-        (key("token_type"), Value::Integers(types)),
-        (key("bos_token_id"), bos.clone()),
-        (key("eos_token_id"), bos),
-        (key("add_bos_token"), Value::Bool(true)),
-    ];
+    let mut values = vec![(key("tokens"), Value::Texts(tokens)), (key("token_type"), Value::Integers(types))];
     let prefix = (key("add_space_prefix"), Value::Bool(json["normalizer"]["type"] == "Sequence"));
     if !scored.is_empty() {
         let score = |id: usize| scored.get(id).and_then(|piece| piece[1].as_f64()).unwrap_or(UNUSED) as f32;
@@ -73,7 +73,7 @@ pub fn values(tokenizer: &Tokenizer, vocab: usize) -> Vec<(String, Value)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{ModelType, TrainerConfig};
+    use crate::data::{ModelType, Tokenizer, TrainerConfig};
 
     fn shown(values: &[(String, Value)], name: &str) -> Vec<String> {
         let found = values.iter().find(|(key, _)| key == &format!("tokenizer.ggml.{name}"));
@@ -92,7 +92,7 @@ mod tests {
         let config = TrainerConfig { model_type: ModelType::Unigram, vocab_size: 300, ..TrainerConfig::default() };
         let tokenizer = Tokenizer::train(&config, &texts).unwrap();
         let (vocab, padded) = (tokenizer.vocab(), tokenizer.vocab() + 5);
-        let values = values(&tokenizer, padded);
+        let values = values(&serde_json::from_str(&tokenizer.to_json()).unwrap(), padded);
         assert_eq!(shown(&values, "model"), ["t5"]);
         let (tokens, scores) = (shown(&values, "tokens"), shown(&values, "scores"));
         assert!(tokens[..3] == ["<unk>", "<s>", "</s>"] && tokens[vocab] == format!("[PAD{vocab}]") && tokens.len() == padded);

@@ -4,13 +4,13 @@ use super::{AttentionBias, AttentionConfig, AttentionSpec, BiasConfig, QkNormCon
 use crate::{model::MupConfig, settings::Problem};
 
 impl AttentionConfig {
-    /// Checks every rule and fills every size, for `layers` blocks of `width` channels and a training context. With µP, the
-    /// scale that is not written is µP's.
+    /// Checks every rule and fills every size, for `layers` blocks of `width` channels. With µP, the scale that is not written
+    /// is µP's.
     ///
     /// # Errors
     ///
     /// All broken rules at once; keys start with `model.attention.`.
-    pub fn resolve(&self, width: usize, layers: usize, context: usize, mup: Option<&MupConfig>) -> Result<AttentionSpec, Vec<Problem>> {
+    pub fn resolve(&self, width: usize, layers: usize, mup: Option<&MupConfig>) -> Result<AttentionSpec, Vec<Problem>> {
         let problem = |key: &str, message: String| Problem::new(format!("model.attention.{key}"), message);
         let mut problems = Vec::new();
 
@@ -52,9 +52,7 @@ impl AttentionConfig {
                 let help = "add \"window\" to model.attention.pattern, or leave the window out";
                 problems.push(problem("window", "no layer of model.attention.pattern uses a window".into()).help(help));
             }
-            (Some(window), true) if window == 0 || window > context => {
-                problems.push(problem("window", format!("window ({window}) must be at least 1 and at most context ({context})")));
-            }
+            (Some(0), true) => problems.push(problem("window", "0 leaves no key to see".into()).help("set it to a number of tokens")),
             _ => {}
         }
 
@@ -111,7 +109,7 @@ mod tests {
     fn keys(change: impl FnOnce(&mut AttentionConfig)) -> Vec<String> {
         let mut config = AttentionConfig::default();
         change(&mut config);
-        match config.resolve(64, 3, 32, None) {
+        match config.resolve(64, 3, None) {
             Ok(_) => Vec::new(),
             Err(problems) => problems.into_iter().map(|p| p.key.strip_prefix("model.attention.").unwrap().to_string()).collect(),
         }
@@ -119,12 +117,12 @@ mod tests {
 
     #[test]
     fn defaults_are_filled() {
-        let spec = AttentionConfig { kv_heads: Some(2), ..Default::default() }.resolve(64, 3, 32, None).unwrap();
+        let spec = AttentionConfig { kv_heads: Some(2), ..Default::default() }.resolve(64, 3, None).unwrap();
         assert_eq!((spec.heads, spec.kv_heads, spec.head_dim, spec.scale), (4, 2, 16, 0.25));
         assert_eq!(spec.spans, [Span::Full; 3]);
         assert_eq!(spec.bias, AttentionBias::default());
         let wide = AttentionConfig { heads: 5, head_dim: Some(16), bias: BiasConfig::All(true), ..Default::default() }
-            .resolve(64, 1, 32, None)
+            .resolve(64, 1, None)
             .unwrap();
         assert_eq!((wide.heads, wide.kv_heads, wide.head_dim), (5, 5, 16));
         assert!(wide.bias.query && wide.bias.key && wide.bias.value && wide.bias.output);
@@ -133,11 +131,11 @@ mod tests {
     #[test]
     fn patterns_repeat() {
         let pattern = vec![Span::Window, Span::Window, Span::Full];
-        let spec = AttentionConfig { pattern, window: Some(8), ..Default::default() }.resolve(64, 5, 32, None).unwrap();
+        let spec = AttentionConfig { pattern, window: Some(8), ..Default::default() }.resolve(64, 5, None).unwrap();
         assert_eq!(spec.spans, [Span::Window, Span::Window, Span::Full, Span::Window, Span::Window]);
         assert_eq!((spec.window_at(0), spec.window_at(2), spec.window_at(4)), (Some(8), None, Some(8)));
         let unreached = AttentionConfig { pattern: vec![Span::Full, Span::Window], window: Some(8), ..Default::default() };
-        assert_eq!(unreached.resolve(64, 1, 32, None).unwrap().window, None);
+        assert_eq!(unreached.resolve(64, 1, None).unwrap().window, None);
     }
 
     #[test]
@@ -152,10 +150,7 @@ mod tests {
         assert_eq!(keys(|c| c.pattern.clear()), ["pattern"]);
         assert_eq!(keys(|c| c.window = Some(4)), ["window"]);
         assert_eq!(keys(|c| c.pattern.push(Span::Window)), ["window"]);
-        for window in [0, 33] {
-            assert_eq!(keys(|c| (c.pattern, c.window) = (vec![Span::Window], Some(window))), ["window"]);
-        }
-        assert!(keys(|c| (c.pattern, c.window) = (vec![Span::Window], Some(32))).is_empty());
+        assert_eq!(keys(|c| (c.pattern, c.window) = (vec![Span::Window], Some(0))), ["window"]);
         assert_eq!(keys(|c| c.soft_cap = Some(0.0)), ["soft_cap"]);
         assert_eq!(keys(|c| c.scale = Some(f64::NAN)), ["scale"]);
         let norm = NormConfig::Rms(RmsNormConfig { eps: -1.0, ..Default::default() });
@@ -165,7 +160,7 @@ mod tests {
 
     #[test]
     fn help_lists_what_is_allowed() {
-        let problems = AttentionConfig { heads: 5, ..Default::default() }.resolve(8, 1, 8, None).unwrap_err();
+        let problems = AttentionConfig { heads: 5, ..Default::default() }.resolve(8, 1, None).unwrap_err();
         assert_eq!(problems[0].message, "heads (5) must divide width (8)");
         assert_eq!(problems[0].help.as_deref(), Some("use one of 1, 2, 4, 8, or set model.attention.head_dim"));
     }

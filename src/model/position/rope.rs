@@ -67,12 +67,16 @@ struct Table {
     sin: Vec<f32>,
 }
 
+/// Positions whose angles are kept at most: 64 MiB of them in a head of 128 channels, whatever context a model claims.
+const KEPT: usize = 1 << 17;
+
 impl RopeConfig {
-    /// The tables of a training context; longer sequences extend them when they come. Angles are computed in f64.
+    /// The tables of a training context, or of the beginning of a very long one; angles of later positions are computed when
+    /// these come, in f64 as all.
     pub fn build(&self, head_dim: usize, context: usize) -> Rope {
         let frequencies = self.scaling.frequencies(self.theta, self.rotated(head_dim));
         let magnitude = self.scaling.magnitude();
-        let table = Arc::new(table(&frequencies, magnitude, 0..context));
+        let table = Arc::new(table(&frequencies, magnitude, 0..context.min(KEPT)));
         Rope { frequencies, magnitude, head_dim, pairing: self.pairing, pattern: self.pattern.clone(), table }
     }
 
@@ -152,5 +156,16 @@ impl Rope {
             }
         }
         Rotation::new(&cos, &sin, pairs, self.head_dim, self.pairing == Pairing::Interleaved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_no_longer_than_is_kept_whatever_context_is_claimed() {
+        let positions = |context| RopeConfig::default().build(2, context).table.cos.len();
+        assert_eq!([16, KEPT, 1 << 24].map(positions), [16, KEPT, KEPT]);
     }
 }

@@ -11,7 +11,7 @@ fn scope() -> Scope {
 
 fn spec(position: PositionConfig) -> ModelSpec {
     let config = ModelConfig::default();
-    let attention = config.attention.resolve(8, 4, 16, None).unwrap();
+    let attention = config.attention.resolve(8, 4, None).unwrap();
     ModelSpec {
         layers: 4,
         width: 8,

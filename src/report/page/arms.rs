@@ -49,6 +49,9 @@ fn row(summary: &Summary, arm: &ArmSummary) -> Value {
         text => &arm.verdict_text,
         would_change => arm.comparisons.first().and_then(|comparison| comparison.would_change.as_ref()),
         differences,
+        solved => arm.solved.iter().map(|solved| {
+            format!("{} = {}: {:+.2} % {}", solved.key, solved.value, 100.0 * solved.residual, solved.quantity)
+        }).collect::<Vec<_>>(),
         paired => arm.paired_parameters.filter(|share| share.is_finite()).map(|share| format!("{:.1} %", share * 100.0)),
     }
 }

@@ -11,7 +11,12 @@ const PILOT: f64 = 20.0;
 pub fn reading(summary: &Summary) -> String {
     let direction = if summary.lower_is_better { "lower is better" } else { "higher is better" };
     let margin = summary.margin.filter(|margin| margin.is_finite());
-    let margin = margin.map(|margin| format!(" Equivalent: smaller than the margin of {margin}, by two one-sided tests."));
+    let margin = margin.map(|margin| {
+        format!(
+            " Equivalent: smaller than the margin of {margin}, by two one-sided tests; their p is told with that verdict, the tables' p \
+             asks whether there is a difference at all."
+        )
+    });
     format!(
         "Differences are in {} ({direction}), arm minus reference on the same seed; ± is half the 95 % interval; verdicts use \
          p after Holm's correction over all comparisons at α = {}.{}",
@@ -64,9 +69,10 @@ pub fn pilot(summary: &Summary) -> Option<String> {
     let ratio = summary.tokens_per_parameter;
     (ratio.is_finite() && ratio < PILOT).then(|| {
         format!(
-            "Pilot: {} training tokens per parameter. A compute-optimal model sees about 20 (Hoffmann et al. 2022); orders of arms \
+            "Pilot: {} training {} per parameter. A compute-optimal model sees about 20 (Hoffmann et al. 2022); orders of arms \
              may change with more training.",
-            number::short(ratio)
+            number::short(ratio),
+            if number::short(ratio) == "1" { "token" } else { "tokens" }
         )
     })
 }

@@ -66,6 +66,11 @@ impl Looks {
         Self::new(min, max, alpha / comparisons.max(1) as f64)
     }
 
+    /// The pairs of the first and of the last look.
+    pub fn range(&self) -> (usize, usize) {
+        (self.min, self.max)
+    }
+
     /// The level of the look at `pairs` pairs: the p of the paired t test that stops there. None where there is no look.
     pub fn level(&self, pairs: usize) -> Option<f64> {
         self.difference.get(pairs.checked_sub(self.min)?).copied()

@@ -3,6 +3,7 @@
 use super::{Contents, Saved, folder};
 use crate::{
     data::Tokenizer,
+    hub::is_model_folder,
     settings::{Error, Result},
 };
 use std::{
@@ -213,6 +214,13 @@ pub fn tokenizer_folder(out: &Path, which: Which) -> Result<PathBuf> {
 /// The error of a run without that checkpoint.
 pub fn missing(out: &Path, which: Which) -> Error {
     let (message, help) = match which {
+        _ if is_model_folder(out) => {
+            let folder = out.display();
+            (
+                "is a model in the layout of Hugging Face, not a run".to_owned(),
+                format!("make a run of it: `ablate import {folder} --out runs/NAME`"),
+            )
+        }
         Which::Newest => ("there is no checkpoint".to_owned(), "name the folder of a run that finished or was interrupted".to_owned()),
         other => {
             let mut there: Vec<_> = steps(out).into_iter().map(Which::Step).chain([Which::Best, Which::Newest]).collect();

@@ -1,7 +1,7 @@
 //! The evaluation as written and as resolved.
 
-use super::require;
-use crate::settings::Problem;
+use super::{RunSpec, require};
+use crate::{eval::Evaluation, settings::Problem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -35,6 +35,20 @@ pub struct EvaluationSpec {
     pub batch: usize,
     /// Contexts in multiples of the training context, ascending; empty or starting with 1.
     pub context_multiples: Vec<usize>,
+}
+
+impl RunSpec {
+    /// How what is kept for validation is scored.
+    pub fn examined(&self) -> Evaluation {
+        Evaluation {
+            context: self.model.context,
+            batch: self.evaluation.batch,
+            context_multiples: self.evaluation.context_multiples.clone(),
+            context_limit: self.model.context_limit(),
+            document_mask: self.model.attention.document_mask,
+            precision: self.train.precision,
+        }
+    }
 }
 
 impl EvaluationConfig {

@@ -105,6 +105,7 @@ impl RunConfig {
             let longest = self.evaluation.context_multiples.iter().copied().max().unwrap_or(1);
             problems.extend(data.problems(model.context, longest));
             problems.extend(readout_problem(model, data));
+            problems.extend(window_problem(model));
             if !data.has_text() && !data.is_synthetic() && self.probe.every > 0 {
                 problems.push(
                     Problem::new("probe.every", "probes look at validation text, and batches of a file have none").help("set it to 0"),
@@ -163,6 +164,13 @@ fn readout_problem(model: &ModelSpec, data: &DataSpec) -> Option<Problem> {
         (false, false) => Some(Problem::new("model.readout.kind", "only compression is read from the last position").help(help("each"))),
         _ => None,
     }
+}
+
+/// No text of training reaches a window that is longer: an arm with one would be the same model. An imported one may have it.
+fn window_problem(model: &ModelSpec) -> Option<Problem> {
+    let window = model.attention.window.filter(|window| *window > model.context)?;
+    let message = format!("window ({window}) must be at most context ({})", model.context);
+    Some(Problem::new("model.attention.window", message).help("make it smaller, or leave it out with its \"window\" layers"))
 }
 
 /// Adds a problem of `key` unless `holds`.

@@ -159,7 +159,7 @@ fn reference(attention: &Attention, x: &[f64]) -> Vec<f64> {
 fn every_form_agrees_with_loops() {
     for config in configs() {
         for layer in 0..2 {
-            let attention = disturbed(config.resolve(WIDTH, 2, SEQ, None).unwrap().build(&scope(layer), WIDTH));
+            let attention = disturbed(config.resolve(WIDTH, 2, None).unwrap().build(&scope(layer), WIDTH));
             let x = noisy("x", [2, SEQ, WIDTH]);
             let x64 = values(x.clone());
             let y = values(attention.forward(x, &none(), &Pass::default()));
@@ -172,7 +172,7 @@ fn every_form_agrees_with_loops() {
 #[test]
 fn the_gradient_of_the_input_is_the_slope_of_the_reference() {
     for config in configs() {
-        let attention = disturbed(config.resolve(WIDTH, 2, SEQ, None).unwrap().build(&scope(0), WIDTH));
+        let attention = disturbed(config.resolve(WIDTH, 2, None).unwrap().build(&scope(0), WIDTH));
         let x = noisy("x", [1, 4, WIDTH]);
         let gradient = values(x.grad(&weighted_sum(attention.forward(x.clone(), &none(), &Pass::default())).backward()).unwrap());
         let slope = crate::ops::check::differences(&values(x), |x| crate::ops::check::weighted(&reference(&attention, x)));
@@ -183,7 +183,7 @@ fn the_gradient_of_the_input_is_the_slope_of_the_reference() {
 #[test]
 fn accounts_equal_parameters_and_counted_products() {
     for config in configs() {
-        let spec = config.resolve(WIDTH, 2, SEQ, None).unwrap();
+        let spec = config.resolve(WIDTH, 2, None).unwrap();
         for layer in 0..2 {
             let attention = spec.build(&scope(layer), WIDTH);
             let account = spec.account(WIDTH, layer, SEQ);
@@ -200,7 +200,7 @@ fn accounts_equal_parameters_and_counted_products() {
 #[test]
 fn saved_bytes_of_a_plain_layer() {
     // Input, q, k, v, mixed: 5·width; one statistic per head.
-    let spec = AttentionConfig::default().resolve(WIDTH, 1, SEQ, None).unwrap();
+    let spec = AttentionConfig::default().resolve(WIDTH, 1, None).unwrap();
     assert_eq!(spec.account(WIDTH, 0, SEQ).saved_bytes_per_token, 4.0 * (5 * WIDTH + 4) as f64);
 }
 
@@ -233,7 +233,7 @@ fn paths_equal_module_paths() {
     for config in configs() {
         let sketch = Scope::sketch(1, WIDTH);
         let mut paths = Paths::default();
-        config.resolve(WIDTH, 1, SEQ, None).unwrap().build(&sketch, WIDTH).visit(&mut paths);
+        config.resolve(WIDTH, 1, None).unwrap().build(&sketch, WIDTH).visit(&mut paths);
         assert_eq!(paths.1, sketch.sketched().into_iter().map(|(path, _)| path).collect::<Vec<_>>(), "{config:?}");
     }
 }
@@ -242,7 +242,7 @@ fn paths_equal_module_paths() {
 fn weights_do_not_depend_on_heads_or_norms() {
     // Same widths, other heads and norms: the same four matrices, so that such arms are paired.
     let matrices = |config: AttentionConfig| {
-        let a = config.resolve(WIDTH, 1, SEQ, None).unwrap().build(&scope(0), WIDTH);
+        let a = config.resolve(WIDTH, 1, None).unwrap().build(&scope(0), WIDTH);
         [a.query, a.key, a.value, a.output].map(|l| values(l.weight.val()))
     };
     let norm = NormConfig::Rms(RmsNormConfig::default());
@@ -253,7 +253,7 @@ fn weights_do_not_depend_on_heads_or_norms() {
 #[test]
 fn t5_bias_learns_through_attention() {
     let position = Position::T5(T5Config { buckets: 4, max_distance: 6, ..Default::default() }.build(&scope(0).child("position"), 4));
-    let attention = AttentionConfig::default().resolve(WIDTH, 1, SEQ, None).unwrap().build(&scope(0), WIDTH);
+    let attention = AttentionConfig::default().resolve(WIDTH, 1, None).unwrap().build(&scope(0), WIDTH);
     let gradients = weighted_sum(attention.forward(noisy("x", [1, SEQ, WIDTH]), &position, &Pass::default())).backward();
     let Position::T5(bias) = position else { unreachable!() };
     let gradient = values(bias.table.val().grad(&gradients).unwrap());

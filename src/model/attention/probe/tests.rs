@@ -88,7 +88,7 @@ fn spread_is_that_of_the_weights_that_attention_uses() {
     let starts = Tensor::from_data(TensorData::new([[0, 0, 0, 3, 3, 3, 3, 7, 7], [0; SEQ]].concat(), [BATCH, SEQ]), &device);
     let pass = Pass { starts: Some(starts), ..Pass::default() };
     for (number, config) in configs().into_iter().enumerate() {
-        let spec = config.resolve(WIDTH, 2, SEQ, None).unwrap();
+        let spec = config.resolve(WIDTH, 2, None).unwrap();
         for layer in 0..2 {
             let attention = spec.build(&scope.layer("layers", layer).child("attention"), WIDTH);
             for position in positions(&scope.child("position"), spec.head_dim) {
