@@ -49,7 +49,10 @@ pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
             };
             format!("{} | {}", all(paths)?, all(held_out)?)
         }
-        CorpusConfig::Recipe { path, without } => recipe::of_file(Path::new(path), without)?.key().to_string(),
+        CorpusConfig::Recipe { path, without } => {
+            let contents = |paths: &[PathBuf]| contents(paths, cache);
+            recipe::of_file(Path::new(path), without, &contents)?.fingerprint(&contents)?
+        }
         CorpusConfig::Mixture(mixture) => {
             let part = |(name, source): (&String, &SourceConfig)| Ok(format!("{name} {}", corpus(&source.corpus, cache)?));
             mixture.sources.iter().map(part).collect::<Result<Vec<_>>>()?.join(" ")
@@ -81,7 +84,22 @@ fn suffix(part: CratesPart) -> &'static str {
     }
 }
 
+/// SHA-256 of names and contents.
 fn files(paths: &[PathBuf], cache: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    for (path, content) in paths.iter().zip(contents(paths, cache)?) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        hash.update(format!("{name}\0{content}\0"));
+    }
+    Ok(cache::hex(&hash.finalize()))
+}
+
+/// SHA-256 of the content of each file.
+///
+/// # Errors
+///
+/// Missing or unreadable files.
+pub(super) fn contents(paths: &[PathBuf], cache: &Path) -> Result<Vec<String>> {
     let mut list = Sha256::new();
     paths.iter().for_each(|path| list.update(format!("{}\0", path.display())));
     let memory = cache.join("fingerprints").join(format!("{}.json", cache::hex(&list.finalize())));
@@ -94,12 +112,7 @@ fn files(paths: &[PathBuf], cache: &Path) -> Result<String> {
         let all: BTreeMap<&PathBuf, &Known> = paths.iter().zip(looked.iter().map(|(known, _)| known)).collect();
         let _ = cache::write_whole(&memory, serde_json::to_string(&all).expect("plain data").as_bytes());
     }
-    let mut hash = Sha256::new();
-    for (path, (known, _)) in paths.iter().zip(&looked) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        hash.update(format!("{name}\0{}\0", known.sha256));
-    }
-    Ok(cache::hex(&hash.finalize()))
+    Ok(looked.into_iter().map(|(known, _)| known.sha256).collect())
 }
 
 /// What is known of a file, and whether it had to be read for that.

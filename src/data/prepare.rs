@@ -4,7 +4,7 @@ use super::{
     CorpusConfig, DataSpec, Extent, Progress, Tokenizer, TokenizerConfig, Validation, cache,
     corpus::{self, Corpus, Document, Kind, expand},
     recipe,
-    shards::{self, FORMAT, Manifest, Named, Shard, Tokens},
+    shards::{self, FORMAT, Manifest, Named, Shard, Tokens, tokenizer_hash},
 };
 use crate::settings::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -93,11 +93,9 @@ fn key(spec: &DataSpec) -> String {
 }
 
 fn open(spec: &DataSpec, folder: &Path, key: &str) -> Result<Opened> {
-    let path = folder.join("manifest.json");
-    let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-    let broken = || Error::input(path.display(), "not the manifest of these shards", "delete its folder: the shards are made again");
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| broken())?;
-    if manifest.format != FORMAT || manifest.key != key || manifest.tokenizer != tokenizer_hash(folder) {
+    let broken = || Error::input(folder.display(), "holds no manifest of these shards", "delete it: the shards are made again");
+    let manifest = Manifest::beside(folder)?.ok_or_else(broken)?;
+    if manifest.key != key || manifest.tokenizer != tokenizer_hash(folder) {
         return Err(broken());
     }
     let mut sources = vec![];
@@ -111,7 +109,7 @@ fn open(spec: &DataSpec, folder: &Path, key: &str) -> Result<Opened> {
         let extent = Extent { documents: part.documents, bytes: part.bytes, tokens: part.tokens };
         sources.push(Source { name: name.into(), files: vec![Tokens { ids: shard.ids, index: Some(shard.index) }], extent });
     }
-    let held = &manifest.validation;
+    let held = manifest.validation.as_ref().ok_or_else(broken)?;
     let validation = Shard::open(folder, held, manifest.width)?;
     Ok(Opened {
         sources,
@@ -124,7 +122,7 @@ fn open(spec: &DataSpec, folder: &Path, key: &str) -> Result<Opened> {
 /// Token files, read where they lie. Ids are looked at here and there: a file of another tokenizer shows itself soon.
 fn in_place(name: &str, paths: &[String], vocab: usize) -> Result<Source> {
     let mut source = Source { name: name.into(), files: vec![], extent: Extent { documents: 0, bytes: 0, tokens: 0 } };
-    for path in expand(paths, Kind::Tokens)? {
+    for path in token_files(paths)? {
         let tokens = Tokens::open(&path)?;
         let count = tokens.ids.len();
         for at in (0..count).step_by((count / 64).max(1)) {
@@ -139,6 +137,26 @@ fn in_place(name: &str, paths: &[String], vocab: usize) -> Result<Source> {
         source.files.push(tokens);
     }
     Ok(source)
+}
+
+/// Token files of paths. Of a folder with a manifest none may be missing.
+fn token_files(paths: &[String]) -> Result<Vec<PathBuf>> {
+    let files = expand(paths, Kind::Tokens)?;
+    for folder in paths.iter().map(Path::new).filter(|path| path.is_dir()) {
+        for part in Manifest::beside(folder)?.iter().flat_map(|manifest| &manifest.train) {
+            let path = folder.join(format!("{}.bin", part.name));
+            if !files.contains(&path) {
+                let help = "make the shards again, or name the files that are there instead of the folder";
+                return Err(Error::input(path.display(), "the file is missing, and its manifest names it", help));
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Compares token files that a manifest stands beside with all that it says of them.
+fn verify(paths: &[String]) -> Result<()> {
+    token_files(paths)?.iter().try_for_each(|path| shards::recorded(path)?.map_or(Ok(()), |part| part.verify_whole(path)))
 }
 
 /// What is read of a specification before it is tokenised.
@@ -186,6 +204,13 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
         let help = "plan again with the files as they are, or bring the old ones back";
         return Err(Error::input("data.corpus", "files of the corpus or the tokenizer have changed since this run was planned", help));
     }
+    // Once: later only blocks of them are looked at.
+    for (_, corpus) in spec.corpus.parts().into_iter().chain(spec.validation.iter().flat_map(CorpusConfig::parts)) {
+        if let CorpusConfig::Shards { paths, held_out, .. } = corpus {
+            progress("checking token files", 0, 1);
+            verify(paths).and_then(|()| verify(held_out))?;
+        }
+    }
     let texts = read(spec, cache, progress)?;
     progress("training the tokenizer", 0, 1);
     let tokenizer = match texts.train.as_slice() {
@@ -210,10 +235,13 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
     };
     let width = shards::width(spec.vocab.max(tokenizer.vocab()));
     let bos = tokenizer.bos();
+    let write = |name: Named<'_>, documents: &[Vec<u32>], bytes: u64| {
+        shards::write(folder, name, bos, width, |out| documents.iter().try_for_each(|ids| out.push(ids)).map(|()| bytes))
+    };
     let mut train = vec![];
     for (source, documents) in &texts.train {
         let file = if source.is_empty() { "train".to_string() } else { format!("train-{source}") };
-        train.push(shards::write(folder, Named { file: &file, source }, &encode(documents), bos, bytes(documents), width)?);
+        train.push(write(Named { file: &file, source }, &encode(documents), bytes(documents))?);
     }
     let name = Named { file: "valid", source: "" };
     let held_out = [spec.validation.as_ref()].into_iter().flatten().chain(spec.corpus.parts().into_iter().map(|(_, corpus)| corpus));
@@ -224,9 +252,9 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
     let validation = match tokens {
         Some((paths, opening)) if texts.validation.is_empty() => {
             let (documents, bytes) = tokens_held_out(paths, opening, &tokenizer, spec.validation_bytes)?;
-            shards::write(folder, name, &documents, bos, bytes, width)?
+            write(name, &documents, bytes)?
         }
-        _ => shards::write(folder, name, &encode(&texts.validation), bos, bytes(&texts.validation), width)?,
+        _ => write(name, &encode(&texts.validation), bytes(&texts.validation))?,
     };
     progress("encoding", total, total);
     let manifest = Manifest {
@@ -237,10 +265,9 @@ fn make(spec: &DataSpec, key: &str, folder: &Path, cache: &Path, progress: Progr
         tokenizer: tokenizer_hash(folder),
         held_out: corpus::HELD_OUT_RULE.into(),
         train,
-        validation,
+        validation: Some(validation),
     };
-    let text = serde_json::to_string_pretty(&manifest).expect("plain data");
-    cache::write_whole(&folder.join("manifest.json"), text.as_bytes())
+    manifest.write(folder)
 }
 
 /// Documents of all sources, one of each in turn, for a tokenizer that looks at the first of them.
@@ -252,7 +279,7 @@ fn dealt(sources: &[(String, Vec<Document>)]) -> Vec<Document> {
 /// Documents of validation token files, up to so many bytes of text, without the token that opens each; and these bytes.
 fn tokens_held_out(paths: &[String], opening: u32, tokenizer: &Tokenizer, limit: u64) -> Result<(Vec<Vec<u32>>, u64)> {
     let (mut documents, mut bytes) = (vec![], 0);
-    for path in expand(paths, Kind::Tokens)? {
+    for path in token_files(paths)? {
         let tokens = Tokens::open(&path)?;
         for pair in tokens.documents(opening).starts.windows(2) {
             let ids = tokens.ids.read(pair[0] as usize, (pair[1] - pair[0]) as usize);
@@ -271,13 +298,4 @@ fn tokens_held_out(paths: &[String], opening: u32, tokenizer: &Tokenizer, limit:
         return Err(Error::input("data.corpus.held_out", "there is no text in it", "name token files with text"));
     }
     Ok((documents, bytes))
-}
-
-fn tokenizer_hash(folder: &Path) -> String {
-    let mut hash = Sha256::new();
-    for name in ["tokenizer.meta.json", "tokenizer.json"] {
-        hash.update(std::fs::read(folder.join(name)).unwrap_or_default());
-        hash.update([0]);
-    }
-    cache::hex(&hash.finalize())
 }

@@ -1,27 +1,27 @@
 //! `ablate data` and `ablate tokenizer` as people type them.
 
-use ablate::{data::recipe::Recipe, settings::Document};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    time::Duration,
+    time::Instant,
 };
 
-struct Desk(tempfile::TempDir);
+/// A folder in which commands are run, with a cache of its own.
+pub(super) struct Desk(tempfile::TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -37,7 +37,7 @@ impl Desk {
         self.command(arguments).output().unwrap()
     }
 
-    fn shown(&self, arguments: &[&str]) -> String {
+    pub(super) fn shown(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -65,7 +65,7 @@ impl Desk {
                 let text: Vec<String> = (0..12).map(sentence).collect();
                 format!("{}\n", serde_json::json!({ "text": format!("All rights reserved.\n{}", text.join("\n")) }))
             };
-            self.write(&format!("raw/{file}.jsonl"), &(0..120).map(document).collect::<String>());
+            self.write(&format!("raw/{file}.jsonl"), (0..120).map(document).collect::<String>());
         }
         self.write(
             "recipe.toml",
@@ -122,22 +122,41 @@ fn same(a: &Path, b: &Path) {
 fn a_build_that_is_killed_again_and_again_gives_the_same_bytes() {
     let desk = Desk::new();
     desk.corpus();
+    let recipe = fs::read_to_string(desk.path("recipe.toml")).unwrap();
+    desk.write("recipe.toml", recipe + "\n[[step]]\napply = { kind = \"minhash\" }\nallow = [\"nothing\"]\n");
+    let start = Instant::now();
     let whole = desk.shown(&["data", "build", "recipe.toml", "--out", "whole", "--jobs", "1"]);
-    for part in ["raw", "exact", "lines", "length", "documents"] {
+    let time = start.elapsed();
+    for part in ["raw", "exact", "lines", "minhash", "length", "documents"] {
         assert!(whole.contains(part), "no {part}:\n{whole}");
     }
     desk.shown(&["data", "build", "recipe.toml", "--out", "two", "--jobs", "2"]);
     same(&desk.path("whole"), &desk.path("two"));
-    let build = ["data", "build", "recipe.toml", "--out", "killed", "--jobs", "2"];
-    for kill in 0..20 {
+    let (mut kills, mut amid, mut attempts, mut builds) = (0, 0, 0, 0);
+    let mut finished = false;
+    while kills < 20 || !finished {
+        attempts += 1;
+        assert!(attempts < 400, "{kills} kills hit, {amid} of them amid work");
+        let out = format!("killed-{builds}");
+        let build = ["data", "build", "recipe.toml", "--out", &out, "--jobs", if builds % 2 == 0 { "2" } else { "1" }];
         let mut child = desk.command(&build).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(5 + 7 * kill));
-        // It may have finished.
+        // At all times up to that of a whole build.
+        std::thread::sleep(time * (1 + attempts % 10) / 11);
+        // It may have ended.
         let _ = child.kill();
-        child.wait().unwrap();
+        let code = child.wait().unwrap().code();
+        assert_ne!(code, Some(2), "it was refused");
+        kills += usize::from(code != Some(0));
+        amid += usize::from(code != Some(0) && desk.path(&out).join(".work").exists());
+        finished = desk.path(&out).join("report.json").exists();
+        if finished {
+            // What a kill left behind the report goes, too.
+            desk.shown(&build);
+            same(&desk.path("whole"), &desk.path(&out));
+            builds += 1;
+        }
     }
-    desk.shown(&build);
-    same(&desk.path("whole"), &desk.path("killed"));
+    assert!(amid > 0, "{kills} kills hit, none of them amid work");
 }
 
 #[test]
@@ -190,12 +209,21 @@ fn mistakes_are_named_with_their_place() {
     desk.corpus();
     let recipe = fs::read_to_string(desk.path("recipe.toml")).unwrap();
     let with = |from: &str, to: &str| {
-        desk.write("wrong.toml", &recipe.replacen(from, to, 1));
+        desk.write("wrong.toml", recipe.replacen(from, to, 1));
         desk.refused(&["data", "build", "wrong.toml", "--out", "wrong"])
     };
     assert!(with("kind = \"exact\"", "kind = \"exakt\"").contains("exakt"));
     assert!(with("min_words = 20", "min_word = 20").contains("min_word"));
     assert!(with("paths = [\"raw\"]", "paths = [\"none\"]").contains("none"));
+    // Before anything is read, and nothing is left of it.
+    let bands = ("kind = \"exact\"", "kind = \"minhash\", bands = 0");
+    assert!(with(bands.0, bands.1).contains("minhash.bands"));
+    assert!(desk.refused(&["data", "plan", "wrong.toml"]).contains("minhash.bands"));
+    let model = ("kind = \"exact\"", "kind = \"perplexity\", model = \"none.ngram\"");
+    assert!(with(model.0, model.1).contains("none.ngram"));
+    assert!(desk.refused(&["data", "plan", "wrong.toml"]).contains("none.ngram"));
+    assert!(with("file_bytes", "tokenizer = \"none.json\"\nfile_bytes").contains("none.json"));
+    assert!(!desk.path("wrong/.work").exists());
     assert!(with("min_words = 20", "min_words = 20000").contains("dropped every document"));
     assert!(desk.refused(&["data", "build", "none.toml", "--out", "x"]).contains("none.toml"));
     assert!(
@@ -204,6 +232,8 @@ fn mistakes_are_named_with_their_place() {
     desk.shown(&["data", "build", "recipe.toml", "--out", "out"]);
     let other = desk.refused(&["data", "build", "recipe.toml", "--out", "out", "--without", "lines"]);
     assert!(other.contains("another recipe"), "{other}");
+    let other = desk.refused(&["data", "build", "recipe.toml", "--out", "out", "--limit", "5"]);
+    assert!(other.contains("no --limit") && other.contains("--limit 5"), "{other}");
     let bytes = fs::read(desk.path("raw/3.jsonl")).unwrap();
     fs::write(desk.path("raw/3.jsonl"), &bytes[..bytes.len() - 40]).unwrap();
     assert!(desk.refused(&["data", "build", "recipe.toml", "--out", "cut"]).contains("3.jsonl"));
@@ -229,16 +259,35 @@ fn tokenizers_are_trained_compared_and_looked_into() {
     assert!(desk.refused(&["tokenizer", "encode", "raw/0.jsonl", "text"]).contains("0.jsonl"));
 }
 
-/// What stands in `configs/data` are recipes.
 #[test]
-fn the_recipes_that_come_along_are_recipes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/data");
-    let mut count = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let recipe = Recipe::parse(Document::load(&path).unwrap(), &[]).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(Some(recipe.name.as_str()), path.file_stem().and_then(|name| name.to_str()));
-        count += 1;
+fn token_shards_of_a_build_are_trained_on_and_a_corrupted_one_is_named() {
+    let desk = Desk::new();
+    desk.corpus();
+    desk.shown(&["tokenizer", "train", "raw", "--out", "small", "--set", "vocab_size=400"]);
+    let recipe = fs::read_to_string(desk.path("recipe.toml")).unwrap();
+    desk.write("recipe.toml", recipe + "tokenizer = \"small/tokenizer.json\"\n");
+    desk.shown(&["data", "build", "recipe.toml", "--out", "out", "--without", "lines"]);
+    desk.write(
+        "run.toml",
+        r#"
+model = { layers = 1, width = 16, context = 32, attention = { heads = 2 }, feed_forward = { hidden = 24 } }
+train = { steps = 3, batch = 2 }
+schedule.warmup = 1
+[data]
+tokenizer = { kind = "file", path = "out/tokens/tokenizer.json" }
+validation_bytes = 600
+corpus = { kind = "shards", paths = ["out/tokens/0000[1-9].bin"], held_out = ["out/tokens/00000.bin"] }
+"#,
+    );
+    desk.shown(&["train", "run.toml", "--out", "run"]);
+    for name in ["out/tokens/00001.bin", "out/tokens/00001.idx"] {
+        let good = fs::read(desk.path(name)).unwrap();
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        desk.write(name, &bad);
+        let refused = desk.refused(&["train", "run.toml", "--out", "other"]);
+        assert!(refused.contains(name.rsplit('/').next().unwrap()), "{refused}");
+        desk.write(name, &good);
     }
-    assert!(count >= 10);
 }

@@ -1,9 +1,12 @@
 //! `ablate data build`: from raw files to clean documents.
 
-use super::super::{
-    print,
-    text::{self, bytes, duration, grouped, right},
-    train::bar,
+use super::{
+    super::{
+        print,
+        text::{self, bytes, duration, grouped, right},
+        train::bar,
+    },
+    count,
 };
 use ablate::{
     Error, Result,
@@ -135,35 +138,45 @@ pub(super) fn show(report: &Report, out: &Path, seconds: f64) -> String {
         ]);
     }
     let _ = writeln!(text, "{table}\n");
-    let mut table = text::table(&["source", "step", "in", "kept", "text kept", "changed", "what dropped most"]);
-    for step in &report.steps {
-        let kept = step.output.documents as f64 / step.input.documents.max(1) as f64;
-        let text = step.output.bytes as f64 / step.input.bytes.max(1) as f64;
-        table.add_row([
-            step.source.clone().into(),
-            step.name.clone().into(),
-            right(grouped(step.input.documents)),
-            right(format!("{:.1} %", 100.0 * kept)),
-            right(format!("{:.1} %", 100.0 * text)),
-            right(grouped(step.changed)),
-            most(step).into(),
-        ]);
+    if !report.steps.is_empty() {
+        let _ = writeln!(text, "{}\n", steps(&report.steps));
     }
-    let _ = writeln!(text, "{table}\n");
     let damaged = report.sources.iter().flat_map(|source| &source.damaged);
     for damage in damaged.take(5) {
         let _ = writeln!(text, "damaged: {damage}");
     }
     let _ = writeln!(
         text,
-        "{} documents, {} of text in {} files of {}, {}; rejected documents in {REJECTED}, times in {TIMES}",
-        grouped(report.written.documents),
+        "{}, {} of text in {} of {}, {}; rejected documents in {REJECTED}, times in {TIMES}",
+        count(report.written.documents, "document"),
         bytes(report.written.bytes as f64),
-        report.files.len(),
+        count(report.files.len() as u64, "file"),
         out.display(),
         duration(seconds),
     );
     text
+}
+
+/// What each step has done.
+fn steps(reports: &[StepReport]) -> comfy_table::Table {
+    let mut table = text::table(&["source", "step", "in", "kept", "text kept", "changed", "what dropped most"]);
+    for step in reports {
+        table.add_row([
+            step.source.clone().into(),
+            step.name.clone().into(),
+            right(grouped(step.input.documents)),
+            right(share(step.output.documents, step.input.documents)),
+            right(share(step.output.bytes, step.input.bytes)),
+            right(grouped(step.changed)),
+            most(step).into(),
+        ]);
+    }
+    table
+}
+
+/// How much is left; nothing of what was not there before, such as text that a step made of files.
+fn share(left: u64, of: u64) -> String {
+    if of == 0 { "–".into() } else { format!("{:.1} %", 100.0 * left as f64 / of as f64) }
 }
 
 /// The rules of a step that dropped most.

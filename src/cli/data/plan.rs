@@ -5,7 +5,7 @@ use super::super::{
     text::{self, bytes, grouped, right},
     train::{bar, configuration, prepare},
 };
-use super::build::read;
+use super::{build::read, count};
 use ablate::{
     Result,
     data::{Dataset, recipe::Plan},
@@ -38,6 +38,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
 fn recipe(args: &Args) -> Result<String> {
     let plan = Plan::new(read(&args.file, &args.set, &args.without)?)?;
+    plan.check()?;
     if args.json {
         return text::json("--json", &plan.sources());
     }
@@ -53,13 +54,15 @@ fn recipe(args: &Args) -> Result<String> {
             names(&config.steps).into(),
         ]);
     }
-    table.add_row(["all".into(), right(""), right(""), names(&recipe.steps).into()]);
+    if !recipe.steps.is_empty() {
+        table.add_row(["all".into(), right(""), right(""), names(&recipe.steps).into()]);
+    }
     let _ = writeln!(out, "{table}\n");
     let all: u64 = plan.sources().iter().map(|source| source.file_bytes).sum();
     let _ = writeln!(
         out,
-        "{} parts are worked on by themselves; the folder needs up to about twice what is read, {}, while it is made",
-        plan.shards(),
+        "{}, worked on apart; the folder needs up to about twice what is read, {}, while it is made",
+        count(plan.shards() as u64, "part"),
         bytes(all as f64)
     );
     let _ = writeln!(out, "try it first: `ablate data build {} --out trial --limit 100`", args.file.display());

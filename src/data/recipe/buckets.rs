@@ -15,8 +15,14 @@ use std::path::{Path, PathBuf};
 pub(super) struct BucketStage(PerplexityConfig);
 
 impl BucketStage {
-    pub fn new(config: PerplexityConfig) -> Self {
-        Self(config)
+    /// # Errors
+    ///
+    /// An option is out of range.
+    pub fn new(config: PerplexityConfig) -> Result<Self> {
+        let mut any = Percentiles::default();
+        any.add(1.0);
+        Buckets::new(&config, &any)?;
+        Ok(Self(config))
     }
 }
 

@@ -9,9 +9,10 @@
 //! not, whatever the number of threads.
 
 use super::{
-    config::{Recipe, SourceConfig, Step},
-    output,
-    report::{FORMAT, Report, SourceReport, StepReport, StepTime},
+    config::Step,
+    output::Output,
+    plan::{Options, Plan, REPORT, not_empty, work_folder},
+    report::{FORMAT, Report, StepReport, StepTime},
     segment::{Context, Segment},
     shard::Shard,
     step::Built,
@@ -19,30 +20,20 @@ use super::{
 };
 use crate::{
     data::{
-        Progress, cache, corpus,
-        pipeline::{
-            dedup::{Stage, Work, run_passes},
-            formats::{Format, expand},
-        },
+        Progress,
+        pipeline::dedup::{Stage, Work, run_passes},
     },
     files,
-    settings::{Document, Error, Result},
+    settings::{Error, Result},
 };
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use sha2::{Digest, Sha256};
+use rayon::ThreadPool;
 use std::{
-    fs::File,
-    path::{Path, PathBuf},
+    ops::ControlFlow,
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// The folder in the output that holds what is not finished.
-const WORK: &str = ".work";
-/// The file that is locked while a build runs.
-const LOCK: &str = ".lock";
-/// What says that a build is finished.
-pub const REPORT: &str = "report.json";
 /// The rejected documents that are kept.
 pub const REJECTED: &str = "rejected.jsonl";
 /// How long steps took.
@@ -51,190 +42,50 @@ pub const TIMES: &str = "times.json";
 /// What steps over all documents leave to be read.
 const FOUND: [&str; 4] = ["clusters.jsonl", "pairs.jsonl", "contamination.json", "contamination-items.jsonl"];
 
-/// How a recipe is built, as against what.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Threads.
-    pub threads: usize,
-    /// Bytes that steps over all documents may take in memory.
-    pub memory: usize,
-    /// Read so many documents of each shard at most: for trying a recipe.
-    pub most: Option<u64>,
-    /// Keep the working folder.
-    pub keep_work: bool,
-}
-
-/// A recipe with its files found.
-pub struct Plan {
-    recipe: Recipe,
-    shards: Vec<Shard>,
-    sources: Vec<SourceReport>,
-    key: String,
-}
-
-impl Plan {
-    /// Finds the files of a recipe. Paths must be absolute.
-    ///
-    /// # Errors
-    ///
-    /// Missing files, formats that are not known.
-    pub fn new(recipe: Recipe) -> Result<Self> {
-        let (mut shards, mut sources, mut hash) = (vec![], vec![], Sha256::new());
-        hash.update(serde_json::to_vec(&recipe).expect("a recipe is plain data"));
-        hash.update(env!("CARGO_PKG_VERSION"));
-        for (number, source) in recipe.sources.iter().enumerate() {
-            let (own, report) = found(number, source, &mut hash)?;
-            shards.extend(own);
-            sources.push(report);
-        }
-        Ok(Self { recipe, shards, sources, key: cache::hex(&hash.finalize())[..16].to_string() })
-    }
-
-    /// What is read.
-    pub fn sources(&self) -> &[SourceReport] {
-        &self.sources
-    }
-
-    /// The recipe.
-    pub fn recipe(&self) -> &Recipe {
-        &self.recipe
-    }
-
-    /// Parts that are worked on at once.
-    pub fn shards(&self) -> usize {
-        self.shards.len()
-    }
-
-    /// What decides the output: the recipe, the names, sizes and times of the files, and the version.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Builds into a folder; a build that was interrupted goes on.
-    ///
-    /// # Errors
-    ///
-    /// The folder holds another build; damage that is not allowed; a step that did nothing or left nothing; the file system.
-    pub fn build(&self, out: &Path, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Result<Report> {
-        std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
-        let _lock = locked(out)?;
-        for folder in [out.to_path_buf(), out.join("documents"), out.join("tokens")] {
-            files::clear_own_temporaries(&folder);
-        }
-        let marker = out.join("build.json");
-        let mark = serde_json::json!({ "key": self.key, "most": options.most }).to_string();
-        match files::if_there(std::fs::read_to_string(&marker)).map_err(Error::io("read", &marker))? {
-            None => files::write(&marker, mark.as_bytes())?,
-            Some(found) if found == mark => {}
-            Some(_) => {
-                let message = "holds a build of another recipe, of other files, or of another version";
-                return Err(Error::input(out.display(), message, "choose another --out, or delete the folder"));
-            }
-        }
-        if let Ok(bytes) = std::fs::read(out.join(REPORT))
-            && let Ok(report) = serde_json::from_slice(&bytes)
-        {
-            return Ok(report);
-        }
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .build()
-            .map_err(|error| Error::input("--jobs", format!("{} threads could not be started: {error}", options.threads), "use fewer"))?;
-        let done = AtomicU64::new(0);
-        let mut build =
-            Build { plan: self, out, options, pool: &pool, done: &done, stop, progress, steps: vec![], times: vec![], rejected: vec![] };
-        let report = build.run()?;
-        if !options.keep_work {
-            let work = out.join(WORK);
-            std::fs::remove_dir_all(&work).map_err(Error::io("remove", &work))?;
-        }
-        Ok(report)
-    }
-}
-
-/// Keeps other builds out of a folder.
-fn locked(out: &Path) -> Result<File> {
-    let path = out.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::io("create", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(Error::input(out.display(), "another process is building here", "wait for it, or choose another --out")),
-    }
-}
-
-/// The shards of a source, and what its files are.
-fn found(number: usize, source: &SourceConfig, hash: &mut Sha256) -> Result<(Vec<Shard>, SourceReport)> {
-    let mut report = SourceReport {
-        name: source.name.clone(),
-        files: 0,
-        file_bytes: 0,
-        read: Default::default(),
-        damage: Default::default(),
-        damaged: vec![],
-    };
-    if let Some(part) = source.crates {
-        hash.update(corpus::crates_fingerprint());
-        report.files = corpus::Manifest::embedded().crates.len();
-        return Ok((Shard::of_crates(number, part), report));
-    }
-    let mut shards = vec![];
-    for input in expand(&source.paths, source.format.as_ref())? {
-        let unknown = || {
-            let help = "write format = { kind = … } in the source";
-            Error::input(input.path.display(), "its name does not say what it holds", help)
-        };
-        let format = source.format.clone().or_else(|| Format::of(&input.path)).ok_or_else(unknown)?;
-        let data = input.path.metadata().map_err(Error::io("read", &input.path))?;
-        let time = data.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or(Duration::ZERO);
-        hash.update(format!("{} {} {} {}\0", source.name, input.name, data.len(), time.as_nanos()));
-        report.files += 1;
-        report.file_bytes += data.len();
-        shards.extend(Shard::of_file(number, &input, &format)?);
-    }
-    Ok((shards, report))
-}
-
 /// A build on its way.
-struct Build<'a> {
-    plan: &'a Plan,
-    out: &'a Path,
-    options: &'a Options,
-    pool: &'a ThreadPool,
-    done: &'a AtomicU64,
-    stop: &'a AtomicBool,
-    progress: Progress<'a>,
-    steps: Vec<StepReport>,
-    times: Vec<StepTime>,
-    rejected: Vec<Rejected>,
+pub(super) struct Build<'a> {
+    pub plan: &'a Plan,
+    pub out: &'a Path,
+    pub options: &'a Options,
+    pub pool: &'a ThreadPool,
+    pub done: &'a AtomicU64,
+    pub stop: &'a AtomicBool,
+    pub progress: Progress<'a>,
+    pub steps: Vec<StepReport>,
+    pub times: Vec<StepTime>,
+    pub rejected: Vec<Rejected>,
 }
 
 impl Build<'_> {
-    fn run(&mut self) -> Result<Report> {
+    /// Does what is left to do, and writes the report last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Plan::build`].
+    pub fn run(&mut self) -> Result<Report> {
         let recipe = &self.plan.recipe;
         let mut sources = self.plan.sources.clone();
         let mut shards = vec![];
         for (number, source) in recipe.sources.iter().enumerate() {
             let own: Vec<Shard> = self.plan.shards.iter().filter(|shard| shard.source == number).cloned().collect();
-            let folder = self.out.join(WORK).join(format!("source-{number:02}"));
+            let folder = work_folder(self.out).join(format!("source-{number:02}"));
             let (made, tally) = self.chain(&source.name, own, &source.steps, &folder)?;
-            if tally.read.documents == 0 && !source.allow_empty {
-                let help = "look at its files; where this is right, write allow_empty = true";
-                return Err(Error::input(format!("source {}", source.name), "holds no document", help));
-            }
+            not_empty(source, tally.read.documents)?;
             (sources[number].read, sources[number].damage, sources[number].damaged) = (tally.read, tally.damage, tally.damaged);
             shards.extend(made);
         }
         if !recipe.steps.is_empty() {
-            (shards, _) = self.chain("", shards, &recipe.steps, &self.out.join(WORK).join("all"))?;
+            (shards, _) = self.chain("", shards, &recipe.steps, &work_folder(self.out).join("all"))?;
         }
         let all = shards.iter().map(|shard| shard.bytes).sum();
         self.done.store(0, Ordering::Relaxed);
-        let (out, pool, done, stop) = (self.out, self.pool, self.done, self.stop);
-        let written = self.watched("writing", all, || pool.install(|| output::write(&shards, recipe, out, done, stop)))?;
+        let pool = self.pool;
+        let output = Output { recipe, said: &self.plan.said, out: self.out, done: self.done, stop: self.stop };
+        let written = self.watched("writing", all, || pool.install(|| output.write(&shards)))?;
         let report = Report {
             format: FORMAT,
             name: recipe.name.clone(),
-            recipe: output::fingerprint(recipe),
+            recipe: self.plan.said.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             sources,
             steps: std::mem::take(&mut self.steps),
@@ -268,7 +119,9 @@ impl Build<'_> {
             }
             let judge = waiting.as_ref().map(|(step, stage, work)| (*step, stage.as_ref(), work));
             let segment = Segment { judge, rules, folder: folder.join(format!("{number:02}")) };
-            let tally = self.segment(&segment, &mut shards, source)?;
+            // Between the last steps of the sources and a first step over all of them there is nothing to do.
+            let idle = segment.is_empty() && !shards.is_empty() && shards.iter().all(Shard::is_made);
+            let tally = if idle { Tally::default() } else { self.segment(&segment, &mut shards, source)? };
             let judged = waiting.is_some();
             let names = waiting.iter().map(|(step, ..)| *step).chain(segment.rules.iter().map(|(step, _)| *step));
             for (at, (step, tally)) in names.zip(&tally.steps).enumerate() {
@@ -281,7 +134,7 @@ impl Build<'_> {
                 self.steps.push(report);
             }
             self.rejected.extend(tally.clone().into_rejected());
-            let text = tally.written.bytes;
+            let text = shards.iter().map(|shard| shard.size.bytes).sum();
             first.get_or_insert(tally);
             drop(segment);
             if let Some((step, _, work)) = &waiting {
@@ -367,7 +220,7 @@ impl Build<'_> {
                 if self.stop.load(Ordering::Relaxed) {
                     return Err(Error::input("the build", "was interrupted", "the same command goes on"));
                 }
-                each(&document)
+                each(&document).map(ControlFlow::Continue)
             };
             shard.read(&self.plan.recipe.limits, &mut one, &mut |_| Ok(()))?;
             self.done.fetch_add(shard.bytes, Ordering::Relaxed);
@@ -375,18 +228,4 @@ impl Build<'_> {
         };
         self.watched(&format!("{}: looking at all", step.name()), all, || run_passes(stage, work, count, &read)).map(drop)
     }
-}
-
-/// The folder of unfinished work in an output.
-pub fn work_folder(out: &Path) -> PathBuf {
-    out.join(WORK)
-}
-
-/// The plan of a recipe's file, without the steps of some names.
-///
-/// # Errors
-///
-/// As [`Recipe::parse`] and [`Plan::new`].
-pub fn of_file(path: &Path, without: &[String]) -> Result<Plan> {
-    Plan::new(Recipe::parse(Document::load(path)?, without)?)
 }

@@ -27,7 +27,8 @@ pub struct Recipe {
     /// What is written.
     #[serde(default)]
     pub output: OutputConfig,
-    /// Rejected documents that are kept for reading, for each rule of each step, chosen by a hash of their ids. 10 by default.
+    /// Rejected documents that are kept for reading, for each rule of each step, chosen by a hash of their ids. 10 by default. A build that is
+    /// finished keeps those that it has.
     #[serde(default = "rejected")]
     pub rejected: usize,
     /// Bounds on what files may ask for.
@@ -102,7 +103,7 @@ pub enum Allowed {
 pub struct OutputConfig {
     /// How the files of documents are packed. Zstandard by default.
     pub packing: OutputPacking,
-    /// Bytes of text of a file, about. 256 MiB by default.
+    /// Bytes of text of a file, about: documents end to end are cut so, each whole. 256 MiB by default.
     pub file_bytes: u64,
     /// A `tokenizer.json`, or a SentencePiece model: with it token shards in Megatron's format are written, too.
     pub tokenizer: Option<String>,
@@ -196,7 +197,8 @@ impl Recipe {
         Ok(self)
     }
 
-    fn all_steps(&self) -> impl Iterator<Item = &Step> {
+    /// The steps of all sources, and those of all sources together.
+    pub(super) fn all_steps(&self) -> impl Iterator<Item = &Step> {
         self.sources.iter().flat_map(|source| &source.steps).chain(&self.steps)
     }
 

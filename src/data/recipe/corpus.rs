@@ -5,6 +5,7 @@ use crate::{
     data::{
         Progress, cache,
         corpus::{self, Corpus, read_bytes},
+        fingerprint,
         pipeline::Document,
     },
     settings::{Error, Result},
@@ -18,7 +19,7 @@ const MEMORY: usize = 1 << 30;
 ///
 /// Processes that build the same at the same time wait for the first of them.
 pub(in crate::data) fn read(path: &Path, without: &[String], cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
-    let plan = of_file(path, without)?;
+    let plan = of_file(path, without, &|paths| fingerprint::contents(paths, cache))?;
     let all = cache.join("recipes");
     cache::create_folder(&all)?;
     let lock = all.join(format!("{}.lock", plan.key()));
@@ -31,6 +32,9 @@ pub(in crate::data) fn read(path: &Path, without: &[String], cache: &Path, progr
     for file in report.files.iter().filter(|file| file.tokens.is_none()) {
         let path = folder.join(&file.name);
         let broken = || Error::input(path.display(), "the file is damaged", format!("delete {}: it is made again", folder.display()));
+        if cache::sha256(&path).map_err(Error::io("read", &path))? != file.sha256 {
+            return Err(broken());
+        }
         let text = String::from_utf8(read_bytes(&path)?).map_err(|_| broken())?;
         for line in text.lines() {
             let Document { id, text, source, .. } = serde_json::from_str(line).map_err(|_| broken())?;

@@ -1,19 +1,26 @@
 //! The files that a build leaves.
 
-use super::{config::Recipe, report::FileReport, shard::Shard, step::STEP_PATHS, tally::Size};
+use super::{
+    config::Recipe,
+    report::FileReport,
+    shard::{MadeDocuments, Shard},
+    tally::Size,
+};
 use crate::{
     data::{
-        Tokenizer, cache,
-        pipeline::{Document, formats},
-        shards::{self, Named},
+        Encoder, Tokenizer, cache,
+        pipeline::{
+            Document,
+            formats::{self, Sink},
+        },
+        shards::{self, Encoded, FORMAT, Manifest, NOTHING_HELD_OUT, Named, Part, tokenizer_hash},
     },
     settings::{Error, Result},
 };
 use rayon::prelude::*;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
@@ -26,95 +33,233 @@ pub(super) struct Written {
     pub files: Vec<FileReport>,
 }
 
-/// Shards of one file, and what is in it.
-type Group<'a> = (usize, &'a [Shard]);
+/// How documents become files.
+///
+/// Documents are laid end to end in the order of shards, and cut every `output.file_bytes`: each is in the file in which it begins. So
+/// files depend on documents alone, neither on threads nor on how the input was cut; a document that is longer than a file leaves
+/// numbers out.
+pub(super) struct Output<'a> {
+    pub recipe: &'a Recipe,
+    /// Hash of the recipe.
+    pub said: &'a str,
+    pub out: &'a Path,
+    /// Bytes that have been written, of those that shards take on the disk, and set when the build is to stop.
+    pub done: &'a AtomicU64,
+    pub stop: &'a AtomicBool,
+}
 
-/// Writes documents in the order of shards. A file holds whole shards, about as many bytes as asked for; which ones depends on
-/// the sizes of shards alone.
-pub(super) fn write(shards: &[Shard], recipe: &Recipe, out: &Path, done: &AtomicU64, stop: &AtomicBool) -> Result<Written> {
-    let folder = out.join("documents");
-    std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
-    let tokenizer = recipe.output.tokenizer.as_ref().map(|path| Tokenizer::read(Path::new(path))).transpose()?;
-    let tokens = out.join("tokens");
-    if let Some(tokenizer) = &tokenizer {
-        std::fs::create_dir_all(&tokens).map_err(Error::io("create the folder", &tokens))?;
-        tokenizer.save(&tokens)?;
-    }
-    let groups = groups(shards, recipe.output.file_bytes / 4);
-    let write = |(number, shards): &Group<'_>| -> Result<(Vec<FileReport>, BTreeMap<String, Size>)> {
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::input("the build", "was interrupted", "the same command goes on"));
-        }
-        let name = format!("{number:05}.{}", recipe.output.packing.ending());
-        let (mut by_source, mut size) = (BTreeMap::<String, Size>::new(), Size::default());
-        let mut encoded = vec![];
-        formats::write(&folder.join(&name), |sink| {
-            let mut each = |document: Document| {
-                size.add(&document);
-                by_source.entry(document.source.clone()).or_default().add(&document);
-                if let Some(tokenizer) = &tokenizer {
-                    encoded.push(tokenizer.encode(&document.text));
-                }
-                sink.push(&document)
-            };
-            shards.iter().try_for_each(|shard| shard.read(&recipe.limits, &mut each, &mut |_| Ok(())))
-        })?;
-        let sha256 = cache::sha256(&folder.join(&name)).map_err(Error::io("read", &folder.join(&name)))?;
-        let mut files = vec![FileReport { name: format!("documents/{name}"), size, sha256, tokens: None }];
+/// A file of documents, with the ids of the same documents.
+struct File {
+    by_source: BTreeMap<String, Size>,
+    documents: FileReport,
+    tokens: Option<Part>,
+}
+
+impl Output<'_> {
+    /// Writes the documents of shards that segments have made.
+    pub fn write(&self, shards: &[Shard]) -> Result<Written> {
+        let create = |name: &str| {
+            let folder = self.out.join(name);
+            std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder)).map(|()| folder)
+        };
+        create("documents")?;
+        let tokenizer = self.recipe.output.tokenizer.as_ref().map(|path| Tokenizer::read(Path::new(path))).transpose()?;
         if let Some(tokenizer) = &tokenizer {
-            let (width, file) = (shards::width(tokenizer.vocab()), format!("{number:05}"));
-            let part = shards::write(&tokens, Named { file: &file, source: "" }, &encoded, tokenizer.bos(), size.bytes, width)?;
-            files.push(FileReport { name: format!("tokens/{file}.bin"), size, sha256: part.sha256, tokens: Some(part.tokens) });
+            tokenizer.save(&create("tokens")?)?;
         }
-        done.fetch_add(shards.iter().map(|shard| shard.bytes).sum(), Ordering::Relaxed);
-        Ok((files, by_source))
-    };
-    let parts: Vec<_> = groups.par_iter().map(write).collect::<Result<_>>()?;
-    let mut written = Written::default();
-    for (files, by_source) in parts {
-        written.files.extend(files);
-        for (source, size) in by_source {
-            written.size.documents += size.documents;
-            written.size.bytes += size.bytes;
-            let sum = written.by_source.entry(source).or_default();
-            sum.documents += size.documents;
-            sum.bytes += size.bytes;
-        }
-    }
-    Ok(written)
-}
-
-/// Cuts shards into files by the bytes that they have on the disk, packed.
-fn groups(shards: &[Shard], bytes: u64) -> Vec<Group<'_>> {
-    let (mut groups, mut start, mut sum) = (vec![], 0, 0);
-    for (at, shard) in shards.iter().enumerate() {
-        sum += shard.bytes;
-        if sum >= bytes || at + 1 == shards.len() {
-            groups.push((groups.len(), &shards[start..=at]));
-            (start, sum) = (at + 1, 0);
-        }
-    }
-    groups
-}
-
-/// SHA-256 of what a recipe says, without where files lie.
-pub(super) fn fingerprint(recipe: &Recipe) -> String {
-    let mut value = serde_json::to_value(recipe).expect("a recipe is plain data");
-    value["output"]["tokenizer"].take();
-    let clean = |steps: &mut Value| {
-        for step in steps.as_array_mut().into_iter().flatten() {
-            let kind = step["apply"]["kind"].as_str().unwrap_or_default().to_string();
-            for path in STEP_PATHS {
-                if let Some((_, key)) = path.split_once('.').filter(|(of, _)| *of == kind) {
-                    step["apply"][key].take();
-                }
+        let jobs = jobs(shards, self.recipe.output.file_bytes);
+        let files: Vec<Vec<File>> = jobs.par_iter().map(|job| self.job(job, shards, tokenizer.as_ref())).collect::<Result<_>>()?;
+        let (mut written, mut parts) = (Written::default(), vec![]);
+        for file in files.into_iter().flatten() {
+            written.size.merge(file.documents.size);
+            for (source, size) in file.by_source {
+                written.by_source.entry(source).or_default().merge(size);
+            }
+            let size = file.documents.size;
+            written.files.push(file.documents);
+            if let Some(part) = file.tokens {
+                let name = format!("tokens/{}.bin", part.name);
+                written.files.push(FileReport { name, size, sha256: part.sha256.clone(), tokens: Some(part.tokens) });
+                parts.push(part);
             }
         }
-    };
-    clean(&mut value["step"]);
-    for source in value["source"].as_array_mut().into_iter().flatten() {
-        source["paths"].take();
-        clean(&mut source["step"]);
+        if let Some(tokenizer) = tokenizer {
+            self.manifest(&tokenizer, parts)?;
+        }
+        Ok(written)
     }
-    cache::hex(&Sha256::digest(value.to_string()))
+
+    fn manifest(&self, tokenizer: &Tokenizer, train: Vec<Part>) -> Result<()> {
+        let folder = self.out.join("tokens");
+        let manifest = Manifest {
+            format: FORMAT,
+            key: self.said.into(),
+            width: shards::width(tokenizer.vocab()),
+            vocab: tokenizer.vocab(),
+            tokenizer: tokenizer_hash(&folder),
+            held_out: NOTHING_HELD_OUT.into(),
+            train,
+            validation: None,
+        };
+        manifest.write(&folder)
+    }
+
+    /// Writes the files of a job.
+    fn job(&self, job: &Job, shards: &[Shard], tokenizer: Option<&Tokenizer>) -> Result<Vec<File>> {
+        let mut laid = Laid { shards: shards[job.shards.start..].iter(), open: None, next: None, at: job.at, stop: self.stop };
+        let mut encoder = tokenizer.map(|tokenizer| (tokenizer, tokenizer.encoder()));
+        let bytes = self.recipe.output.file_bytes;
+        // What begins before the first file is in a file of another job.
+        while laid.pull(job.files.start.saturating_mul(bytes))?.is_some() {}
+        let mut files = vec![];
+        for number in job.files.clone() {
+            let end = (number + 1).saturating_mul(bytes);
+            if laid.has(end)? || number == 0 {
+                files.push(self.file(number, end, &mut laid, encoder.as_mut())?);
+            }
+        }
+        self.done.fetch_add(shards[job.shards.clone()].iter().map(|shard| shard.bytes).sum(), Ordering::Relaxed);
+        Ok(files)
+    }
+
+    /// Writes the documents that begin before `end`, and their ids.
+    fn file(&self, number: u64, end: u64, laid: &mut Laid<'_>, encoder: Option<&mut (&Tokenizer, Encoder<'_>)>) -> Result<File> {
+        let mut file = Filling::default();
+        let name = format!("documents/{number:05}.{}", self.recipe.output.packing.ending());
+        let path = self.out.join(&name);
+        let mut tokens = None;
+        formats::write(&path, |sink| {
+            let Some((tokenizer, encoder)) = encoder else { return file.fill(end, laid, sink, |_| Ok(())) };
+            let (folder, stem, width) = (self.out.join("tokens"), format!("{number:05}"), shards::width(tokenizer.vocab()));
+            let mut ids = vec![];
+            let fill = |encoded: &mut Encoded<'_>| {
+                file.fill(end, laid, sink, |document| {
+                    ids.clear();
+                    encoder.encode(&document.text, &mut ids);
+                    encoded.push(&ids)
+                })?;
+                Ok(file.size.bytes)
+            };
+            tokens = Some(shards::write(&folder, Named { file: &stem, source: "" }, tokenizer.bos(), width, fill)?);
+            Ok(())
+        })?;
+        let sha256 = cache::sha256(&path).map_err(Error::io("read", &path))?;
+        Ok(File { by_source: file.by_source, documents: FileReport { name, size: file.size, sha256, tokens: None }, tokens })
+    }
+}
+
+/// A file on its way.
+#[derive(Default)]
+struct Filling {
+    size: Size,
+    by_source: BTreeMap<String, Size>,
+}
+
+impl Filling {
+    fn fill(&mut self, end: u64, laid: &mut Laid<'_>, sink: &mut Sink<'_>, mut each: impl FnMut(&Document) -> Result<()>) -> Result<()> {
+        while let Some(document) = laid.pull(end)? {
+            self.size.add(&document);
+            match self.by_source.get_mut(&document.source) {
+                Some(size) => size.add(&document),
+                None => self.by_source.entry(document.source.clone()).or_default().add(&document),
+            }
+            each(&document)?;
+            sink.push(&document)?;
+        }
+        Ok(())
+    }
+}
+
+/// Documents of shards end to end.
+struct Laid<'a> {
+    shards: std::slice::Iter<'a, Shard>,
+    open: Option<MadeDocuments>,
+    /// The document that begins at `at`, if it has been looked at.
+    next: Option<Document>,
+    at: u64,
+    stop: &'a AtomicBool,
+}
+
+impl Laid<'_> {
+    /// Whether a document begins before `end`.
+    fn has(&mut self, end: u64) -> Result<bool> {
+        while self.at < end && self.next.is_none() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::input("the build", "was interrupted", "the same command goes on"));
+            }
+            match &mut self.open {
+                Some(documents) => {
+                    self.next = documents.next()?;
+                    if self.next.is_none() {
+                        self.open = None;
+                    }
+                }
+                None => match self.shards.next() {
+                    Some(shard) => self.open = Some(shard.made_documents()?),
+                    None => break,
+                },
+            }
+        }
+        Ok(self.at < end && self.next.is_some())
+    }
+
+    /// The next document if it begins before `end`.
+    fn pull(&mut self, end: u64) -> Result<Option<Document>> {
+        if !self.has(end)? {
+            return Ok(None);
+        }
+        let document = self.next.take();
+        self.at += document.as_ref().map_or(0, |document| document.text.len() as u64 + 1);
+        Ok(document)
+    }
+}
+
+/// Files that are written one after the other: those that begin in the first of its shards, whose documents may go on in the shards
+/// behind these.
+#[derive(Debug, PartialEq, Eq)]
+struct Job {
+    /// Where the first shard begins.
+    at: u64,
+    files: Range<u64>,
+    /// The shard in which the files begin, and those behind it in which none does.
+    shards: Range<usize>,
+}
+
+/// Cuts documents into files of so many bytes. A document takes a byte more than its text, so that no two begin at one place.
+fn jobs(shards: &[Shard], bytes: u64) -> Vec<Job> {
+    let (mut jobs, mut at, mut next) = (Vec::<Job>::new(), 0, 0);
+    for (number, shard) in shards.iter().enumerate() {
+        let end = at + shard.size.bytes + shard.size.documents;
+        // There is a first file even if nothing is in it.
+        let last = end.div_ceil(bytes).max(1);
+        match jobs.last_mut() {
+            Some(job) if last <= next => job.shards.end = number + 1,
+            _ => jobs.push(Job { at, files: next..last, shards: number..number + 1 }),
+        }
+        (at, next) = (end, last);
+    }
+    jobs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_written_by_the_shard_in_which_it_begins() {
+        let shards = |texts: &[u64]| -> Vec<Shard> {
+            texts.iter().map(|bytes| Shard::made(0, "none".into(), Size { documents: 1, bytes: bytes - 1 })).collect()
+        };
+        let job = |at, files, shards| Job { at, files, shards };
+        assert_eq!(jobs(&[], 10), []);
+        assert_eq!(jobs(&[Shard::made(0, "none".into(), Size::default())], 10), [job(0, 0..1, 0..1)]);
+        let empty = vec![Shard::made(0, "none".into(), Size::default())];
+        assert_eq!(jobs(&[empty, shards(&[25])].concat(), 10), [job(0, 0..1, 0..1), job(0, 1..3, 1..2)]);
+        assert_eq!(jobs(&shards(&[4, 4, 4, 8]), 10), [job(0, 0..1, 0..2), job(8, 1..2, 2..4)]);
+        assert_eq!(jobs(&shards(&[35, 2, 3, 1]), 10), [job(0, 0..4, 0..3), job(40, 4..5, 3..4)]);
+        for bytes in 1..50 {
+            let files: Vec<u64> = jobs(&shards(&[7, 1, 30, 2, 9]), bytes).into_iter().flat_map(|job| job.files).collect();
+            assert_eq!(files, (0..49u64.div_ceil(bytes)).collect::<Vec<_>>());
+        }
+    }
 }

@@ -15,7 +15,7 @@ pub struct Report {
     pub format: u32,
     /// Name of the recipe.
     pub name: String,
-    /// SHA-256 of the recipe, without paths.
+    /// SHA-256 of the recipe without paths, with the contents of the models, lists and tokenizers that it names.
     pub recipe: String,
     /// Version of this program.
     pub version: String,

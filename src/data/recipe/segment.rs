@@ -1,9 +1,9 @@
 //! Steps that documents go through one by one, over all shards, in parallel; each shard is done, or not begun.
 
 use super::{
-    config::{Allowed, SourceConfig, Step},
+    config::{Allowed, OnDamage, SourceConfig, Step},
     shard::{Shard, refused},
-    tally::{Tally, print},
+    tally::{Size, Tally, print},
 };
 use crate::{
     data::pipeline::{
@@ -16,6 +16,7 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::{
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Instant,
@@ -50,6 +51,11 @@ impl Segment<'_> {
         self.judge.iter().map(|(step, ..)| *step).chain(self.rules.iter().map(|(step, _)| *step)).collect()
     }
 
+    /// Whether documents go through it as they are.
+    pub fn is_empty(&self) -> bool {
+        self.judge.is_none() && self.rules.is_empty()
+    }
+
     /// Works on all shards; what is done already is not done again. The shards that it leaves, and what happened.
     ///
     /// # Errors
@@ -60,10 +66,11 @@ impl Segment<'_> {
         std::fs::create_dir_all(&self.folder).map_err(Error::io("create the folder", &self.folder))?;
         let tallies: Vec<Tally> =
             shards.par_iter().enumerate().map(|(number, shard)| self.shard(number, shard, context)).collect::<Result<_>>()?;
-        let mut tally = Tally::new(self.steps().len());
-        tallies.iter().for_each(|other| tally.merge(other, context.rejected));
+        let mut tally = Tally::new(self.steps().len(), context.rejected);
+        tallies.iter().for_each(|other| tally.merge(other));
         self.check(&tally, context)?;
-        let made = shards.iter().enumerate().map(|(number, shard)| Shard::made(shard.source, self.path(number))).collect();
+        let made = |(number, (shard, tally)): (usize, (&Shard, &Tally))| Shard::made(shard.source, self.path(number), tally.written);
+        let made = shards.iter().zip(&tallies).enumerate().map(made).collect();
         Ok((made, tally))
     }
 
@@ -73,11 +80,12 @@ impl Segment<'_> {
 
     fn shard(&self, number: usize, shard: &Shard, context: &Context<'_>) -> Result<Tally> {
         let (path, beside) = (self.path(number), self.folder.join(format!("{number:06}.json")));
-        if let Some(tally) = done(&path, &beside) {
+        let source = &context.sources[shard.source];
+        if let Some(tally) = done(&path, &beside).filter(|tally| still_right(tally, source, context)) {
             context.done.fetch_add(shard.bytes, Ordering::Relaxed);
             return Ok(tally);
         }
-        let mut tally = Tally::new(self.steps().len());
+        let mut tally = Tally::new(self.steps().len(), context.rejected);
         let mut judge = self.judge.map(|(_, stage, work)| stage.judge(work, number as u32)).transpose()?;
         formats::write(&path, |sink| {
             let mut damage = vec![];
@@ -88,20 +96,18 @@ impl Segment<'_> {
                         return Err(Error::input("the build", "was interrupted", "the same command goes on"));
                     }
                     if context.most.is_some_and(|most| tally.read.documents >= most) {
-                        return Ok(());
+                        return Ok(ControlFlow::Break(()));
                     }
-                    if document.source.is_empty() {
-                        document.source.clone_from(&context.sources[shard.source].name);
-                    }
+                    own(&mut document, &source.name);
                     tally.read.add(&document);
                     if self.through(&mut document, judge.as_deref_mut(), &mut tally, context)? {
                         tally.written.add(&document);
                         sink.push(&document)?;
                     }
-                    Ok(())
+                    Ok(ControlFlow::Continue(()))
                 },
                 &mut |found| {
-                    refused(&found, context.sources[shard.source].damage)?;
+                    refused(&found, source.damage)?;
                     damage.push(found);
                     Ok(())
                 },
@@ -150,7 +156,7 @@ impl Segment<'_> {
                     if let Some(kept) = kept {
                         kept.restore(document);
                     }
-                    tally.reject(step.name(), rule, document, context.rejected);
+                    tally.reject(step.name(), rule, document);
                     return Ok(false);
                 }
             }
@@ -164,20 +170,35 @@ impl Segment<'_> {
             return Ok(());
         }
         for (step, counts) in self.steps().into_iter().zip(&tally.steps) {
-            let nothing = counts.changed == 0 && counts.output == counts.input && counts.input.documents > 0;
-            let refuse = |outcome: &str, allowed: &str| {
-                let message = format!("{outcome} ({} documents came in)", counts.input.documents);
-                let help = format!("look at its options and at what comes before it; where this is right, write allow = [\"{allowed}\"]");
-                Err(Error::input(format!("step {}", step.name()), message, help))
-            };
-            if nothing && !step.allows(Allowed::Nothing) {
-                return refuse("changed nothing and dropped nothing", "nothing");
-            }
-            if counts.input.documents > 0 && counts.output.documents == 0 && !step.allows(Allowed::Everything) {
-                return refuse("dropped every document", "everything");
-            }
+            accept(step.name(), counts.input, counts.output, counts.changed, |outcome| step.allows(outcome))?;
         }
         Ok(())
+    }
+}
+
+/// Refuses a step that did nothing, or left nothing, and must not.
+pub(super) fn accept(step: &str, input: Size, output: Size, changed: u64, allows: impl Fn(Allowed) -> bool) -> Result<()> {
+    let refuse = |outcome: &str, allowed: &str| {
+        let message = format!("{outcome} ({} documents came in)", input.documents);
+        let help = format!("look at its options and at what comes before it; where this is right, write allow = [\"{allowed}\"]");
+        Err(Error::input(format!("step {step}"), message, help))
+    };
+    if input.documents > 0 && changed == 0 && output == input && !allows(Allowed::Nothing) {
+        return refuse("changed nothing and dropped nothing", "nothing");
+    }
+    if input.documents > 0 && output.documents == 0 && !allows(Allowed::Everything) {
+        return refuse("dropped every document", "everything");
+    }
+    Ok(())
+}
+
+/// Gives a document the name of its source in the recipe; what its row said instead stays in its meta.
+fn own(document: &mut Document, source: &str) {
+    if document.source != source {
+        let said = std::mem::replace(&mut document.source, source.to_string());
+        if !said.is_empty() {
+            document.meta.entry("source").or_insert(said.into());
+        }
     }
 }
 
@@ -199,6 +220,12 @@ impl Kept {
     fn restore(self, document: &mut Document) {
         document.text = self.0;
     }
+}
+
+/// Whether a shard that was done under other allowances is what it would be now: nothing was passed over that is to be refused, and as
+/// many rejected documents were kept as are asked for.
+fn still_right(tally: &Tally, source: &SourceConfig, context: &Context<'_>) -> bool {
+    tally.most >= context.rejected && (source.damage == OnDamage::Skip || tally.damaged.is_empty())
 }
 
 /// What happened to a shard, if it is done.

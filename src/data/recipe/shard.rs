@@ -1,19 +1,20 @@
 //! What is worked on at once: a file, a part of one, or what an earlier step has left of it.
 
-use super::config::OnDamage;
+use super::{config::OnDamage, tally::Size};
 use crate::{
     data::{
         CorpusConfig, CratesPart, corpus,
         pipeline::{
             Document,
-            formats::{self, Damage, Format, Input, Limits, Read},
+            formats::{self, Content, Damage, Format, Input, Limits, Lines, Read, Unpacked},
         },
     },
     settings::{Error, Result},
 };
 use std::{
-    ops::Range,
-    path::PathBuf,
+    io::BufReader,
+    ops::{ControlFlow, Range},
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -30,6 +31,8 @@ pub(super) struct Shard {
     pub source: usize,
     /// Bytes on the disk, for progress.
     pub bytes: u64,
+    /// What is in it, if a segment has written it; nothing is counted of the rest yet.
+    pub size: Size,
     from: From,
 }
 
@@ -55,7 +58,12 @@ impl Shard {
         let bytes = input.path.metadata().map_err(Error::io("read", &input.path))?.len();
         let parts = formats::parts(input, format, PART)?;
         let share = bytes / parts.len().max(1) as u64;
-        let shard = |range| Self { source, bytes: share, from: From::File { input: input.clone(), format: format.clone(), range } };
+        let shard = |range| Self {
+            source,
+            bytes: share,
+            size: Size::default(),
+            from: From::File { input: input.clone(), format: format.clone(), range },
+        };
         Ok(parts.into_iter().map(shard).collect())
     }
 
@@ -63,16 +71,29 @@ impl Shard {
     pub fn of_crates(source: usize, part: CratesPart) -> Vec<Self> {
         let documents = Arc::new(OnceLock::new());
         let from = |number| From::Crates { part, documents: Arc::clone(&documents), number };
-        (0..PARTS).map(|number| Self { source, bytes: PART_OF_CRATES, from: from(number) }).collect()
+        (0..PARTS).map(|number| Self { source, bytes: PART_OF_CRATES, size: Size::default(), from: from(number) }).collect()
     }
 
-    /// What a segment has written.
-    pub fn made(source: usize, path: PathBuf) -> Self {
+    /// What a segment has written, and how much that is.
+    pub fn made(source: usize, path: PathBuf, size: Size) -> Self {
         let bytes = path.metadata().map_or(0, |data| data.len());
-        Self { source, bytes, from: From::Made(path) }
+        Self { source, bytes, size, from: From::Made(path) }
     }
 
-    /// Calls back with every document, and with what is damaged.
+    /// Whether a segment has written it.
+    pub fn is_made(&self) -> bool {
+        matches!(self.from, From::Made(_))
+    }
+
+    /// Its documents, if a segment has written it.
+    pub fn made_documents(&self) -> Result<MadeDocuments> {
+        match &self.from {
+            From::Made(path) => MadeDocuments::open(path),
+            From::File { .. } | From::Crates { .. } => unreachable!("documents go through a segment before they are written"),
+        }
+    }
+
+    /// Calls back with every document until a call breaks off, and with what is damaged.
     ///
     /// # Errors
     ///
@@ -80,18 +101,20 @@ impl Shard {
     pub fn read(
         &self,
         limits: &Limits,
-        each: &mut dyn FnMut(Document) -> Result<()>,
+        each: &mut dyn FnMut(Document) -> Result<ControlFlow<()>>,
         damaged: &mut dyn FnMut(Damage) -> Result<()>,
     ) -> Result<()> {
         match &self.from {
             From::File { input, format, range } => {
                 for read in formats::open_range(input, format, limits, range.clone())? {
-                    match read? {
+                    let next = match read? {
                         Read::Document(document) => each(document)?,
-                        Read::Damage(damage) => damaged(damage)?,
+                        Read::Damage(damage) => damaged(damage).map(ControlFlow::Continue)?,
+                    };
+                    if next.is_break() {
+                        break;
                     }
                 }
-                Ok(())
             }
             From::Crates { part, documents, number } => {
                 if documents.get().is_none() {
@@ -101,38 +124,71 @@ impl Shard {
                 }
                 let documents = documents.get().map(Vec::as_slice).unwrap_or_default();
                 let at = |number: usize| documents.len() * number / PARTS;
-                documents[at(*number)..at(number + 1)].iter().try_for_each(|document| {
+                for document in &documents[at(*number)..at(number + 1)] {
                     let mut it = Document::new(document.name.clone(), document.text.clone());
                     it.meta.insert("path".into(), document.name.clone().into());
-                    each(it)
-                })
-            }
-            From::Made(path) => {
-                let format = Format::Jsonl { text: "text".into(), id: "id".into() };
-                let whole = Limits { document_bytes: 1 << 40, unpacked_bytes: 1 << 60, ratio: 1 << 40, ..limits.clone() };
-                for read in formats::open(&Input::new(path), &format, &whole)? {
-                    match read? {
-                        Read::Document(document) => each(document)?,
-                        Read::Damage(damage) => return Err(broken(&damage)),
+                    if each(it)?.is_break() {
+                        break;
                     }
                 }
-                Ok(())
             }
+            From::Made(path) => {
+                let mut documents = MadeDocuments::open(path)?;
+                while let Some(document) = documents.next()? {
+                    if each(document)?.is_break() {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that are read at once.
+const BUFFER: usize = 1 << 17;
+/// What was written here is no bomb.
+const WHOLE: Limits = Limits { document_bytes: 1 << 40, unpacked_bytes: 1 << 60, ratio: 1 << 40, sort_bytes: 0 };
+
+/// The documents that a segment has written, as they were.
+pub(super) struct MadeDocuments {
+    path: PathBuf,
+    lines: Lines<BufReader<Unpacked>>,
+}
+
+impl MadeDocuments {
+    fn open(path: &Path) -> Result<Self> {
+        let file = BufReader::with_capacity(BUFFER, formats::unpack(path, &WHOLE)?);
+        Ok(Self { path: path.to_path_buf(), lines: Lines::new(file, 0, WHOLE.document_bytes) })
+    }
+
+    /// The next document.
+    ///
+    /// # Errors
+    ///
+    /// The file is damaged.
+    pub fn next(&mut self) -> Result<Option<Document>> {
+        let path = &self.path;
+        let broken = |message: String| {
+            let help = "delete the file, and start the same command again";
+            Error::input(path.display(), format!("what an earlier step wrote is damaged: {message}"), help)
+        };
+        let Some(line) = self.lines.next().map_err(|error| broken(error.to_string()))? else { return Ok(None) };
+        match line.content {
+            Content::Text(text) => serde_json::from_str(text).map(Some).map_err(|error| broken(error.to_string())),
+            Content::TooLong | Content::NotUtf8(_) | Content::Binary => Err(broken(format!("no text at byte {}", line.offset))),
         }
     }
 }
 
-fn broken(damage: &Damage) -> Error {
-    Error::input(&damage.place, format!("what an earlier step wrote is damaged: {}", damage.message), "delete the file and start again")
-}
+/// What to do where a source does not allow damage.
+pub(super) const ON_DAMAGE: &str =
+    "mend the file or leave it out; with damage = \"skip\" in its source, what is damaged is passed over and counted";
 
 /// What is said where a source does not allow damage.
 pub(super) fn refused(damage: &Damage, policy: OnDamage) -> Result<()> {
     match policy {
         OnDamage::Skip => Ok(()),
-        OnDamage::Refuse => {
-            let help = "mend the file or leave it out; with damage = \"skip\" in its source, what is damaged is passed over and counted";
-            Err(Error::input(&damage.place, format!("{} ({})", damage.message, damage.rule), help))
-        }
+        OnDamage::Refuse => Err(Error::input(&damage.place, format!("{} ({})", damage.message, damage.rule), ON_DAMAGE)),
     }
 }

@@ -200,6 +200,7 @@ impl PerplexityStep {
         if self.model.as_os_str().is_empty() {
             return Err(Error::input("perplexity.model", "names no file", "train one: `ablate data train ngram`"));
         }
+        let buckets = BucketStage::new(self.buckets.clone())?;
         let arpa = self.model.extension().is_some_and(|ending| ending == "arpa");
         let model = if arpa { ngram::Model::read_arpa(&self.model) } else { ngram::Model::read(&self.model) }?;
         let options = self.normalise.clone();
@@ -209,7 +210,7 @@ impl PerplexityStep {
             None => words(),
         };
         let scored = Perplexity::new(&self.buckets, Arc::new(model), normalise, tokenise);
-        Ok(vec![Built::Rules(Box::new(scored)), Built::Across(Box::new(BucketStage::new(self.buckets.clone())))])
+        Ok(vec![Built::Rules(Box::new(scored)), Built::Across(Box::new(buckets))])
     }
 }
 

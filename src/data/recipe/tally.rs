@@ -25,7 +25,7 @@ impl Size {
         self.bytes += document.text.len() as u64;
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.documents += other.documents;
         self.bytes += other.bytes;
     }
@@ -92,11 +92,14 @@ pub struct Tally {
     pub steps: Vec<StepTally>,
     /// Rejected documents, by the names of step and rule: those of lowest hash.
     pub rejected: BTreeMap<String, Vec<Rejected>>,
+    /// How many of them were kept of a rule, at most.
+    #[serde(default)]
+    pub most: usize,
 }
 
 impl Tally {
-    pub(super) fn new(steps: usize) -> Self {
-        Self { steps: vec![StepTally::default(); steps], ..Self::default() }
+    pub(super) fn new(steps: usize, most: usize) -> Self {
+        Self { steps: vec![StepTally::default(); steps], most, ..Self::default() }
     }
 
     /// Counts something that is damaged.
@@ -107,8 +110,9 @@ impl Tally {
         }
     }
 
-    /// Remembers a rejected document if its hash is among the lowest `most` of its rule.
-    pub(super) fn reject(&mut self, step: &str, rule: &str, document: &Document, most: usize) {
+    /// Remembers a rejected document if its hash is among the lowest of its rule.
+    pub(super) fn reject(&mut self, step: &str, rule: &str, document: &Document) {
+        let most = self.most;
         if most == 0 {
             return;
         }
@@ -128,7 +132,7 @@ impl Tally {
     }
 
     /// Adds what happened to other documents, in the order of shards.
-    pub(super) fn merge(&mut self, other: &Self, most: usize) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.read.merge(other.read);
         self.written.merge(other.written);
         self.damage.merge(&other.damage);
@@ -140,7 +144,7 @@ impl Tally {
             let list = self.rejected.entry(rule.clone()).or_default();
             list.extend(more.iter().cloned());
             list.sort_by(|a, b| (&a.hash, &a.id).cmp(&(&b.hash, &b.id)));
-            list.truncate(most);
+            list.truncate(self.most);
         }
     }
 

@@ -1,7 +1,11 @@
 //! Whole builds of small recipes.
 
 use super::*;
-use crate::data::pipeline::Document;
+use crate::data::{
+    Tokenizer,
+    pipeline::Document,
+    shards::{Manifest, Shard, Tokens},
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -49,6 +53,11 @@ impl Desk {
 
     fn build(&self, recipe: &Recipe, out: &str, threads: usize) -> crate::settings::Result<Report> {
         self.build_until(recipe, out, threads, &AtomicBool::new(false))
+    }
+
+    /// The first shard of work on the second source.
+    fn work_shard(&self, out: &str) -> PathBuf {
+        work_folder(&self.path(out)).join("source-01/00/000000.jsonl.zst")
     }
 
     fn build_until(&self, recipe: &Recipe, out: &str, threads: usize, stop: &AtomicBool) -> crate::settings::Result<Report> {
@@ -231,4 +240,230 @@ fn mistakes_in_a_recipe_are_named() {
     assert!(problems(&|recipe| recipe.sources[1].paths.clear()).contains("source[1].paths: names no file"));
     assert!(problems(&|recipe| recipe.sources[1].name = "a/b".into()).contains("is no name"));
     assert!(toml::from_str::<Recipe>("name = \"x\"\nsource = []\nstep = [{ apply = { kind = \"c5\" } }]").is_err());
+}
+
+/// What a build is known by as a corpus of training.
+fn fingerprint(recipe: &Recipe) -> String {
+    Plan::new(recipe.clone()).unwrap().fingerprint(&key::contents).unwrap()
+}
+
+#[test]
+fn the_contents_of_lists_and_models_count_and_where_they_lie_does_not() {
+    let (desk, other) = (Desk::new(), Desk::new());
+    let with_list = |desk: &Desk, words: &str| {
+        fs::write(desk.path("words.txt"), words).unwrap();
+        desk.recipe(&format!("[[step]]\napply = {{ kind = \"bad_words\", path = \"{}\" }}", desk.path("words.txt").display()))
+    };
+    let recipe = with_list(&desk, "short\n");
+    let first = desk.build(&recipe, "one", 1).unwrap();
+    assert!(first.written.documents < 600);
+    let before = fingerprint(&recipe);
+    assert_eq!(before, fingerprint(&with_list(&other, "short\n")), "another folder, and files of another time");
+    assert_eq!(first.recipe, other.build(&with_list(&other, "short\n"), "one", 1).unwrap().recipe);
+    with_list(&desk, "several\n");
+    assert_ne!(before, fingerprint(&recipe));
+    assert!(desk.build(&recipe, "one", 1).unwrap_err().to_string().contains("another recipe"));
+    assert_ne!(desk.build(&recipe, "two", 1).unwrap().written, first.written);
+    // A file of a source of the same size and another content.
+    let before = fingerprint(&recipe);
+    let text = fs::read_to_string(desk.path("b1.jsonl")).unwrap();
+    fs::write(desk.path("b1.jsonl"), text.replacen("second", "zecond", 1)).unwrap();
+    assert_ne!(before, fingerprint(&recipe));
+}
+
+#[test]
+fn a_rows_own_source_and_place_stay_in_its_meta() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(desk.path("a0.jsonl")).unwrap();
+    fs::write(desk.path("a0.jsonl"), text.replace("{\"text\"", "{\"source\":\"dump\",\"text\"")).unwrap();
+    let report = desk.build(&desk.recipe(""), "out", 1).unwrap();
+    assert_eq!(report.by_source.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(report.by_source["a"].documents, 300);
+    for document in documents(&desk.path("out")) {
+        let (name, number) = document.id.split_once('-').unwrap();
+        assert_eq!(document.source, name);
+        let place = document.meta("file").unwrap();
+        assert!(place.starts_with(name) && place.contains(".jsonl#"), "{place}");
+        let dumped = name == "a" && number.parse::<usize>().unwrap() < 100;
+        assert_eq!(document.meta("source"), dumped.then_some("dump"), "{}", document.id);
+    }
+}
+
+#[test]
+fn what_a_kill_left_behind_the_report_is_removed() {
+    let desk = Desk::new();
+    let recipe = desk.recipe(STEPS);
+    desk.build(&recipe, "out", 1).unwrap();
+    let before = content(&desk.path("out"));
+    fs::create_dir_all(work_folder(&desk.path("out")).join("all/00")).unwrap();
+    fs::write(work_folder(&desk.path("out")).join("all/00/000000.jsonl.zst"), "left").unwrap();
+    desk.build(&recipe, "out", 1).unwrap();
+    assert!(!work_folder(&desk.path("out")).exists());
+    assert_eq!(content(&desk.path("out")), before);
+}
+
+#[test]
+fn what_is_allowed_changes_without_losing_work() {
+    let desk = Desk::new();
+    let strict = desk.recipe(&STEPS.replace("allow = [\"nothing\"]", ""));
+    assert!(desk.build(&strict, "out", 1).unwrap_err().to_string().contains("step copies: changed nothing"));
+    let modified = |out: &str| fs::metadata(desk.work_shard(out)).unwrap().modified().unwrap();
+    let before = modified("out");
+    let keep = |recipe: &Recipe, out: &str| {
+        let options = Options { threads: 1, memory: 1 << 20, most: None, keep_work: true };
+        Plan::new(recipe.clone()).unwrap().build(&desk.path(out), &options, &|_, _, _| (), &AtomicBool::new(false))
+    };
+    let allowed = desk.recipe(STEPS);
+    keep(&allowed, "out").unwrap();
+    assert_eq!(modified("out"), before, "the shard was made again");
+    desk.build(&allowed, "out", 1).unwrap();
+    desk.build(&allowed, "fresh", 1).unwrap();
+    assert_eq!(content(&desk.path("out")), content(&desk.path("fresh")));
+    // What a finished build did may be no longer allowed.
+    assert!(desk.build(&strict, "out", 1).unwrap_err().to_string().contains("step copies: changed nothing"));
+
+    // More rejected documents are asked for than shards have kept.
+    let mut more = allowed.clone();
+    more.rejected = 5;
+    assert!(desk.build(&strict, "more", 1).is_err());
+    desk.build(&more, "more", 1).unwrap();
+    desk.build(&more, "more-fresh", 1).unwrap();
+    assert_eq!(content(&desk.path("more")), content(&desk.path("more-fresh")));
+}
+
+#[test]
+fn damage_is_skipped_without_losing_work_and_refused_again() {
+    let desk = Desk::new();
+    let good = fs::read_to_string(desk.path("b1.jsonl")).unwrap();
+    fs::write(desk.path("b1.jsonl"), good.replacen("{\"text\"", "{text", 1)).unwrap();
+    let refuse = desk.recipe(STEPS);
+    let mut skip = refuse.clone();
+    skip.sources[1].damage = OnDamage::Skip;
+    assert!(desk.build(&refuse, "out", 1).unwrap_err().to_string().contains("b1.jsonl"));
+    assert!(desk.work_shard("out").exists());
+    desk.build(&skip, "out", 1).unwrap();
+    desk.build(&skip, "fresh", 1).unwrap();
+    assert_eq!(content(&desk.path("out")), content(&desk.path("fresh")));
+    assert!(desk.build(&refuse, "out", 1).unwrap_err().to_string().contains("b1.jsonl"));
+    // The same of shards that were finished while damage was skipped.
+    let mut unfinished = skip.clone();
+    unfinished.steps[1].allow.clear();
+    assert!(desk.build(&unfinished, "half", 1).unwrap_err().to_string().contains("changed nothing"));
+    assert!(desk.build(&refuse, "half", 1).unwrap_err().to_string().contains("b1.jsonl"));
+}
+
+#[test]
+fn mistakes_show_before_work_begins() {
+    let desk = Desk::new();
+    let late = format!("{STEPS}\n[[step]]\napply = {{ kind = \"minhash\", bands = 0 }}");
+    let error = desk.build(&desk.recipe(&late), "out", 1).unwrap_err().to_string();
+    assert!(error.contains("minhash.bands"), "{error}");
+    // Nothing was begun: the mended recipe is built into the same folder.
+    desk.build(&desk.recipe(STEPS), "out", 1).unwrap();
+    let missing = |recipe: &Recipe, name: &str| {
+        let error = Plan::new(recipe.clone()).err().unwrap().to_string();
+        assert!(error.contains(name), "{error}");
+    };
+    let model = desk.path("none.ngram").display().to_string();
+    missing(&desk.recipe(&format!("[[step]]\napply = {{ kind = \"perplexity\", model = \"{model}\" }}")), "none.ngram");
+    let mut recipe = desk.recipe("");
+    recipe.output.tokenizer = Some(desk.path("none.json").display().to_string());
+    missing(&recipe, "none.json");
+    recipe.output.tokenizer = Some(desk.path("a0.jsonl").display().to_string());
+    assert!(Plan::new(recipe).unwrap().check().unwrap_err().to_string().contains("a0.jsonl"));
+}
+
+#[test]
+fn a_limit_ends_reading_early_and_is_named() {
+    let desk = Desk::new();
+    let good = fs::read_to_string(desk.path("a1.jsonl")).unwrap();
+    let (head, rest) = good.split_at(good.match_indices('\n').nth(49).unwrap().0 + 1);
+    fs::write(desk.path("a1.jsonl"), format!("{head}{{broken\n{rest}")).unwrap();
+    let recipe = desk.recipe("");
+    let build = |most| {
+        let options = Options { threads: 1, memory: 1 << 20, most, keep_work: false };
+        Plan::new(recipe.clone()).unwrap().build(&desk.path("out"), &options, &|_, _, _| (), &AtomicBool::new(false))
+    };
+    // What is broken behind the limit is not read.
+    assert_eq!(build(Some(10)).unwrap().sources[0].read.documents, 30);
+    let error = build(None).unwrap_err().to_string();
+    assert!(error.contains("--limit 10") && error.contains("no --limit"), "{error}");
+}
+
+#[test]
+fn files_are_cut_by_their_text_however_the_input_is() {
+    let desk = Desk::new();
+    let all: String = (0..3).map(|part| fs::read_to_string(desk.path(&format!("a{part}.jsonl"))).unwrap()).collect();
+    fs::write(desk.path("whole.jsonl"), all).unwrap();
+    let mut recipe = desk.recipe("[output]\nfile_bytes = 1000");
+    recipe.sources.truncate(1);
+    let parts = desk.build(&recipe, "parts", 2).unwrap();
+    recipe.sources[0].paths = vec![desk.path("whole.jsonl").display().to_string()];
+    let whole = desk.build(&recipe, "whole", 2).unwrap();
+    let sizes = |report: &Report| report.files.iter().map(|file| (file.name.clone(), file.size)).collect::<Vec<_>>();
+    assert_eq!(sizes(&parts), sizes(&whole));
+    assert!(parts.files.len() > 15, "{}", parts.files.len());
+    // No longer than the document that began before the end.
+    assert!(parts.files.iter().all(|file| file.size.bytes < 1200), "{:?}", sizes(&parts));
+    let ids = |out: &str| documents(&desk.path(out)).into_iter().map(|document| document.id).collect::<Vec<_>>();
+    assert_eq!(ids("parts"), (0..300).map(|i| format!("a-{i}")).collect::<Vec<_>>());
+    assert_eq!(ids("parts"), ids("whole"));
+}
+
+#[test]
+fn token_shards_hold_the_documents_and_a_corrupted_one_is_named() {
+    let desk = Desk::new();
+    let mut recipe = desk.recipe(STEPS);
+    recipe.output.tokenizer = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/fixtures/tokenizer/llama.model").into());
+    let report = desk.build(&recipe, "one", 1).unwrap();
+    desk.build(&recipe, "two", 2).unwrap();
+    assert_eq!(content(&desk.path("one")), content(&desk.path("two")));
+
+    let folder = desk.path("one/tokens");
+    let tokenizer = Tokenizer::load(&folder).unwrap();
+    let manifest = Manifest::beside(&folder).unwrap().unwrap();
+    assert_eq!((manifest.key.as_str(), manifest.vocab), (report.recipe.as_str(), tokenizer.vocab()));
+    assert!(manifest.train.len() > 1 && manifest.validation.is_none());
+    let mut found: Vec<Vec<u32>> = vec![];
+    for part in &manifest.train {
+        let shard = Shard::open(&folder, part, manifest.width).unwrap();
+        part.verify_whole(&folder.join(format!("{}.bin", part.name))).unwrap();
+        let starts = shard.index.starts.windows(2);
+        found.extend(starts.map(|pair| shard.ids.read(pair[0] as usize, (pair[1] - pair[0]) as usize)));
+    }
+    let ids = |document: &Document| std::iter::once(tokenizer.bos()).chain(tokenizer.encode(&document.text)).collect::<Vec<u32>>();
+    assert!(found == documents(&desk.path("one")).iter().map(ids).collect::<Vec<_>>());
+    assert_eq!(manifest.train.iter().map(|part| part.bytes).sum::<u64>(), report.written.bytes);
+    let tokens: u64 = report.files.iter().filter_map(|file| file.tokens).sum();
+    assert_eq!((tokens, found.len() as u64), (found.iter().map(Vec::len).sum::<usize>() as u64, report.written.documents));
+
+    let opened = || Tokens::open(&folder.join("00001.bin")).map(drop).map_err(|error| error.to_string());
+    opened().unwrap();
+    for name in ["00001.bin", "00001.idx", "manifest.json"] {
+        let good = fs::read(folder.join(name)).unwrap();
+        let mut bad = good.clone();
+        // Of the manifest, the bracket that ends it.
+        *bad.iter_mut().rev().nth(if name == "manifest.json" { 0 } else { good.len() / 2 }).unwrap() ^= 1;
+        fs::write(folder.join(name), bad).unwrap();
+        assert!(opened().unwrap_err().contains(name), "{name}");
+        fs::write(folder.join(name), good).unwrap();
+    }
+    fs::remove_file(folder.join("00001.idx")).unwrap();
+    assert!(opened().unwrap_err().contains("00001.idx"));
+}
+
+#[test]
+fn a_corrupted_file_of_a_finished_build_is_named_when_it_is_trained_on() {
+    let desk = Desk::new();
+    fs::write(desk.path("recipe.toml"), toml::to_string_pretty(&desk.recipe(STEPS)).unwrap()).unwrap();
+    let cache = desk.path("cache");
+    let read = || read(&desk.path("recipe.toml"), &[], &cache, &|_, _, _| ()).map(drop).map_err(|error| error.to_string());
+    read().unwrap();
+    let builds = fs::read_dir(cache.join("recipes")).unwrap().map(|entry| entry.unwrap().path());
+    let build = builds.into_iter().find(|path| path.is_dir()).unwrap();
+    let file = build.join("documents/00001.jsonl.zst");
+    // The bytes of another file are as readable as its own.
+    fs::copy(build.join("documents/00000.jsonl.zst"), &file).unwrap();
+    let error = read().unwrap_err();
+    assert!(error.contains("00001.jsonl.zst") && error.contains("damaged"), "{error}");
 }

@@ -9,7 +9,7 @@
 //!
 //! Where no index tells documents apart, the token that opens (or ends) them does.
 
-use super::{check, ids::Ids, index::Index};
+use super::{Manifest, Part, check, ids::Ids, index::Index};
 use crate::settings::{Error, Result};
 use std::{fs::File, io::Read, path::Path};
 
@@ -23,15 +23,17 @@ pub(in crate::data) struct Tokens {
 }
 
 impl Tokens {
-    /// Opens a file of any of the kinds.
+    /// Opens a file of any of the kinds. One that a manifest of ours stands beside is compared with it, quickly.
     ///
     /// # Errors
     ///
-    /// An unreadable file, of another kind, or one that contradicts itself.
+    /// An unreadable file, of another kind, one that contradicts itself, or one that is not what its manifest says.
     pub fn open(path: &Path) -> Result<Self> {
-        let index = path.with_extension("idx");
-        if path.extension().is_some_and(|ending| ending == "bin") && index.is_file() {
-            return Self::megatron(path, &index);
+        let (index, part) = (path.with_extension("idx"), recorded(path)?);
+        if part.is_some() || (is_bin(path) && index.is_file()) {
+            let tokens = Self::megatron(path, &index)?;
+            part.map_or(Ok(()), |part| part.verify(path, &tokens.ids))?;
+            return Ok(tokens);
         }
         let mut head = Vec::new();
         File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut head)).map_err(Error::io("read", path))?;
@@ -52,7 +54,7 @@ impl Tokens {
             };
             return Ok(Self { ids: Ids::open(path, 1024, width, Some(count))?, index: None });
         }
-        if path.extension().is_some_and(|ending| ending == "bin") {
+        if is_bin(path) {
             return Ok(Self { ids: Ids::open(path, 0, 2, None)?, index: None });
         }
         Err(wrong("is no token file".into()))
@@ -91,6 +93,20 @@ impl Tokens {
         }
         Ok(Self { ids, index: Some(found) })
     }
+}
+
+fn is_bin(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "bin")
+}
+
+/// What a manifest of ours in the same folder says of a token file, if there is one.
+///
+/// # Errors
+///
+/// The manifest is damaged.
+pub(in crate::data) fn recorded(path: &Path) -> Result<Option<Part>> {
+    let (Some(folder), Some(name), true) = (path.parent(), path.file_stem(), is_bin(path)) else { return Ok(None) };
+    Ok(Manifest::beside(folder)?.and_then(|manifest| manifest.part(&name.to_string_lossy()).cloned()))
 }
 
 /// Where the numbers of a `.npy` file start, their width and their count (NumPy's format, versions 1 to 3).

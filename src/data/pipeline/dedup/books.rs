@@ -48,7 +48,7 @@ options! {
     BooksConfig {
         /// Words of a shingle.
         shingle: usize = 5,
-        /// Books that overlap by at least this are duplicates (LLaMA: "more than 90%").
+        /// Books that overlap by more than this are duplicates (LLaMA: "more than 90%").
         overlap: f64 = 0.9,
         /// Sketches hold one hash of so many. 1 compares everything and misses nothing; 64 misses a pair of books of more than
         /// 10,000 words about once in 30,000, and takes a 64th of the disk.
@@ -67,8 +67,8 @@ impl BooksConfig {
         if !(1..=1000).contains(&self.shingle) {
             problems.push(Problem::new("shingle", "must be 1 to 1000").help("5 words is usual"));
         }
-        if !(self.overlap > 0.0 && self.overlap <= 1.0) {
-            problems.push(Problem::new("overlap", "must be more than 0 and at most 1").help("LLaMA's is 0.9"));
+        if !(self.overlap > 0.0 && self.overlap < 1.0) {
+            problems.push(Problem::new("overlap", "must be more than 0 and less than 1").help("LLaMA's is 0.9"));
         }
         if self.scaled == 0 {
             problems.push(Problem::new("scaled", "must be at least 1").help("1 compares everything"));
@@ -171,10 +171,10 @@ impl Books {
             let overlap = if smaller == 0 { 0.0 } else { shared as f64 / smaller as f64 };
             let order = |size: usize| if self.0.drop == BookRule::Contained { u64::MAX - size as u64 } else { 0 };
             let (a, b) = ((order(sizes[0]), a), (order(sizes[1]), b));
-            if overlap >= self.0.overlap {
+            if overlap > self.0.overlap {
                 overlaps.push((a.max(b), a.min(b), (overlap as f32).to_bits()))?;
             }
-            Ok((overlap, overlap >= self.0.overlap))
+            Ok((overlap, overlap > self.0.overlap))
         })?;
         let found = overlaps.records();
         let mut gone: HashSet<Place> = HashSet::new();

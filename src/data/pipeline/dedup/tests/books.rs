@@ -24,12 +24,12 @@ fn a_book_that_overlaps_92_per_cent_goes_and_one_at_88_stays() {
     let shards = vec![vec![b.clone(), c.clone(), e], vec![a.clone(), d.clone(), f, "too short".into()]];
     for scaled in [1, 4] {
         let found = run(&books(scaled, BookRule::Contained), &shards);
-        // The smaller one goes, though it comes first; 90 per cent is enough.
+        // The smaller one goes, though it comes first; 90 per cent are not more than 90.
         let dropped: Vec<bool> = found.kept().iter().map(Option::is_none).collect();
-        assert_eq!(dropped, [true, false, false, false, false, true, false], "scaled {scaled}");
+        assert_eq!(dropped, [true, false, false, false, false, false, false], "scaled {scaled}");
         let found = run(&books(scaled, BookRule::Later), &shards);
         let dropped: Vec<bool> = found.kept().iter().map(Option::is_none).collect();
-        assert_eq!(dropped, [false, false, false, true, false, true, false], "scaled {scaled}");
+        assert_eq!(dropped, [false, false, false, true, false, false, false], "scaled {scaled}");
     }
 }
 
@@ -81,7 +81,7 @@ proptest! {
         for book in order {
             let inside = |other: &usize| {
                 let smaller = sets[book].len().min(sets[*other].len());
-                smaller > 0 && sets[book].intersection(&sets[*other]).count() as f64 >= 0.7 * smaller as f64
+                smaller > 0 && sets[book].intersection(&sets[*other]).count() as f64 > 0.7 * smaller as f64
             };
             if !kept.iter().any(inside) {
                 kept.push(book);
