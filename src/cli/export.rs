@@ -2,7 +2,7 @@
 
 use ablate::{
     Result,
-    hub::{Dtype, Quantisation, write_gguf},
+    hub::{self, Described, Dtype, Quantisation, model_name, write_gguf},
     settings::Error,
     train::{Origin, Publishing, checkpoint::Which, hand_on, open_model, publish},
 };
@@ -25,8 +25,8 @@ pub struct Args {
     /// Folder to write, or file for gguf; the name of the model with the layout behind it by default.
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Type of the weights: f32, f16, bf16, and q8_0 for gguf; that of the files for a model in the layout of Hugging Face,
-    /// else f32.
+    /// Type of the weights: f32, f16, bf16, and q8_0 for gguf; by default that of the files for a model in the layout of Hugging
+    /// Face and for a run that was imported from one, else f32.
     #[arg(long, value_name = "TYPE")]
     dtype: Option<String>,
     /// Architecture of transformers, by its model_type; by default the first that covers the model.
@@ -81,11 +81,13 @@ fn convert(args: &Args, out: &Path) -> Result<&'static str> {
     let name = args.dtype.as_deref();
     if args.format == Format::Gguf {
         let quantisation = name.map_or(Ok(Quantisation::F32), |name| name.parse().map_err(wrong))?;
-        let (spec, tokenizer) = (model.spec.clone(), model.tokenizer()?);
-        return write_gguf(&spec, model.weights()?, tokenizer.as_ref(), quantisation, out);
+        let (spec, tokenizer, companions) = (model.spec.clone(), model.tokenizer()?, model.companions());
+        let name = model_name(model.folder());
+        let described = Described { name: name.as_deref(), tokenizer: tokenizer.as_ref(), companions: Some(&companions) };
+        return write_gguf(&spec, model.weights()?, described, quantisation, out);
     }
     let stored = match &model.origin {
-        Origin::Run(..) => Dtype::F32,
+        Origin::Run(..) => hub::stored_dtype(&model.companions()).unwrap_or(Dtype::F32),
         Origin::Hub { dtype, .. } => *dtype,
     };
     let dtype = name.map_or(Ok(stored), |name| name.parse().map_err(wrong))?;

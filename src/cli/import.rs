@@ -6,8 +6,8 @@ use ablate::{
     data::{DataConfig, Tokenizer, TokenizerConfig},
     device::DeviceName,
     hub::{self, Imported, repaired},
-    model::position::Pairing,
-    settings::Error,
+    model::{attention::Span, position::Pairing},
+    settings::{Error, Problem},
     train::{self, COMPANIONS, RunConfig},
 };
 use std::{
@@ -43,7 +43,7 @@ fn pairing(text: &str) -> Result<Pairing, String> {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let Imported { family, spec: model, weights, files, config, .. } = hub::import(&args.model)?;
+    let Imported { family, spec: model, weights, files, mut config, dtype } = hub::import(&args.model)?;
     let (model, weights) = match args.pairing {
         Some(pairing) => repaired(&model, weights, pairing),
         None => (model, weights),
@@ -62,23 +62,41 @@ pub fn run(args: Args) -> Result<ExitCode> {
         None => RunConfig::default(),
     };
     let read = Tokenizer::read(&tokenizer)?;
-    // The run keeps its own copy: the model's folder may go.
+    if config.attention.window.is_some_and(|window| window > config.context) {
+        // A configuration says no window that training does not reach; the model has its own again below.
+        (config.attention.window, config.attention.pattern) = (None, vec![Span::Full]);
+    }
+    let data = DataConfig { tokenizer: TokenizerConfig::File { path: tokenizer.display().to_string() }, ..base.data };
+    let resolved = RunConfig { model: config, data, ..base }.resolve();
+    let mut spec = resolved.map_err(|problems| unfit(&args.model, &problems))?;
+    spec.model = model;
+    // Nothing was written so far. The run keeps copies of its own: the model's folder may go.
     let kept = out.join(COMPANIONS);
     fs::create_dir_all(&kept).map_err(Error::io("create the folder", &kept))?;
-    for path in files.companions.iter().chain([&tokenizer, &args.model.join(hub::CONFIG)]) {
+    for path in files.companions.iter().chain([&tokenizer]) {
         let target = kept.join(path.file_name().unwrap_or_default());
         fs::copy(path, &target).map_err(Error::io("copy", path))?;
     }
-    let tokenizer = kept.join(hub::TOKENIZER).display().to_string();
-    let data = DataConfig { tokenizer: TokenizerConfig::File { path: tokenizer }, ..base.data };
-    let mut spec = RunConfig { model: config, data, ..base }.resolve().map_err(|problems| {
-        let texts: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
-        Error::input(args.model.display(), texts.join("; "), "choose data and training with --config")
-    })?;
-    spec.model = model;
+    hub::keep_config(&args.model, dtype, &kept)?;
+    if let TokenizerConfig::File { path } = &mut spec.data.tokenizer {
+        let own = kept.join(hub::TOKENIZER);
+        *path = std::path::absolute(&own).unwrap_or(own).display().to_string();
+    }
     let note = format!("imported from {} as {}", args.model.display(), family.architecture);
     train::adopt(&spec, spec.model.build_from(weights, &DeviceName::Flex.open()?), Some(&read), note, &files.companions, &out)?;
     let parameters = spec.model.account(spec.model.context).parameters;
     super::print(&format!("{} with {} parameters: {}\n", family.architecture, grouped(parameters), out.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rules that the run would break, with what to do about the first.
+fn unfit(model: &Path, problems: &[Problem]) -> Error {
+    let texts: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
+    let help = match problems.first() {
+        // All that the folder says of the model was read before; what is left is said by its tokenizer.
+        Some(problem) if problem.key == "model.vocab" => "take the tokenizer.json that belongs to the model",
+        Some(Problem { help: Some(help), .. }) => help.as_str(),
+        _ => "choose data and training with --config",
+    };
+    Error::input(model.display(), texts.join("; "), help)
 }

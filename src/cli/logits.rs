@@ -4,11 +4,12 @@ use ablate::{
     Result,
     device::DeviceName,
     eval::{Arithmetic, Evaluated, IGNORED, logits},
-    hub::{self, Dtype, Family, Layout, Shards, Written, write_safetensors},
-    model::{ModelSpec, Weights},
+    hub::{self, Dtype, Layout, Shards, Written, write_safetensors},
+    model::{ModelSpec, Transformer},
     settings::Error,
-    train::{Origin, checkpoint::Which, open_model},
+    train::{Opened, Origin, checkpoint::Which, open_model},
 };
+use burn::tensor::Device;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -28,7 +29,7 @@ pub struct Args {
     /// Where `logits` `[batch, seq, vocab]` and `loss` are written, as safetensors.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// Where the gradients of the loss are written, under the names that Hugging Face has for the parameters.
+    /// Where the gradients of the loss are written, under the names and in the form that Hugging Face has for the parameters.
     #[arg(long, value_name = "FILE")]
     grads: Option<PathBuf>,
     /// Arithmetic: f32, f64, or bf16 for the operands of matrix products.
@@ -42,43 +43,46 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
     let opened = open_model(&args.model, args.checkpoint)?;
-    let spec = opened.spec.clone();
-    let family = match &opened.origin {
-        Origin::Hub { family, .. } => Some(*family),
-        Origin::Run(..) => hub::families().iter().copied().find(|family| family.covers(&spec).is_ok_and(|(_, covered)| covered == spec)),
-    };
-    let input = Input::read(&args.input, &spec)?;
+    let vocab = opened.spec.vocab;
+    let input = Input::read(&args.input, &opened.spec)?;
     if args.grads.is_some() && input.labels.is_none() {
         let help = "add `labels`, of the shape of `input_ids`; often they are the same";
         return Err(Error::input(args.input.display(), "holds no labels, and gradients are those of a loss", help));
     }
-    let device = if args.grads.is_some() { args.device.train_device()? } else { args.device.open()? };
-    let model = opened.build(&device)?;
+    let (model, layout) = match args.grads {
+        Some(_) => published(opened, &args.device.train_device()?).map(|(model, layout)| (model, Some(layout)))?,
+        None => (opened.build(&args.device.open()?)?, None),
+    };
     let [batch, seq] = input.shape;
     let Evaluated { logits, loss, gradients } =
         logits(&model, &input.tokens, input.labels.as_deref(), seq, args.grads.is_some(), args.dtype);
     let loss: Vec<f64> = loss.into_iter().collect();
-    let mut tensors = match args.dtype {
-        Arithmetic::F64 => vec![Written::exact("logits", vec![batch, seq, spec.vocab], &logits)],
-        Arithmetic::F32 | Arithmetic::Bf16 => {
-            let rounded = || logits.iter().map(|logit| *logit as f32).collect();
-            vec![Written::new("logits", vec![batch, seq, spec.vocab], Dtype::F32, rounded)]
-        }
-    };
+    let dtype = if args.dtype == Arithmetic::F64 { Dtype::F64 } else { Dtype::F32 };
+    let mut tensors = vec![Written::new("logits", vec![batch, seq, vocab], dtype, || logits.clone())];
     if !loss.is_empty() {
         tensors.push(Written::exact("loss", vec![], &loss));
     }
     write_safetensors(&args.output, &tensors)?;
-    if let (Some(path), Some(gradients)) = (&args.grads, &gradients) {
-        write_gradients(path, &spec, family, gradients)?;
+    if let (Some(path), Some(layout), Some(gradients)) = (&args.grads, &layout, &gradients) {
+        write_safetensors(path, &layout.written(gradients, dtype))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Under the names of the family that the model is of, or that covers it; under our own where there is none.
-fn write_gradients(path: &Path, spec: &ModelSpec, family: Option<&Family>, gradients: &Weights) -> Result<()> {
-    let layout = family.map_or_else(|| Layout::own(spec), |family| family.tensors(spec));
-    write_safetensors(path, &layout.written(gradients, Dtype::F32))
+/// A model and where its tensors lie, as an export has them: with the order of rotating channels, and the biases of zero, of the
+/// first family that covers it. A model that none covers stays as it is, under names of its own.
+fn published(opened: Opened, device: &Device) -> Result<(Transformer, Layout)> {
+    let spec = opened.spec.clone();
+    if let Origin::Hub { family, .. } = opened.origin {
+        return Ok((opened.build(device)?, family.tensors(&spec)));
+    }
+    let Some(family) = hub::families().iter().find(|family| family.covers(&spec).is_ok()) else {
+        eprintln!("note: no architecture of transformers covers this model: gradients have the names of its own parameters");
+        return Ok((opened.build(device)?, Layout::own(&spec)));
+    };
+    let exported = hub::export(&spec, opened.weights()?, Some(family.model_type))?;
+    let layout = family.tensors(&exported.spec);
+    Ok((exported.spec.build_from(exported.weights, device), layout))
 }
 
 /// What the input file holds.

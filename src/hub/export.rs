@@ -23,7 +23,7 @@ use std::{
     path::Path,
 };
 
-/// Bytes of weights in a file, unless one tensor alone has more: what `transformers` takes, too.
+/// Bytes of weights in a file: what `transformers` takes, too.
 const SHARD: usize = 5_000_000_000;
 
 /// An option of a model that a family has not.
@@ -55,7 +55,13 @@ fn compared(ours: &ModelSpec, theirs: &ModelSpec) -> Vec<Obstacle> {
     let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).filter(|key| ours.get(*key) != theirs.get(*key)).collect();
     let text = |values: &BTreeMap<String, Value>, key: &str| values.get(key).map(written);
     let obstacle = |key: &String| Obstacle { key: format!("model.{key}"), model: text(&ours, key), family: text(&theirs, key) };
-    keys.into_iter().map(obstacle).collect()
+    // Options that only one of two kinds has are no news beside the kinds.
+    let one_sided = |key: &String| !(ours.contains_key(key) && theirs.contains_key(key));
+    let under_kind = |key: &String| {
+        let mut kinds = key.match_indices('.').map(|(at, _)| format!("{}.kind", &key[..at]));
+        kinds.any(|kind| kind != *key && keys.contains(&kind))
+    };
+    keys.iter().filter(|key| !(one_sided(key) && under_kind(key))).map(|key| obstacle(key)).collect()
 }
 
 /// A model as a family has it.
@@ -190,18 +196,27 @@ pub(super) fn widened(spec: &ModelSpec, mut weights: Weights) -> Weights {
 }
 
 impl Exported {
-    /// Writes `config.json` and the weights.
+    /// Writes `config.json` and the weights, in files of a size that `transformers` takes, too.
     ///
     /// # Errors
     ///
     /// An unwritable folder.
     pub fn write(&self, out: &Path, dtype: Dtype) -> Result<()> {
+        self.write_shards(out, dtype, SHARD)
+    }
+
+    /// The same with at most so many bytes of weights in a file, unless one tensor alone has more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exported::write`].
+    pub fn write_shards(&self, out: &Path, dtype: Dtype, most: usize) -> Result<()> {
         std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
         let mut config = self.config.clone();
         config.insert("torch_dtype".into(), json!(dtype.name()));
         files::write(&out.join(CONFIG), pretty(&Value::Object(config)).as_bytes())?;
         let layout = self.family.tensors(&self.spec);
-        let shards = cut(layout.written(&self.weights, dtype));
+        let shards = cut(layout.written(&self.weights, dtype), most);
         if let [only] = shards.as_slice() {
             return write_safetensors(&out.join(SINGLE), only);
         }
@@ -218,13 +233,13 @@ impl Exported {
     }
 }
 
-/// Tensors by the files they go to.
-fn cut(tensors: Vec<Written>) -> Vec<Vec<Written>> {
+/// Tensors by the files they go to, with at most so many bytes in each.
+fn cut(tensors: Vec<Written>, most: usize) -> Vec<Vec<Written>> {
     let mut shards: Vec<Vec<Written>> = vec![vec![]];
     let mut full = 0;
     for tensor in tensors {
         let size = tensor.length();
-        if full > 0 && full + size > SHARD {
+        if full > 0 && full + size > most {
             shards.push(vec![]);
             full = 0;
         }

@@ -1,7 +1,7 @@
 //! The files beside the weights of a model.
 
-use super::shards::json;
-use crate::settings::Result;
+use super::shards::{Dtype, json};
+use crate::{files, settings::Result};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,8 @@ impl Files {
     }
 }
 
+/// The type of weights in a `config.json`, by its older and its newer name.
+const DTYPE: [&str; 2] = ["torch_dtype", "dtype"];
 /// Special tokens, in a `config.json`.
 const SPECIAL: [&str; 3] = ["bos_token_id", "eos_token_id", "pad_token_id"];
 
@@ -43,6 +45,26 @@ pub fn special_tokens(folder: &Path) -> Result<Map<String, Value>> {
     let path = folder.join(CONFIG);
     let value = if path.is_file() { json(&path)? } else { Value::Null };
     Ok(SPECIAL.iter().map(|key| (key.to_string(), value.get(key).cloned().unwrap_or_default())).collect())
+}
+
+/// The type of the weights by a folder's `config.json`, if there is one and it says so.
+pub fn stored_dtype(folder: &Path) -> Option<Dtype> {
+    let value = json(&folder.join(CONFIG)).ok()?;
+    DTYPE.iter().find_map(|key| value.get(key)?.as_str()?.parse().ok())
+}
+
+/// Copies a folder's `config.json` beside a run, with the type that its weights have, whatever it says of that.
+///
+/// # Errors
+///
+/// No such file, one that is no JSON, an unwritable folder.
+pub fn keep_config(folder: &Path, dtype: Dtype, kept: &Path) -> Result<()> {
+    let mut value = json(&folder.join(CONFIG))?;
+    if let Some(options) = value.as_object_mut() {
+        DTYPE.iter().for_each(|key| drop(options.remove(*key)));
+        options.insert(DTYPE[0].into(), dtype.name().into());
+    }
+    files::write(&kept.join(CONFIG), serde_json::to_string_pretty(&value).expect("plain data").as_bytes())
 }
 
 /// Whether a folder looks like one that `save_pretrained` wrote.

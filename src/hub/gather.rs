@@ -5,10 +5,14 @@ use super::{
     shards::{Dtype, Written},
 };
 use crate::model::Weights;
+use std::collections::BTreeMap;
 
 impl Layout {
     /// The tensors of theirs, made of numbers by the paths of ours: parameters, or their gradients.
-    pub fn written<'a>(&'a self, numbers: &'a Weights, dtype: Dtype) -> Vec<Written<'a>> {
+    pub fn written<'a, T>(&'a self, numbers: &'a BTreeMap<String, Vec<T>>, dtype: Dtype) -> Vec<Written<'a>>
+    where
+        T: Copy + Default + Into<f64>,
+    {
         let written = |entry: &'a Entry| Written::new(entry.name.clone(), self.shape(entry), dtype, move || gathered(self, entry, numbers));
         self.entries.iter().map(written).collect()
     }
@@ -24,8 +28,8 @@ pub(super) fn place(layout: &Layout, entry: &Entry, values: &[f32], weights: &mu
 }
 
 /// The values of a tensor of theirs.
-pub(super) fn gathered(layout: &Layout, entry: &Entry, numbers: &Weights) -> Vec<f32> {
-    let mut values = vec![0.0; layout.shape(entry).iter().product()];
+pub(super) fn gathered<T: Copy + Default>(layout: &Layout, entry: &Entry, numbers: &BTreeMap<String, Vec<T>>) -> Vec<T> {
+    let mut values = vec![T::default(); layout.shape(entry).iter().product()];
     for (part, places) in layout.places(entry) {
         let ours = &numbers[&part.path];
         places.for_each(|(own, other)| values[other] = ours[own]);

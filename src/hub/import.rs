@@ -14,7 +14,7 @@ use crate::{
     settings::{Error, Mistake, Problem, Result},
 };
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// A model from a folder.
 #[derive(Debug)]
@@ -49,9 +49,14 @@ pub fn import(folder: &Path) -> Result<Imported> {
     let values = value.as_object().ok_or_else(|| Error::input(path.display(), "is no object", "take the file of the model"))?;
     let family = family_of(&path, values)?;
     let config = family.config(&path, values)?;
+    let shards = Shards::open(folder)?;
+    // The names of its tensors are made below: as many as the files can hold.
+    if config.layers > shards.count() {
+        let message = format!("describes {} layers, and the weights are {} tensors", config.layers, shards.count());
+        return Err(Error::input(path.display(), message, format!("take the {CONFIG} that belongs to the weights")));
+    }
     let spec = config.resolve(None).map_err(|problems| located(&path, problems))?;
     let layout = family.tensors(&spec);
-    let shards = Shards::open(folder)?;
     let named = |name: &str| named(&shards, family, name);
     check(folder, family, &layout, &shards)?;
     let mut weights = Weights::new();
@@ -127,7 +132,7 @@ fn named(shards: &Shards, family: &Family, name: &str) -> String {
 /// Holds the tensors of the files against those of the model.
 fn check(folder: &Path, family: &Family, layout: &Layout, shards: &Shards) -> Result<()> {
     let mut wrong = vec![];
-    let mut expected: Vec<String> = vec![];
+    let mut expected = BTreeSet::new();
     for entry in &layout.entries {
         let (name, shape) = (named(shards, family, &entry.name), layout.shape(entry));
         match shards.shape(&name) {
@@ -135,11 +140,18 @@ fn check(folder: &Path, family: &Family, layout: &Layout, shards: &Shards) -> Re
             Some(found) if found != shape => wrong.push(format!("{name} is {found:?}, not {shape:?}")),
             Some(_) => {}
         }
-        expected.push(name);
+        expected.insert(name);
     }
     for name in shards.names() {
-        if !expected.iter().any(|known| known == name) && !is_buffer(name) && !is_tied_head(layout, shards, family, name)? {
-            wrong.push(format!("{name} belongs to nothing that {CONFIG} describes"));
+        if expected.contains(name) || is_buffer(name) {
+            continue;
+        }
+        match tied_to(layout, shards, family, name) {
+            None => wrong.push(format!("{name} belongs to nothing that {CONFIG} describes")),
+            Some(embedding) if !same(shards, name, &embedding)? => {
+                wrong.push(format!("{name} differs from {embedding}, and {CONFIG} says that they are tied"));
+            }
+            Some(_) => {}
         }
     }
     if wrong.is_empty() {
@@ -157,10 +169,14 @@ fn is_buffer(name: &str) -> bool {
     BUFFERS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether this is the head of a model whose head is its embedding, and holds the same numbers.
-fn is_tied_head(layout: &Layout, shards: &Shards, family: &Family, name: &str) -> Result<bool> {
+/// The embedding that a tensor is tied to, if it is the head of a model that has none of its own.
+fn tied_to(layout: &Layout, shards: &Shards, family: &Family, name: &str) -> Option<String> {
     let tied = !layout.shapes.contains_key("head.weight") && ["lm_head.weight", "embed_out.weight"].contains(&name);
-    let embedding = layout.entries.iter().find(|entry| entry.parts[0].path == "embedding.weight");
-    let Some(embedding) = embedding.filter(|_| tied).map(|entry| named(shards, family, &entry.name)) else { return Ok(false) };
-    Ok(shards.shape(name) == shards.shape(&embedding) && shards.read(name)? == shards.read(&embedding)?)
+    let embedding = layout.entries.iter().find(|entry| tied && entry.parts[0].path == "embedding.weight")?;
+    Some(named(shards, family, &embedding.name)).filter(|name| shards.shape(name).is_some())
+}
+
+/// Whether two tensors hold the same numbers.
+fn same(shards: &Shards, one: &str, other: &str) -> Result<bool> {
+    Ok(shards.shape(one) == shards.shape(other) && shards.read(one)? == shards.read(other)?)
 }

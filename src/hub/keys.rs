@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeSet, path::Path};
 
 /// Keys that change nothing of what a model computes when it is evaluated: names, versions, special tokens, caches, how
 /// weights were drawn, what is dropped while training.
-const WITHOUT_EFFECT: [&str; 62] = [
+const WITHOUT_EFFECT: [&str; 64] = [
     "_attn_implementation",
     "_attn_implementation_autoset",
     "_commit_hash",
@@ -42,6 +42,7 @@ const WITHOUT_EFFECT: [&str; 62] = [
     "init_device",
     "init_std",
     "initializer_range",
+    "is_llama_config",
     "keys_to_ignore_at_inference",
     "label2id",
     "layerdrop",
@@ -67,8 +68,33 @@ const WITHOUT_EFFECT: [&str; 62] = [
     "task_specific_params",
     "tokenizer_class",
     "torch_dtype",
+    "transformers.js_config",
     "transformers_version",
     "use_cache",
+];
+
+/// Keys that are switched off in files and change nothing then: what other architectures, tasks or programs would do. What
+/// else is unknown is refused even if it is off, for it may be on where nothing is written.
+const HARMLESS_OFF: [&str; 19] = [
+    "add_cross_attention",
+    "attention_bias",
+    "cross_attention",
+    "do_sample",
+    "early_stopping",
+    "is_decoder",
+    "is_encoder_decoder",
+    "mlp_bias",
+    "output_scores",
+    "remove_invalid_values",
+    "rope_interleaved",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "torchscript",
+    "use_bfloat16",
+    "use_bidirectional_attention",
+    "use_cross_attention",
+    "use_mrope",
+    "use_sliding_window",
 ];
 
 /// No model has as many channels, layers, tokens or positions.
@@ -129,6 +155,18 @@ impl<'a> Keys<'a> {
         })
     }
 
+    /// A number of things, none among them, or what the family takes where nothing is written.
+    pub fn count_or(&self, key: &str, otherwise: usize) -> usize {
+        let Some(value) = self.value(key) else { return otherwise };
+        value.as_u64().filter(|count| *count <= MOST).map_or_else(
+            || {
+                self.refuse(key, "is no number of things", format!("a whole number from 0 to {MOST}"));
+                otherwise
+            },
+            |count| count as usize,
+        )
+    }
+
     /// A size that must be there, by its name of today or by an older one.
     pub fn either(&self, new: &str, old: &str) -> usize {
         self.ignore(&[new, old]);
@@ -155,6 +193,16 @@ impl<'a> Keys<'a> {
     /// A number, or what the family takes where none is written.
     pub fn number(&self, key: &str, otherwise: f64) -> f64 {
         self.maybe_number(key).unwrap_or(otherwise)
+    }
+
+    /// A number that must be there.
+    pub fn needed_number(&self, key: &str) -> f64 {
+        self.maybe_number(key).unwrap_or_else(|| {
+            if !self.has(key) {
+                self.refuse(key, "is missing", "take the config.json that belongs to the weights");
+            }
+            1.0
+        })
     }
 
     /// A number that may be absent.
@@ -205,6 +253,13 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// A number of which the library has only one value.
+    pub fn only_number(&self, key: &str, value: f64) {
+        if self.maybe_number(key).is_some_and(|number| number != value) {
+            self.refuse(key, "is an option that this program does not have", format!("only {value} can be imported"));
+        }
+    }
+
     /// An object that may be absent.
     pub fn object(&self, key: &str) -> Option<Keys<'a>> {
         let value = self.value(key)?;
@@ -219,7 +274,7 @@ impl<'a> Keys<'a> {
 
     /// Takes over what was found wrong in an object of this one, and what of it nobody has read.
     pub fn absorb(&self, other: Keys) {
-        other.refuse_rest(&WITHOUT_EFFECT);
+        other.refuse_rest();
         self.mistakes.borrow_mut().append(&mut other.mistakes.borrow_mut());
     }
 
@@ -228,12 +283,17 @@ impl<'a> Keys<'a> {
         self.read.borrow_mut().extend(keys.iter().map(ToString::to_string));
     }
 
-    fn refuse_rest(&self, without_effect: &[&str]) {
+    fn refuse_rest(&self) {
+        // transformers lets any architecture look ahead that says it is not causal.
+        self.only("is_causal", true);
         let rest: Vec<&String> = self.values.keys().filter(|key| !self.read.borrow().contains(*key)).collect();
         for key in rest {
-            // What is switched off cannot have an effect.
-            let off = matches!(self.values[key], Value::Null | Value::Bool(false));
-            if !off && !without_effect.contains(&key.as_str()) {
+            let known = match self.values[key] {
+                Value::Null => true,
+                Value::Bool(false) => HARMLESS_OFF.contains(&key.as_str()) || WITHOUT_EFFECT.contains(&key.as_str()),
+                _ => WITHOUT_EFFECT.contains(&key.as_str()),
+            };
+            if !known {
                 self.refuse(key, "is an option that is not known for this architecture", "remove it only if it has no effect");
             }
         }
@@ -243,7 +303,7 @@ impl<'a> Keys<'a> {
     ///
     /// Everything that was found wrong, and every key that nobody has read.
     pub fn finish(self) -> Result<()> {
-        self.refuse_rest(&WITHOUT_EFFECT);
+        self.refuse_rest();
         let mistakes = self.mistakes.into_inner();
         if mistakes.is_empty() { Ok(()) } else { Err(Error::Settings(mistakes)) }
     }
@@ -274,9 +334,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_refused_by_name_and_what_is_off_is_not() {
-        let values = json!({ "layers": 2, "use_cache": true, "new_trick": 3, "old_trick": false, "none": null });
-        assert_eq!(mistakes(values, |keys| assert_eq!(keys.size("layers"), 2)), ["new_trick"]);
+    fn what_is_unknown_is_refused_by_name_even_if_it_is_off() {
+        let values = json!({
+            "layers": 2, "use_cache": true, "new_trick": 3, "old_trick": false, "none": null, "is_decoder": false, "use_bfloat16": true,
+        });
+        assert_eq!(mistakes(values, |keys| assert_eq!(keys.size("layers"), 2)), ["new_trick", "old_trick", "use_bfloat16"]);
+        for (value, refused) in [(json!(false), true), (json!("no"), true), (json!(true), false), (Value::Null, false)] {
+            assert_eq!(mistakes(json!({ "is_causal": value }), |_| {}).contains(&"is_causal".to_string()), refused, "{value}");
+        }
     }
 
     #[test]

@@ -23,9 +23,9 @@ mod shards;
 
 pub use export::{Exported, Obstacle, differences, export};
 pub use families::{Family, families, family};
-pub use fetch::{Downloading, Place, fetch};
-pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder, special_tokens};
-pub use gguf::{Quantisation, write_gguf};
+pub use fetch::{Downloading, Place, fetch, model_name};
+pub use folder::{COMPANIONS, CONFIG, Files, TOKENIZER, is_model_folder, keep_config, special_tokens, stored_dtype};
+pub use gguf::{Described, Quantisation, write_gguf};
 pub use import::{Imported, import};
 pub use layout::{Entry, Form, Layout, Part};
 pub use pairing::repaired;

@@ -10,23 +10,31 @@ use serde_json::{Map, Value, json};
 pub struct Rotary {
     /// Base of the frequencies.
     pub theta: f64,
-    /// Share of each head that is rotated.
-    pub fraction: f64,
+    /// Share of each head that is rotated; none where the family rotates whole heads, whatever is written.
+    pub fraction: Option<f64>,
     /// Which channels form a pair.
     pub pairing: Pairing,
 }
 
 impl Default for Rotary {
     fn default() -> Self {
-        Self { theta: 10_000.0, fraction: 1.0, pairing: Pairing::Half }
+        Self { theta: 10_000.0, fraction: None, pairing: Pairing::Half }
     }
 }
 
 /// Reads rotary positions for a model with a context of so many tokens.
 pub fn read(keys: &Keys, context: usize, rotary: Rotary) -> RopeConfig {
+    let share = |keys: &Keys, usual: Option<f64>| match usual {
+        Some(usual) => Some(keys.number("partial_rotary_factor", usual)),
+        None => {
+            keys.only_number("partial_rotary_factor", 1.0);
+            None
+        }
+    };
+    let mut fraction = share(keys, rotary.fraction);
     let mut rope = RopeConfig {
         theta: keys.number("rope_theta", rotary.theta),
-        fraction: keys.number("partial_rotary_factor", rotary.fraction),
+        fraction: 1.0,
         pairing: rotary.pairing,
         scaling: RopeScaling::None {},
         pattern: vec![Use::On],
@@ -34,11 +42,12 @@ pub fn read(keys: &Keys, context: usize, rotary: Rotary) -> RopeConfig {
     for key in ["rope_scaling", "rope_parameters"] {
         if let Some(options) = keys.object(key) {
             rope.theta = options.number("rope_theta", rope.theta);
-            rope.fraction = options.number("partial_rotary_factor", rope.fraction);
+            fraction = share(&options, fraction);
             rope.scaling = scaling(&options, context);
             keys.absorb(options);
         }
     }
+    rope.fraction = fraction.unwrap_or(1.0);
     rope
 }
 
@@ -48,24 +57,31 @@ fn scaling(keys: &Keys, context: usize) -> RopeScaling {
     let original = |keys: &Keys| keys.size_or("original_max_position_embeddings", context);
     match keys.word(kind, "default").as_str() {
         "default" => RopeScaling::None {},
-        "linear" => RopeScaling::Linear { factor: keys.number("factor", 1.0) },
+        "linear" => RopeScaling::Linear { factor: keys.needed_number("factor") },
         "llama3" => RopeScaling::Llama3 {
-            factor: keys.number("factor", 1.0),
-            low_frequency: keys.number("low_freq_factor", 1.0),
-            high_frequency: keys.number("high_freq_factor", 4.0),
+            factor: keys.needed_number("factor"),
+            low_frequency: keys.needed_number("low_freq_factor"),
+            high_frequency: keys.needed_number("high_freq_factor"),
             original_context: original(keys),
         },
         "yarn" => {
             keys.only("truncate", true);
+            let factor = keys.needed_number("factor");
             let yarn = RopeScaling::Yarn {
-                factor: keys.number("factor", 1.0),
+                factor,
                 original_context: original(keys),
                 beta_fast: keys.number("beta_fast", 32.0),
                 beta_slow: keys.number("beta_slow", 1.0),
             };
             let usual = yarn.magnitude();
-            if keys.maybe_number("attention_factor").is_some_and(|factor| (factor - usual).abs() > 1e-6) {
-                keys.refuse("attention_factor", format!("is not 0.1·ln(factor) + 1 = {usual}"), "no other can be imported");
+            let (one, all) = (keys.number("mscale", 0.0), keys.number("mscale_all_dim", 0.0));
+            let grown = |scale: f64| 0.1 * scale * factor.ln() + 1.0;
+            // As transformers makes it of both, where there are both and it is not written.
+            let implied = if one == 0.0 || all == 0.0 { usual } else { grown(one) / grown(all) };
+            let magnitude = keys.number("attention_factor", implied);
+            if (magnitude - usual).abs() > 1e-6 {
+                let message = format!("is, or mscale makes it, {magnitude}, not 0.1·ln(factor) + 1 = {usual}");
+                keys.refuse("attention_factor", message, "no other can be imported");
             }
             yarn
         }

@@ -8,7 +8,7 @@ use burn::tensor::{bf16, f16};
 use safetensors::tensor::{Dtype as Stored, Metadata, TensorInfo};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::File,
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -80,13 +80,15 @@ impl Dtype {
         }
     }
 
-    /// Numbers as little-endian bytes, rounded to nearest, ties to even.
-    fn encode(self, values: &[f32]) -> Vec<u8> {
+    /// Numbers as little-endian bytes, rounded to nearest, ties to even; to 16 bits by way of 32.
+    fn encode<T: Copy + Into<f64>>(self, values: &[T]) -> Vec<u8> {
+        let wide = values.iter().map(|value| -> f64 { (*value).into() });
+        let single = wide.clone().map(|value| value as f32);
         match self {
-            Self::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            Self::F16 => values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect(),
-            Self::Bf16 => values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect(),
-            Self::F64 => values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect(),
+            Self::F32 => single.flat_map(f32::to_le_bytes).collect(),
+            Self::F16 => single.flat_map(|value| f16::from_f32(value).to_le_bytes()).collect(),
+            Self::Bf16 => single.flat_map(|value| bf16::from_f32(value).to_le_bytes()).collect(),
+            Self::F64 => wide.flat_map(f64::to_le_bytes).collect(),
         }
     }
 }
@@ -161,16 +163,14 @@ impl Shards {
         let value = json(index)?;
         let wrong = |message: String| Error::input(index.display(), message, "take the index that belongs to the files");
         let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| wrong("has no weight_map".into()))?;
-        let mut names: Vec<&str> = vec![];
+        let mut names = BTreeSet::new();
         for (tensor, file) in map {
             let file = file.as_str().ok_or_else(|| wrong(format!("says no file for {tensor}")))?;
             // A name with a separator, or `..`, could lead out of the folder.
             if Path::new(file).file_name().is_none_or(|name| name != file) || file.contains(['/', '\\']) {
                 return Err(wrong(format!("names {file:?} for {tensor}: that is no file of this folder")));
             }
-            if !names.contains(&file) {
-                names.push(file);
-            }
+            names.insert(file);
         }
         let shards = Self::files(names.iter().map(|name| folder.join(name)).collect())?;
         for (tensor, file) in map {
@@ -196,6 +196,11 @@ impl Shards {
             }
         }
         Ok(Self { files, places })
+    }
+
+    /// How many tensors there are.
+    pub fn count(&self) -> usize {
+        self.places.len()
     }
 
     /// Names of all tensors.
@@ -315,8 +320,11 @@ pub struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// A tensor of f32 values, row-major, rounded to an element type.
-    pub fn new(name: impl Into<String>, shape: Vec<usize>, dtype: Dtype, values: impl Fn() -> Vec<f32> + 'a) -> Self {
+    /// A tensor of f32 or f64 values, row-major, rounded to an element type.
+    pub fn new<T>(name: impl Into<String>, shape: Vec<usize>, dtype: Dtype, values: impl Fn() -> Vec<T> + 'a) -> Self
+    where
+        T: Copy + Into<f64>,
+    {
         Self { name: name.into(), shape, stored: dtype.stored(), bytes: Box::new(move || dtype.encode(&values())) }
     }
 

@@ -123,6 +123,29 @@ fn heads_that_rotate_in_part_are_read_where_transformers_reads_them() {
 }
 
 #[test]
+fn scalings_say_by_how_much() {
+    let refused = |scaling: Value| refused("llama", json!({ "rope_scaling": scaling }));
+    let yarn = |key: &str, value: f64| {
+        let mut scaling = json!({ "rope_type": "yarn", "factor": 4.0 });
+        scaling[key] = value.into();
+        refused(scaling)
+    };
+    for kind in ["linear", "yarn"] {
+        assert_eq!(refused(json!({ "rope_type": kind, "factor": 4.0 })), [""; 0]);
+        assert_eq!(refused(json!({ "rope_type": kind })), ["rope_scaling.factor"]);
+    }
+    let missing = ["factor", "low_freq_factor", "high_freq_factor"].map(|key| format!("rope_scaling.{key}"));
+    assert_eq!(refused(json!({ "rope_type": "llama3" })), missing);
+    // What the factor gives by itself may be written.
+    assert_eq!(yarn("attention_factor", 0.1 * 4f64.ln() + 1.0), [""; 0]);
+    assert_eq!(yarn("attention_factor", 1.0), ["rope_scaling.attention_factor"]);
+    // transformers reads it beside the other alone.
+    assert_eq!(yarn("mscale", 0.7), [""; 0]);
+    let both = |one: f64, all: f64| refused(json!({ "rope_type": "yarn", "factor": 4.0, "mscale": one, "mscale_all_dim": all }));
+    assert_eq!(both(0.7, 0.7), ["rope_scaling.attention_factor"]);
+}
+
+#[test]
 fn windows_are_what_is_written() {
     // As long as the context, or longer: there are longer texts.
     for window in [16, 64] {

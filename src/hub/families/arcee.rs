@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub const FAMILY: Family = Family { model_type: "arcee", architecture: "ArceeForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = decoder(keys, false);
+    let mut model = decoder(keys, Usual { context: 4096, ..Usual::default() });
     model.feed_forward = feed_forward(activation(keys, "hidden_act", "relu2", false), keys.size("intermediate_size"), false);
     llama::completed(keys, model, 1e-5)
 }

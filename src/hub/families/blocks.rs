@@ -76,21 +76,28 @@ pub fn feed_forward(kind: FeedForwardKind, hidden: usize, bias: bool) -> FeedFor
     FeedForwardConfig { kind, hidden: Hidden::Size(hidden), bias }
 }
 
-/// Windows as `sliding_window` says, for the layers that `windowed` names. One that no sequence reaches is none.
-pub fn windows(attention: &mut AttentionConfig, window: Option<usize>, context: usize, layers: usize, windowed: impl Fn(usize) -> bool) {
+/// Windows as `sliding_window` says, for the layers that `windowed` names. One as long as the context stays: there are longer
+/// texts.
+pub fn windows(attention: &mut AttentionConfig, window: Option<usize>, layers: usize, windowed: impl Fn(usize) -> bool) {
     let spans: Vec<Span> = (0..layers).map(|layer| if windowed(layer) { Span::Window } else { Span::Full }).collect();
-    if let Some(window) = window.filter(|window| *window < context)
-        && spans.contains(&Span::Window)
-    {
-        attention.window = Some(window);
+    if window.is_some() && spans.contains(&Span::Window) {
+        attention.window = window;
         attention.pattern = spans;
     }
 }
 
-/// The window of families that have one with `use_sliding_window` alone.
-pub fn optional_window(keys: &Keys) -> Option<usize> {
-    let window = keys.value("sliding_window").and_then(Value::as_u64).map(|window| window as usize);
-    window.filter(|_| keys.flag("use_sliding_window", false))
+/// The window of families that have one with `use_sliding_window` alone, and what they take where none is written.
+pub fn optional_window(keys: &Keys, usual: Option<usize>) -> Option<usize> {
+    if !keys.flag("use_sliding_window", false) {
+        keys.ignore(&["sliding_window"]);
+        return None;
+    }
+    written_window(keys, usual)
+}
+
+/// The window as it is written, where null says that there is none, or what the family takes where nothing is.
+pub fn written_window(keys: &Keys, usual: Option<usize>) -> Option<usize> {
+    if keys.absent("sliding_window") { usual } else { keys.maybe_size("sliding_window") }
 }
 
 /// Which layers have a window by `layer_types`, if it is there.
@@ -200,26 +207,45 @@ pub fn llama_ends(layout: &mut Layout) {
 /// The norms before attention and feed-forward as LLaMA names them.
 pub const PRE_NORMS: [(&str, &str); 2] = [("input_layernorm", "attention_norm"), ("post_attention_layernorm", "feed_forward_norm")];
 
+/// What a family takes where nothing is written.
+#[derive(Clone, Copy)]
+pub struct Usual {
+    /// Tokens of context.
+    pub context: usize,
+    /// Heads of keys; as many as of queries where there is no number.
+    pub kv_heads: Option<usize>,
+    /// Whether the head is the embedding.
+    pub tied: bool,
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self { context: 2048, kv_heads: None, tied: false }
+    }
+}
+
 /// A decoder with sizes as most families name them, and a gated feed-forward branch without biases.
-pub fn llama(keys: &Keys, tied: bool) -> ModelConfig {
-    let mut model = decoder(keys, tied);
+pub fn llama(keys: &Keys, usual: Usual) -> ModelConfig {
+    let mut model = decoder(keys, usual);
     model.feed_forward = feed_forward(activation(keys, "hidden_act", "silu", true), keys.size("intermediate_size"), false);
     model
 }
 
 /// The same without its feed-forward branch.
-pub fn decoder(keys: &Keys, tied: bool) -> ModelConfig {
+pub fn decoder(keys: &Keys, usual: Usual) -> ModelConfig {
     let layers = keys.size("num_hidden_layers");
     let width = keys.size("hidden_size");
-    let context = keys.size_or("max_position_embeddings", 2048);
+    let context = keys.size_or("max_position_embeddings", usual.context);
     let heads = keys.size("num_attention_heads");
+    let key = "num_key_value_heads";
+    let kv_heads = if keys.absent(key) { usual.kv_heads } else { keys.maybe_size(key) };
     let mut model = model(layers, width, keys.size("vocab_size"), context);
     model.attention = AttentionConfig {
         heads,
-        kv_heads: Some(keys.size_or("num_key_value_heads", heads)),
+        kv_heads: Some(kv_heads.unwrap_or(heads)),
         head_dim: keys.maybe_size("head_dim"),
         ..AttentionConfig::default()
     };
-    model.embedding.tied = keys.flag("tie_word_embeddings", tied);
+    model.embedding.tied = keys.flag("tie_word_embeddings", usual.tied);
     model
 }

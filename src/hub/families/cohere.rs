@@ -15,14 +15,14 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "cohere", architecture: "CohereForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, true);
+    let mut model = llama(keys, Usual { context: 8192, tied: true, ..Usual::default() });
     model.norm = NormConfig::Layer(LayerNormConfig { eps: keys.number("layer_norm_eps", 1e-5), bias: false, ..LayerNormConfig::default() });
     model.residual.kind = ResidualKind::ParallelShared;
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);
     keys.only("use_qk_norm", false);
     model.head.scale = Some(keys.number("logit_scale", 0.0625)).filter(|scale| *scale != 1.0);
-    let rotary = rope::Rotary { pairing: Pairing::Interleaved, ..rope::Rotary::default() };
+    let rotary = rope::Rotary { theta: 500_000.0, pairing: Pairing::Interleaved, ..rope::Rotary::default() };
     model.position = PositionConfig::Rope(rope::read(keys, model.context, rotary));
     model
 }

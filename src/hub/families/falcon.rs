@@ -40,6 +40,7 @@ fn read(keys: &Keys) -> ModelConfig {
     keys.ignore(&["parallel_attn"]);
     // Its bias is rounded to bf16 and scaled like the scores: not the ALiBi of the paper.
     keys.only("alibi", false);
+    keys.only("apply_residual_connection_post_layernorm", false);
     model.position = PositionConfig::Rope(rope::read(keys, context, rope::Rotary::default()));
     model.embedding.tied = keys.flag("tie_word_embeddings", true);
     model

@@ -15,15 +15,15 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "gemma", architecture: "GemmaForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = base(keys);
+    let mut model = base(keys, 16);
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);
     model
 }
 
-/// What Gemma 1 and 2 have in common.
-pub fn base(keys: &Keys) -> ModelConfig {
-    let mut model = decoder(keys, true);
+/// What Gemma 1 and 2 have in common, but for the heads of keys that they take where nothing is written.
+pub fn base(keys: &Keys, kv_heads: usize) -> ModelConfig {
+    let mut model = decoder(keys, Usual { context: 8192, kv_heads: Some(kv_heads), tied: true });
     // Releases from before there was `hidden_activation` say "gelu" and mean its approximation by tanh, as transformers reads them.
     let key = if keys.has("hidden_activation") { "hidden_activation" } else { "hidden_act" };
     keys.ignore(&["hidden_act", "hidden_activation"]);

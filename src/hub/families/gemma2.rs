@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "gemma2", architecture: "Gemma2ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = base(keys);
+    let mut model = base(keys, 4);
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);
     model.residual.kind = ResidualKind::Sandwich;
@@ -25,7 +25,7 @@ fn read(keys: &Keys) -> ModelConfig {
     let types = layer_types(keys, model.layers);
     let window = keys.size_or("sliding_window", 4096);
     let windowed = |layer: usize| types.as_ref().map_or(layer.is_multiple_of(2), |types| types[layer]);
-    windows(&mut model.attention, Some(window), model.context, model.layers, windowed);
+    windows(&mut model.attention, Some(window), model.layers, windowed);
     model
 }
 

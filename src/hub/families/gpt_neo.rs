@@ -21,7 +21,7 @@ fn read(keys: &Keys) -> ModelConfig {
     model.attention =
         AttentionConfig { heads: keys.size("num_heads"), scale: Some(1.0), bias: biases(false, true), ..AttentionConfig::default() };
     let local = local(keys, layers);
-    windows(&mut model.attention, Some(keys.size_or("window_size", 256)), model.context, layers, |layer| local[layer]);
+    windows(&mut model.attention, Some(keys.size_or("window_size", 256)), layers, |layer| local[layer]);
     let kind = activation(keys, "activation_function", "gelu_new", false);
     model.feed_forward = feed_forward(kind, keys.size_or("intermediate_size", 4 * width), true);
     model.position = PositionConfig::Learned(LearnedConfig {});
@@ -38,9 +38,13 @@ fn local(keys: &Keys, layers: usize) -> Vec<bool> {
         let mut all = vec![];
         for pair in types.as_array()? {
             let [pattern, times] = pair.as_array()?.as_slice() else { return None };
-            let pattern: Option<Vec<bool>> = pattern.as_array()?.iter().map(is_local).collect();
-            let times = times.as_u64().filter(|times| *times <= layers as u64)?;
-            (0..times).for_each(|_| all.extend(pattern.iter().flatten()));
+            let pattern: Vec<bool> = pattern.as_array()?.iter().map(is_local).collect::<Option<_>>()?;
+            let more = usize::try_from(times.as_u64()?).ok()?.checked_mul(pattern.len())?;
+            // Before anything is written out: a file may claim more than fits into memory.
+            if more > layers - all.len() {
+                return None;
+            }
+            all.extend(pattern.iter().cycle().take(more));
         }
         (all.len() == layers).then_some(all)
     };

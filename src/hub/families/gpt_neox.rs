@@ -22,7 +22,7 @@ fn read(keys: &Keys) -> ModelConfig {
     }
     let rotary = rope::Rotary {
         theta: keys.number("rotary_emb_base", 10_000.0),
-        fraction: keys.number("rotary_pct", 0.25),
+        fraction: Some(keys.number("rotary_pct", 0.25)),
         ..rope::Rotary::default()
     };
     model.position = PositionConfig::Rope(rope::read(keys, context, rotary));

@@ -23,7 +23,7 @@ fn read(keys: &Keys) -> ModelConfig {
     model.feed_forward = feed_forward(kind, keys.size_or("n_inner", 4 * width), true);
     model.residual.kind = ResidualKind::ParallelShared;
     let head_dim = (width / heads).max(1);
-    let rotated = keys.size_or("rotary_dim", head_dim);
+    let rotated = keys.size_or("rotary_dim", 64);
     model.position = PositionConfig::Rope(RopeConfig {
         fraction: rotated as f64 / head_dim as f64,
         pairing: Pairing::Interleaved,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "llama", architecture: "LlamaForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    completed(keys, llama(keys, false), 1e-6)
+    completed(keys, llama(keys, Usual::default()), 1e-6)
 }
 
 /// A decoder with LLaMA's norm, biases and positions.

@@ -10,11 +10,10 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "mistral", architecture: "MistralForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual { context: 131_072, kv_heads: Some(8), ..Usual::default() });
     model.norm = rms(keys.number("rms_norm_eps", 1e-6));
     model.position = PositionConfig::Rope(rope::read(keys, model.context, rope::Rotary::default()));
-    let window = if keys.absent("sliding_window") { Some(4096) } else { keys.maybe_size("sliding_window") };
-    windows(&mut model.attention, window, model.context, model.layers, |_| true);
+    windows(&mut model.attention, written_window(keys, Some(4096)), model.layers, |_| true);
     model
 }
 

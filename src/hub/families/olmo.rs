@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "olmo", architecture: "OlmoForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual::default());
     model.norm = NormConfig::Layer(LayerNormConfig { eps: 1e-5, gain: false, bias: false, ..LayerNormConfig::default() });
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "olmo2", architecture: "Olmo2ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual::default());
     model.norm = rms(keys.number("rms_norm_eps", 1e-5));
     model.residual.kind = ResidualKind::Output;
     model.attention.qk_norm = QkNormConfig::FullWidth { norm: model.norm.clone() };

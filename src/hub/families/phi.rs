@@ -21,9 +21,9 @@ fn read(keys: &Keys) -> ModelConfig {
         model.attention.qk_norm = QkNormConfig::PerHead { norm: model.norm.clone() };
     }
     let kind = activation(keys, "hidden_act", "gelu_new", false);
-    model.feed_forward = feed_forward(kind, keys.size_or("intermediate_size", 4 * width), true);
+    model.feed_forward = feed_forward(kind, keys.size_or("intermediate_size", 8192), true);
     model.residual.kind = ResidualKind::ParallelShared;
-    let rotary = rope::Rotary { fraction: 0.5, ..rope::Rotary::default() };
+    let rotary = rope::Rotary { fraction: Some(0.5), ..rope::Rotary::default() };
     model.position = PositionConfig::Rope(rope::read(keys, context, rotary));
     model.embedding.tied = keys.flag("tie_word_embeddings", false);
     model.head.bias = true;

@@ -7,20 +7,27 @@ use crate::{
         layout::{Form, Layout},
         rope,
     },
-    model::{ModelConfig, ModelSpec, position::PositionConfig},
+    model::{
+        ModelConfig, ModelSpec,
+        position::{PositionConfig, RopeScaling},
+    },
 };
 use serde_json::{Map, Value, json};
 
 pub const FAMILY: Family = Family { model_type: "phi3", architecture: "Phi3ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual { context: 4096, ..Usual::default() });
     model.norm = rms(keys.number("rms_norm_eps", 1e-5));
     // Read by the scaling alone.
     keys.ignore(&["original_max_position_embeddings"]);
-    model.position = PositionConfig::Rope(rope::read(keys, model.context, rope::Rotary::default()));
-    let window = keys.maybe_size("sliding_window");
-    windows(&mut model.attention, window, model.context, model.layers, |_| true);
+    let rope = rope::read(keys, model.context, rope::Rotary { fraction: Some(1.0), ..rope::Rotary::default() });
+    if rope.scaling != RopeScaling::default() {
+        let key = if keys.has("rope_parameters") { "rope_parameters" } else { "rope_scaling" };
+        keys.refuse(key, "is a scaling that phi3 does not have", "transformers takes yarn for longrope here, and no other");
+    }
+    model.position = PositionConfig::Rope(rope);
+    windows(&mut model.attention, written_window(keys, None), model.layers, |_| true);
     model
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "qwen2", architecture: "Qwen2ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual { context: 32_768, kv_heads: Some(32), ..Usual::default() });
     model.norm = rms(keys.number("rms_norm_eps", 1e-6));
     model.attention.bias = biases(true, false);
     model.position = PositionConfig::Rope(rope::read(keys, model.context, rope::Rotary::default()));
@@ -20,11 +20,12 @@ fn read(keys: &Keys) -> ModelConfig {
 
 /// Windows from layer `max_window_layers` on, with `use_sliding_window`; or where `layer_types` says.
 pub fn upper_windows(keys: &Keys, model: &mut ModelConfig) {
-    let full = keys.value("max_window_layers").and_then(Value::as_u64).unwrap_or(28) as usize;
-    let window = optional_window(keys);
+    let window = optional_window(keys, Some(4096));
+    keys.ignore(&["max_window_layers"]);
+    let full = if window.is_some() { keys.count_or("max_window_layers", 28) } else { model.layers };
     let types = layer_types(keys, model.layers);
     let windowed = |layer: usize| types.as_ref().map_or(layer >= full, |types| types[layer]);
-    windows(&mut model.attention, window, model.context, model.layers, windowed);
+    windows(&mut model.attention, window, model.layers, windowed);
 }
 
 /// The options that [`upper_windows`] reads.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "qwen3", architecture: "Qwen3ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual { context: 32_768, kv_heads: Some(32), ..Usual::default() });
     model.norm = rms(keys.number("rms_norm_eps", 1e-6));
     model.attention.head_dim = model.attention.head_dim.or(Some(128));
     model.attention.qk_norm = QkNormConfig::PerHead { norm: model.norm.clone() };

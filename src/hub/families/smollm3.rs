@@ -13,17 +13,19 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "smollm3", architecture: "SmolLM3ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, true);
+    let mut model = llama(keys, Usual { context: 32_768, kv_heads: Some(4), tied: true });
     model.norm = rms(keys.number("rms_norm_eps", 1e-6));
     let bias = keys.flag("attention_bias", false);
     model.attention.bias = biases(bias, bias);
     model.feed_forward.bias = keys.flag("mlp_bias", false);
     let mut rope = rope::read(keys, model.context, rope::Rotary { theta: 2_000_000.0, ..rope::Rotary::default() });
     rope.pattern = pattern(keys, model.layers);
-    model.position = PositionConfig::Rope(rope);
-    let window = optional_window(keys);
+    let window = optional_window(keys, None);
     let types = layer_types(keys, model.layers);
-    windows(&mut model.attention, window, model.context, model.layers, |layer| types.as_ref().is_some_and(|types| types[layer]));
+    // Where nothing is said, the layers that do not rotate have it.
+    let still = |layer: usize| rope.pattern[layer % rope.pattern.len()] == Use::Off;
+    windows(&mut model.attention, window, model.layers, |layer| types.as_ref().map_or(still(layer), |types| types[layer]));
+    model.position = PositionConfig::Rope(rope);
     model
 }
 

@@ -10,14 +10,14 @@ use serde_json::{Map, Value, json};
 pub const FAMILY: Family = Family { model_type: "stablelm", architecture: "StableLmForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = llama(keys, false);
+    let mut model = llama(keys, Usual { context: 4096, kv_heads: Some(32), ..Usual::default() });
     model.norm = layer_norm(keys.number("layer_norm_eps", 1e-5));
     model.attention.bias = biases(keys.flag("use_qkv_bias", false), false);
     keys.only("qk_layernorm", false);
     if keys.flag("use_parallel_residual", false) {
         model.residual.kind = ResidualKind::ParallelShared;
     }
-    let rotary = rope::Rotary { fraction: 0.25, ..rope::Rotary::default() };
+    let rotary = rope::Rotary { fraction: Some(0.25), ..rope::Rotary::default() };
     model.position = PositionConfig::Rope(rope::read(keys, model.context, rotary));
     model
 }

@@ -11,15 +11,18 @@ pub const FAMILY: Family =
     Family { model_type: "starcoder2", architecture: "Starcoder2ForCausalLM", prefix: "model.", read, write, layout };
 
 fn read(keys: &Keys) -> ModelConfig {
-    let mut model = decoder(keys, true);
+    let mut model = decoder(keys, Usual { context: 4096, kv_heads: Some(2), tied: true });
     let bias = keys.flag("use_bias", true);
     model.norm = layer_norm(keys.number("norm_epsilon", 1e-5));
     model.attention.bias = biases(bias, bias);
     let kind = activation(keys, "hidden_act", "gelu_pytorch_tanh", false);
     model.feed_forward = feed_forward(kind, keys.size("intermediate_size"), bias);
     model.position = PositionConfig::Rope(rope::read(keys, model.context, rope::Rotary::default()));
-    let window = keys.maybe_size("sliding_window");
-    windows(&mut model.attention, window, model.context, model.layers, |_| true);
+    // What the release says besides, and transformers does not read.
+    keys.only("mlp_type", "default");
+    keys.only("norm_type", "layer_norm");
+    keys.ignore(&["layer_norm_epsilon"]);
+    windows(&mut model.attention, written_window(keys, None), model.layers, |_| true);
     model
 }
 
