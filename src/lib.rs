@@ -16,6 +16,7 @@
 //! | 2 | [`model`] | the swappable modules and their accounting |
 //! | 2 | [`doctor`] | every operator against its float64 reference, on any device |
 //! | 1 | [`ops`], [`device`] | differentiable operators; choosing a device |
+//! | 1 | [`parallel`] | what a layout over many devices takes |
 //! | 0 | [`settings`], [`random`], [`pulse`], [`stats`] | layered configuration, keyed random numbers, signs of life, statistics |
 
 pub mod data;
@@ -27,6 +28,7 @@ mod files;
 pub mod hub;
 pub mod model;
 pub mod ops;
+pub mod parallel;
 pub mod pulse;
 pub mod random;
 pub mod report;

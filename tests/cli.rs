@@ -256,3 +256,26 @@ fn a_doctor_that_can_fail_passes_the_cpu() {
     assert!(capabilities.iter().all(|row| row["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
     assert_eq!(all["system"]["backends"][0]["devices"][0], "flex");
 }
+
+#[test]
+fn layouts_over_a_cluster() {
+    let desk = Desk::new();
+    let shown = desk.ablate(&["plan", "base.toml", "--cluster", "h100:2", "--trace", "trace.json", "--json"]);
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let layouts: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let best = &layouts[0];
+    assert_eq!(best["layout"]["data"].as_u64().unwrap() * best["layout"]["tensor"].as_u64().unwrap(), 2);
+    assert!(best["days"].as_f64().unwrap() > 0.0 && best["memory"]["total"].as_f64().unwrap() < 80e9);
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(desk.path("trace.json")).unwrap()).unwrap();
+    assert!(trace["traceEvents"].as_array().unwrap().iter().any(|event| event["name"] == "layers.0"));
+    // Two sequences and two heads: neither is divided by three.
+    let three = desk.refused(&["plan", "base.toml", "--cluster", "h100:3"]);
+    assert!(three.contains("2 heads") && three.contains("train.batch"), "{three}");
+    let kind = desk.refused(&["plan", "base.toml", "--cluster", "tpu:4"]);
+    assert!(kind.contains("a100-80g"), "{kind}");
+    desk.write("huge.toml", format!("extends = \"base.toml\"\n[model.feed_forward]\nhidden = {}\n", 1_u64 << 32));
+    let huge = desk.refused(&["plan", "huge.toml", "--cluster", "h100:2"]);
+    assert!(huge.contains("fits") && huge.contains("more memory"), "{huge}");
+    let other = desk.refused(&["plan", "base.toml", "--cluster", "h100:2", "--micro", "64"]);
+    assert!(other.contains("no layout is like that") && other.contains("the fastest that fits"), "{other}");
+}

@@ -93,7 +93,9 @@ impl Bench {
             if value["outcome"] != "finished" {
                 continue;
             }
-            for key in ["attempt", "host", "tokens_per_second", "seconds", "threads", "peak_memory_bytes", "waited_seconds", "notes", "ended"] {
+            for key in
+                ["attempt", "host", "tokens_per_second", "seconds", "threads", "peak_memory_bytes", "waited_seconds", "notes", "ended"]
+            {
                 value.as_object_mut().unwrap().remove(key);
             }
             let steps = steps(&self.path(out).join(&record.folder));

@@ -6,7 +6,10 @@ use super::{
 };
 use ablate::{
     Error, Result,
-    data::{Measure, ModelType, Pattern, Tokenizer, Trainer, TrainerConfig, compare, recipe::texts_of},
+    data::{
+        Measure, ModelType, Pattern, Tokenizer, Trainer, TrainerConfig, compare,
+        recipe::{texts_of, texts_while},
+    },
     settings::Document,
 };
 use std::{
@@ -115,11 +118,7 @@ fn train(args: &Train) -> Result<String> {
         return Err(Error::input(args.out.display(), "holds a tokenizer already", "choose another --out, or delete it"));
     }
     let mut trainer = Trainer::new(&config)?;
-    let mut wanted = true;
-    texts_of(&args.paths, &mut |text| {
-        wanted = wanted && trainer.add(&[text]);
-        Ok(())
-    })?;
+    texts_while(&args.paths, &mut |text| Ok(trainer.add(&[text])))?;
     let bytes = trainer.bytes();
     let tokenizer = trainer.finish()?;
     std::fs::create_dir_all(&args.out).map_err(Error::io("create the folder", &args.out))?;

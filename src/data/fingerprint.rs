@@ -49,9 +49,9 @@ pub(super) fn corpus(config: &CorpusConfig, cache: &Path) -> Result<String> {
             };
             format!("{} | {}", all(paths)?, all(held_out)?)
         }
-        CorpusConfig::Recipe { path, without } => {
+        CorpusConfig::Recipe { path, without, steps } => {
             let contents = |paths: &[PathBuf]| contents(paths, cache);
-            recipe::of_file(Path::new(path), without, &contents)?.fingerprint(&contents)?
+            recipe::of_file(Path::new(path), without, steps, &contents)?.fingerprint(&contents)?
         }
         CorpusConfig::Mixture(mixture) => {
             let part = |(name, source): (&String, &SourceConfig)| Ok(format!("{name} {}", corpus(&source.corpus, cache)?));

@@ -170,7 +170,7 @@ struct Texts {
 /// Reads a corpus of text and splits it; a recipe is built first.
 pub(super) fn read_corpus(config: &CorpusConfig, cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
     match config {
-        CorpusConfig::Recipe { path, without } => recipe::read(Path::new(path), without, cache, progress),
+        CorpusConfig::Recipe { path, without, steps } => recipe::read(Path::new(path), without, steps, cache, progress),
         other => corpus::read(other, progress),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Batches, MixtureConfig, Packing, cache_folder, fingerprint,
+    recipe::StepOptions,
     synthetic::{SyntheticConfig, TaskConfig},
     tokenizer::{self, Pattern},
 };
@@ -89,6 +90,10 @@ pub enum CorpusConfig {
         /// Steps to leave out, by name: an ablation of the data.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         without: Vec<String>,
+        /// Options of steps that are others than the recipe's, by the names of the steps:
+        /// `"data.corpus.steps.gopher_quality.min_words" = 60`.
+        #[serde(default, skip_serializing_if = "StepOptions::is_empty")]
+        steps: StepOptions,
     },
     /// Several sources, each with its share of the training tokens.
     Mixture(MixtureConfig),
@@ -372,7 +377,7 @@ impl CorpusConfig {
                 mixture.sources.values_mut().for_each(|source| source.corpus = source.corpus.absolute());
                 Self::Mixture(mixture)
             }
-            Self::Recipe { path, without } => Self::Recipe { path: absolute(path), without: without.clone() },
+            Self::Recipe { path, without, steps } => Self::Recipe { path: absolute(path), without: without.clone(), steps: steps.clone() },
             Self::Batches { path } => Self::Batches { path: absolute(path) },
             Self::Crates { .. } | Self::Synthetic(_) => self.clone(),
         }

@@ -203,7 +203,7 @@ pub struct EffectSummary {
     pub factors: Vec<String>,
     /// Their levels, against the base's.
     pub levels: Vec<String>,
-    /// Effects that this fraction of the cells cannot tell from it.
+    /// Effects that these cells cannot tell from it.
     pub aliases: Vec<String>,
     /// The contrast of the cells, averaged over everything else, as a comparison; its reference is the base's level.
     pub comparison: Comparison,

@@ -25,6 +25,7 @@ pub mod residual;
 mod spec;
 pub mod transformer;
 mod weights;
+mod work;
 
 pub use account::{Account, Kept};
 pub use cache::Cache;

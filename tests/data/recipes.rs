@@ -4,9 +4,9 @@ use super::verbs::Desk;
 use ablate::{
     data::{
         CorpusConfig, PATH_KEYS,
-        recipe::{Allowed, Options, Plan, Recipe},
+        recipe::{Ablated, Allowed, Options, Plan, Recipe, StepOptions},
     },
-    settings::Document,
+    settings::{Document, Origin},
     train::RunConfig,
 };
 use std::{
@@ -140,8 +140,9 @@ fn the_recipes_that_come_along_can_be_built() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         desk.write(&format!("{name}.toml"), fs::read(&path).unwrap());
-        let mut recipe =
-            Recipe::parse(Document::load(&desk.path(&format!("{name}.toml"))).unwrap(), &[]).unwrap_or_else(|error| panic!("{error}"));
+        let as_written = Ablated { without: &[], steps: &StepOptions::new(), asked: &Origin::default() };
+        let document = Document::load(&desk.path(&format!("{name}.toml"))).unwrap();
+        let mut recipe = Recipe::parse(document, &as_written).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(recipe.name, name);
         // So little text may leave a step nothing to do.
         let own = recipe.sources.iter_mut().flat_map(|source| &mut source.steps);

@@ -237,7 +237,8 @@ set = { "model.layers" = 1 }
 #[test]
 fn time_is_matched_by_a_measured_run_of_each_arm() {
     // Six steps match no time finely.
-    let bench = Bench::new("match = { time = \"train.steps\", tolerance = 0.5 }\n[[arm]]\nname = \"shallow\"\nset = { \"model.layers\" = 1 }\n");
+    let bench =
+        Bench::new("match = { time = \"train.steps\", tolerance = 0.5 }\n[[arm]]\nname = \"shallow\"\nset = { \"model.layers\" = 1 }\n");
     let experiment = bench.load();
     let before = plan(&experiment);
     let jobs = missing(&before, &[], &[]);

@@ -43,9 +43,10 @@ fn timings(experiment: &Experiment, base: f64) -> Vec<Record> {
 #[test]
 fn a_time_that_no_number_of_steps_has_is_refused() {
     let arm = "[[arm]]\nname = \"a\"\nset = { \"model.norm.kind\" = \"rms\" }\n";
-    let load = |tolerance: f64| Bench::new(&format!("match = {{ time = \"train.steps\", tolerance = {tolerance} }}\n{arm}")).load();
+    let bench = |tolerance: f64| Bench::new(&format!("match = {{ time = \"train.steps\", tolerance = {tolerance} }}\n{arm}"));
     // The base takes 6 steps in the time of 4.8 steps of the arm: five are 4 % more.
-    let (coarse, fine) = (load(0.05), load(0.03));
+    let benches = [bench(0.05), bench(0.03)];
+    let [coarse, fine] = [benches[0].load(), benches[1].load()];
     let accepted = plan(&coarse, &timings(&coarse, 1.25));
     accepted.check_time().unwrap();
     let solved = &accepted.arm("a").unwrap().solved[0];
@@ -107,7 +108,8 @@ fn tensors_of_another_shape_are_told() {
 /// A best value at an end of the range is told as such; of trials that all diverged none is the best.
 #[test]
 fn tuning_tells_edges_and_takes_no_diverged_trial_for_a_result() {
-    let experiment = Bench::new(&format!("seeds = 2\n[retune]\nvalues = {{ \"optimizer.lr\" = [1e-5, 1e-3, 3e-2] }}\n{RMS}")).load();
+    let bench = Bench::new(&format!("seeds = 2\n[retune]\nvalues = {{ \"optimizer.lr\" = [1e-5, 1e-3, 3e-2] }}\n{RMS}"));
+    let experiment = bench.load();
     // Values of the three trials of `rms`.
     let tuned = |values: [Option<f64>; 3]| -> TuningSummary {
         let value = |job: &Job| match job.stage {

@@ -10,8 +10,8 @@ use super::{
 };
 use ablate::{
     Error, Result,
-    data::recipe::{Options, Plan, REJECTED, Recipe, Report, StepReport, TIMES},
-    settings::Document,
+    data::recipe::{Ablated, Options, Plan, REJECTED, Recipe, Report, StepOptions, StepReport, TIMES, of_step},
+    settings::{Document, Origin},
     train::{interrupter, stop_when_preempted},
 };
 use indicatif::ProgressStyle;
@@ -46,7 +46,7 @@ pub struct Args {
     /// Keep the working folder, .work.
     #[arg(long)]
     keep_work: bool,
-    /// Change a key of the recipe: `output.file_bytes=1000000`.
+    /// Change a key of the recipe, or an option of a step by its name: `output.file_bytes=1000000`, `minhash.bands=20`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print JSON.
@@ -113,10 +113,15 @@ fn size(text: &str) -> std::result::Result<u64, String> {
 /// Reads a recipe, its paths relative to the file that names them.
 pub(super) fn read(path: &Path, set: &[String], without: &[String]) -> Result<Recipe> {
     let mut document = Document::load(path)?;
+    let mut steps = StepOptions::new();
     for assignment in set {
-        document.set(assignment, "--set")?;
+        match of_step(&document, assignment)? {
+            Some((name, options)) => steps.entry(name).or_default().extend(options),
+            None => document.set(assignment, "--set")?,
+        }
     }
-    Recipe::parse(document, without)
+    let asked = Origin { file: "--set".into(), ..Origin::default() };
+    Recipe::parse(document, &Ablated { without, steps: &steps, asked: &asked })
 }
 
 /// What a build has done.

@@ -18,7 +18,7 @@ use std::{fmt::Write, path::PathBuf, process::ExitCode};
 pub struct Args {
     /// A recipe, or a configuration of a run (.toml).
     file: PathBuf,
-    /// Change a key.
+    /// Change a key, or an option of a step by its name: `minhash.bands=20`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Steps of a recipe to leave out, by name.

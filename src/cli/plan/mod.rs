@@ -1,6 +1,7 @@
 //! `ablate plan`: check an experiment and show its arms, runs and price without training.
 
 mod arms;
+mod cluster;
 mod runs;
 
 use super::text::{bytes, duration, grouped, json};
@@ -20,8 +21,8 @@ use std::{
 /// Check an experiment and show its arms, runs and price without training.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The experiment's file.
-    #[arg(value_name = "EXPERIMENT")]
+    /// The experiment's file; with --cluster the configuration of a run.
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder of the results, whose runs need not be done again; runs/NAME by default.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +38,8 @@ pub struct Args {
     /// List every run, however many there are.
     #[arg(long)]
     runs: bool,
+    #[command(flatten)]
+    many: cluster::Args,
     /// Print the plan as JSON.
     #[arg(long)]
     json: bool,
@@ -68,6 +71,10 @@ impl Changes {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
+    if let Some(devices) = &args.many.cluster {
+        super::print(&cluster::plan(&args.many, devices, &args.file, &args.changes.set, args.json)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let experiment = Experiment::load(&args.file, &args.changes.overrides(vec![]))?;
     let out = args.out.unwrap_or_else(|| default_folder(&experiment));
     let records = if out.join("plan.json").is_file() { Store::open(&out)?.records()? } else { vec![] };

@@ -170,7 +170,8 @@ mod tests {
         assert_eq!(read_bytes(&gz).unwrap(), text.repeat(2).as_bytes());
 
         let zst = folder.path().join("a.zst");
-        let packed = structured_zstd::encoding::compress_slice_to_vec(text.as_bytes(), structured_zstd::encoding::CompressionLevel::Fastest);
+        let packed =
+            structured_zstd::encoding::compress_slice_to_vec(text.as_bytes(), structured_zstd::encoding::CompressionLevel::Fastest);
         std::fs::write(&zst, [packed.clone(), packed].concat()).unwrap();
         assert_eq!(read_bytes(&zst).unwrap(), text.repeat(2).as_bytes());
         std::fs::write(&gz, b"not gzip").unwrap();

@@ -1,6 +1,9 @@
 //! A recipe as written.
 
-use super::step::{STEP_PATHS, StepConfig};
+use super::{
+    Ablated,
+    step::{STEP_PATHS, StepConfig},
+};
 use crate::{
     data::{
         CratesPart,
@@ -159,12 +162,13 @@ impl Step {
 const PATH_KEYS: [&str; 2] = ["source.*.paths", "output.tokenizer"];
 
 impl Recipe {
-    /// The recipe of a document, without the steps of some names.
+    /// The recipe of a document, with what an ablation changes.
     ///
     /// # Errors
     ///
     /// Unknown keys, values out of range, names that no step has.
-    pub fn parse(mut document: Document, without: &[String]) -> Result<Self> {
+    pub fn parse(mut document: Document, ablated: &Ablated<'_>) -> Result<Self> {
+        ablated.apply(&mut document)?;
         document.make_paths_absolute(&PATH_KEYS)?;
         for key in STEP_PATHS.iter().filter_map(|path| Some(path.split_once('.')?.1)) {
             document.make_paths_absolute(&[&format!("source.*.step.*.apply.{key}"), &format!("step.*.apply.{key}")])?;
@@ -174,7 +178,7 @@ impl Recipe {
         if !problems.is_empty() {
             return Err(document.locate(problems));
         }
-        recipe.without(without).map_err(|problem| {
+        recipe.without(ablated.without).map_err(|problem| {
             let help = problem.help.unwrap_or_default();
             Error::input("--without", problem.message, help)
         })

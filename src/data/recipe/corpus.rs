@@ -1,6 +1,6 @@
 //! A recipe as a corpus, built in the cache.
 
-use super::{Options, of_file};
+use super::{Options, StepOptions, of_file};
 use crate::{
     data::{
         Progress, cache,
@@ -18,8 +18,8 @@ const MEMORY: usize = 1 << 30;
 /// Builds a recipe, if that has not been done, and reads and splits what it made.
 ///
 /// Processes that build the same at the same time wait for the first of them.
-pub(in crate::data) fn read(path: &Path, without: &[String], cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
-    let plan = of_file(path, without, &|paths| fingerprint::contents(paths, cache))?;
+pub(in crate::data) fn read(path: &Path, without: &[String], steps: &StepOptions, cache: &Path, progress: Progress<'_>) -> Result<Corpus> {
+    let plan = of_file(path, without, steps, &|paths| fingerprint::contents(paths, cache))?;
     let all = cache.join("recipes");
     cache::create_folder(&all)?;
     let lock = all.join(format!("{}.lock", plan.key()));

@@ -1,6 +1,7 @@
 //! A recipe with its files found, and the folder that it is built into: whose it is, and whether it is finished.
 
 use super::{
+    Ablated, StepOptions,
     build::Build,
     config::{OnDamage, Recipe, SourceConfig},
     key::{self, Contents},
@@ -14,7 +15,7 @@ use crate::{
         pipeline::formats::{Format, Input, expand},
     },
     files::{self, Lock},
-    settings::{Document, Error, Result},
+    settings::{Document, Error, Origin, Result},
 };
 use rayon::ThreadPoolBuilder;
 use sha2::{Digest, Sha256};
@@ -287,11 +288,12 @@ pub fn work_folder(out: &Path) -> PathBuf {
     out.join(WORK)
 }
 
-/// The plan of a recipe's file, without the steps of some names; `contents` as in [`Plan::with`].
+/// The plan of a recipe's file, changed; `contents` as in [`Plan::with`].
 ///
 /// # Errors
 ///
 /// As [`Recipe::parse`] and [`Plan::new`].
-pub(in crate::data) fn of_file(path: &Path, without: &[String], contents: Contents<'_>) -> Result<Plan> {
-    Plan::with(Recipe::parse(Document::load(path)?, without)?, contents)
+pub(in crate::data) fn of_file(path: &Path, without: &[String], steps: &StepOptions, contents: Contents<'_>) -> Result<Plan> {
+    let asked = Origin { file: path.display().to_string(), folder: path.parent().map(Path::to_path_buf), ..Origin::default() };
+    Plan::with(Recipe::parse(Document::load(path)?, &Ablated { without, steps, asked: &asked })?, contents)
 }

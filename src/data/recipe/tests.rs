@@ -457,7 +457,8 @@ fn a_corrupted_file_of_a_finished_build_is_named_when_it_is_trained_on() {
     let desk = Desk::new();
     fs::write(desk.path("recipe.toml"), toml::to_string_pretty(&desk.recipe(STEPS)).unwrap()).unwrap();
     let cache = desk.path("cache");
-    let read = || read(&desk.path("recipe.toml"), &[], &cache, &|_, _, _| ()).map(drop).map_err(|error| error.to_string());
+    let read =
+        || read(&desk.path("recipe.toml"), &[], &StepOptions::new(), &cache, &|_, _, _| ()).map(drop).map_err(|error| error.to_string());
     read().unwrap();
     let builds = fs::read_dir(cache.join("recipes")).unwrap().map(|entry| entry.unwrap().path());
     let build = builds.into_iter().find(|path| path.is_dir()).unwrap();
@@ -466,4 +467,25 @@ fn a_corrupted_file_of_a_finished_build_is_named_when_it_is_trained_on() {
     fs::copy(build.join("documents/00000.jsonl.zst"), &file).unwrap();
     let error = read().unwrap_err();
     assert!(error.contains("00001.jsonl.zst") && error.contains("damaged"), "{error}");
+}
+
+#[test]
+fn options_of_steps_change_by_the_names_of_the_steps() {
+    let desk = Desk::new();
+    let path = desk.path("recipe.toml");
+    fs::write(&path, format!("name = \"test\"\n[[source]]\nname = \"a\"\npaths = [\"a*.jsonl\"]\n{STEPS}")).unwrap();
+    let parse = |steps: serde_json::Value| {
+        let steps: StepOptions = serde_json::from_value(steps).unwrap();
+        let asked = crate::settings::Origin { file: "arm".into(), ..Default::default() };
+        Recipe::parse(crate::settings::Document::load(&path).unwrap(), &Ablated { without: &[], steps: &steps, asked: &asked })
+    };
+    let written =
+        |steps| desk.build(&parse(steps).unwrap(), &format!("out-{}", fs::read_dir(desk.0.path()).unwrap().count()), 1).unwrap().written;
+    let (all, some) = (written(serde_json::json!({})), written(serde_json::json!({ "length": { "min_words": 12 } })));
+    assert!(some.documents < all.documents, "{some:?} {all:?}");
+    // A step with a name of its own goes by it; what is not changed stays.
+    let StepConfig::Exact(_) = parse(serde_json::json!({ "copies": {} })).unwrap().steps[1].apply else { panic!("another step") };
+    let wrong = |steps| parse(steps).unwrap_err().to_string();
+    assert!(wrong(serde_json::json!({ "exact": {} })).contains("exact is no step of the recipe"));
+    assert!(wrong(serde_json::json!({ "length": { "min_word": 12 } })).contains("min_words"), "and the nearest spelling is said");
 }

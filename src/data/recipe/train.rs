@@ -36,12 +36,22 @@ pub struct NgramReport {
 ///
 /// Files that are not there, are damaged or of no known format; what the callback says.
 pub fn texts_of(paths: &[String], each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    texts_while(paths, &mut |text| each(text).map(|()| true))
+}
+
+/// The same until the callback wants no more.
+///
+/// # Errors
+///
+/// As [`texts_of`].
+pub fn texts_while(paths: &[String], wanted: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
     for input in expand(paths, None)? {
         let unknown = || Error::input(input.path.display(), "its name does not say what it holds", "name files of text or JSON lines");
         let format = Format::of(&input.path).ok_or_else(unknown)?;
         for read in open(&input, &format, &Limits::default())? {
             match read? {
-                Read::Document(document) => each(&document.text)?,
+                Read::Document(document) if wanted(&document.text)? => {}
+                Read::Document(_) => return Ok(()),
                 Read::Damage(damage) => {
                     return Err(Error::input(
                         damage.place,

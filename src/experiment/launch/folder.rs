@@ -30,11 +30,37 @@ pub fn parse_result(text: &[u8]) -> Option<RunResult> {
     serde_json::from_value(value).ok()
 }
 
-/// The last lines of a log, 2,000 bytes at most.
+/// The last lines of a log, without the calls of a backtrace: what was wrong stands before them.
 pub fn tail(path: &Path) -> String {
-    const BYTES: u64 = 2000;
+    const BYTES: u64 = 16_000;
     let bytes = files::end(path, BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !is_call(line)).collect();
     lines[lines.len().saturating_sub(10)..].join("\n")
+}
+
+/// Whether a line is of a backtrace: `  12: ablate::train::run`, `             at src/train/run.rs:12:3`.
+fn is_call(line: &str) -> bool {
+    let call = line.trim_start();
+    let numbered = call.split_once(": ").is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    line.starts_with("  ") && (numbered || call.starts_with("at "))
+        || line == "stack backtrace:"
+        || line.starts_with("note: Some details are")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backtrace_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.txt");
+        let calls: String = (0..40).map(|call| format!("  {call}: ablate::model\n             at src/model.rs:{call}:3\n")).collect();
+        let note = "note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.\n";
+        fs::write(&log, format!("step 3\nmemory allocation of 12 bytes failed\nstack backtrace:\n{calls}{note}")).unwrap();
+        assert_eq!(tail(&log), "step 3\nmemory allocation of 12 bytes failed");
+        fs::write(&log, "12: is no call\n\n at home\n").unwrap();
+        assert_eq!(tail(&log), "12: is no call\n at home");
+    }
 }

@@ -91,7 +91,7 @@ impl Architecture {
 
     /// An option of the model that the architecture has not.
     pub fn lacks(&self, spec: &ModelSpec) -> Option<String> {
-        if spec.attention.window.is_some() && !self.windows {
+        if window(spec).is_some() && !self.windows {
             return Some("windows".into());
         }
         if self.name == "gemma2" && (0..spec.layers).any(|layer| spec.attention.window_at(layer).is_some() != layer.is_multiple_of(2)) {
@@ -216,7 +216,7 @@ impl Architecture {
             ("attention.value_length", size(attention.head_dim)),
             (name, float(eps)),
         ];
-        own.extend(attention.window.map(|window| ("attention.sliding_window", size(window))));
+        own.extend(attention.window.filter(|_| self.windows).map(|window| ("attention.sliding_window", size(window))));
         own.extend(attention.soft_cap.map(|cap| ("attn_logit_softcapping", float(cap))));
         own.extend(spec.head.soft_cap.map(|cap| ("final_logit_softcapping", float(cap))));
         own.extend(spec.head.scale.map(|scale| ("logit_scale", float(scale))));
@@ -261,4 +261,9 @@ impl Architecture {
         let divisors: Vec<f32> = plain.iter().zip(&scaled).map(|(plain, scaled)| (plain / scaled) as f32).collect();
         Some(Tensor::new("rope_freqs.weight".into(), vec![divisors.len()], Quantisation::F32, move || divisors.clone()))
     }
+}
+
+/// The window, unless it is as long as the context that the file declares, and hides nothing there.
+fn window(spec: &ModelSpec) -> Option<usize> {
+    spec.attention.window.filter(|window| *window < spec.context)
 }

@@ -43,7 +43,7 @@ pub fn limits(summary: &Summary) -> Vec<String> {
         );
     }
     if summary.effects.iter().any(|effect| !effect.aliases.is_empty()) {
-        limits.push("This fraction of the cells cannot tell some effects apart; each is shown with those that it may be instead.".into());
+        limits.push("These cells cannot tell some effects apart; each is shown with those that it may be instead.".into());
     }
     limits
 }

@@ -8,7 +8,8 @@ use std::{
 };
 
 /// Endings that a search knows, for people.
-const KNOWN: &str = ".jsonl, .ndjson, .parquet, .tar, .warc, .wet, dumps in .xml, and text such as .txt, .md, .html, .rs; packed as .gz, .zst or .bz2 too";
+const KNOWN: &str =
+    ".jsonl, .ndjson, .parquet, .tar, .warc, .wet, dumps in .xml, and text such as .txt, .md, .html, .rs; packed as .gz, .zst or .bz2 too";
 
 /// A file of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

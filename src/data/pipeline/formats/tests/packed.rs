@@ -42,6 +42,24 @@ fn what_the_libraries_of_c_pack_is_read() {
     }
 }
 
+/// Two implementations, each by the other: `ruzstd` reads what is written here, and what it packs is read.
+#[test]
+fn zstandard_is_what_another_implementation_means_by_it() {
+    let folder = Folder::new();
+    let path = folder.file("a.jsonl.zst", b"");
+    let text = |n: u64| format!("{n} {}", format!("{:x} ", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)).repeat(n as usize % 50));
+    write(&path, |sink| (0..60_000).try_for_each(|n| sink.push(&Document::new(n.to_string(), text(n))))).unwrap();
+    let packed = std::fs::read(&path).unwrap();
+    let (mut rest, mut theirs) = (packed.as_slice(), Vec::new());
+    while !rest.is_empty() {
+        ruzstd::decoding::StreamingDecoder::new(&mut rest).unwrap().read_to_end(&mut theirs).unwrap();
+    }
+    let (ours, damage) = unpacked(&path, &Limits::default());
+    assert!(ours == theirs && damage.is_none() && ours.len() > 8 << 20, "more than one frame");
+    let packed = ruzstd::encoding::compress_to_vec(theirs.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    assert!(unpacked(&folder.file("b.zst", packed), &Limits::default()) == (theirs, None));
+}
+
 #[test]
 fn empty_files_are_empty() {
     let folder = Folder::new();

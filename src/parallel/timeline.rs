@@ -1,0 +1,140 @@
+//! A backward pass whose gradients are reduced in buckets while it goes on (Li et al. 2020, "PyTorch Distributed", section 3.2.3).
+
+/// Where an event happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// The device computes.
+    Compute,
+    /// Its links are busy.
+    Link,
+}
+
+/// Something that takes time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Where.
+    pub lane: Lane,
+    /// What.
+    pub name: String,
+    /// When it begins, in seconds.
+    pub start: f64,
+    /// How long it takes, in seconds.
+    pub seconds: f64,
+}
+
+/// What happens when.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// Events, each lane in the order of time.
+    pub events: Vec<Event>,
+}
+
+/// What it takes to start a collective, in seconds.
+const LATENCY: f64 = 20e-6;
+
+impl Timeline {
+    /// The backward pass through layers, given in its order with the seconds that each takes and the bytes that its gradients
+    /// send; buckets of `bucket` bytes at least are sent one after the other, each as soon as it is full.
+    pub fn backward(layers: &[(String, f64, f64)], bucket: f64, rate: f64) -> Self {
+        let mut timeline = Self::default();
+        let (mut now, mut free, mut waiting, mut first) = (0.0, 0.0f64, 0.0, None);
+        for (at, (name, seconds, bytes)) in layers.iter().enumerate() {
+            timeline.add(Lane::Compute, name.clone(), now, *seconds);
+            now += seconds;
+            waiting += bytes;
+            let begin = first.get_or_insert_with(|| name.clone());
+            let last = at + 1 == layers.len();
+            if waiting > 0.0 && (waiting >= bucket || last) {
+                let name = if begin == name { name.clone() } else { format!("{begin} to {name}") };
+                let start = free.max(now);
+                let seconds = LATENCY + waiting / rate;
+                timeline.add(Lane::Link, name, start, seconds);
+                (free, waiting, first) = (start + seconds, 0.0, None);
+            }
+        }
+        timeline
+    }
+
+    fn add(&mut self, lane: Lane, name: String, start: f64, seconds: f64) {
+        self.events.push(Event { lane, name, start, seconds });
+    }
+
+    /// Seconds that a lane is busy.
+    pub fn busy(&self, lane: Lane) -> f64 {
+        self.events.iter().filter(|event| event.lane == lane).map(|event| event.seconds).sum()
+    }
+
+    /// When a lane is done.
+    pub fn end(&self, lane: Lane) -> f64 {
+        self.events.iter().filter(|event| event.lane == lane).map(|event| event.start + event.seconds).fold(0.0, f64::max)
+    }
+
+    /// Seconds of sending after the last computation.
+    pub fn exposed(&self) -> f64 {
+        (self.end(Lane::Link) - self.end(Lane::Compute)).max(0.0)
+    }
+
+    /// The share of sending that computation hides; 1 where nothing is sent.
+    pub fn hidden(&self) -> f64 {
+        let sent = self.busy(Lane::Link);
+        if sent == 0.0 { 1.0 } else { 1.0 - self.exposed() / sent }
+    }
+
+    /// As a trace that `chrome://tracing` and Perfetto show: a row for each lane.
+    pub fn trace(&self) -> serde_json::Value {
+        let row = |lane| if lane == Lane::Compute { 0 } else { 1 };
+        let event = |event: &Event| {
+            serde_json::json!({
+                "name": event.name, "ph": "X", "pid": 0, "tid": row(event.lane), "ts": event.start * 1e6, "dur": event.seconds * 1e6,
+            })
+        };
+        let named = |lane, name: &str| serde_json::json!({ "name": "thread_name", "ph": "M", "pid": 0, "tid": row(lane), "args": { "name": name } });
+        let names = [named(Lane::Compute, "compute"), named(Lane::Link, "communication")];
+        serde_json::json!({ "traceEvents": names.into_iter().chain(self.events.iter().map(event)).collect::<Vec<_>>() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(count: usize, seconds: f64, bytes: f64) -> Vec<(String, f64, f64)> {
+        (0..count).rev().map(|layer| (format!("layers.{layer}"), seconds, bytes)).collect()
+    }
+
+    #[test]
+    fn sending_hides_behind_what_is_still_computed() {
+        // Half as long to send as to compute: only the last layer's gradients are left over.
+        let timeline = Timeline::backward(&layers(10, 1.0, 0.5), 0.0, 1.0);
+        assert!((timeline.exposed() - 0.5).abs() < 1e-3 && (timeline.hidden() - 0.9).abs() < 1e-3, "{timeline:?}");
+        assert_eq!((timeline.end(Lane::Compute), timeline.busy(Lane::Compute)), (10.0, 10.0));
+        // Twice as long: sending goes on after the end, without a pause.
+        let timeline = Timeline::backward(&layers(10, 1.0, 2.0), 0.0, 1.0);
+        assert!((timeline.exposed() - 11.0).abs() < 1e-3, "{timeline:?}");
+        // One bucket for all hides nothing.
+        let timeline = Timeline::backward(&layers(10, 1.0, 0.5), 1e9, 1.0);
+        assert!(timeline.hidden().abs() < 1e-9, "{timeline:?}");
+        assert_eq!(timeline.events.last().unwrap().name, "layers.9 to layers.0");
+        assert_eq!(Timeline::backward(&layers(3, 1.0, 0.0), 1.0, 1.0).hidden(), 1.0);
+    }
+
+    #[test]
+    fn one_thing_at_a_time_on_each_lane() {
+        for (bytes, bucket) in [(0.3, 0.0), (3.0, 4.0), (1.0, 2.5)] {
+            let timeline = Timeline::backward(&layers(9, 0.7, bytes), bucket, 1.0);
+            for lane in [Lane::Compute, Lane::Link] {
+                let events: Vec<&Event> = timeline.events.iter().filter(|event| event.lane == lane).collect();
+                assert!(events.windows(2).all(|pair| pair[0].start + pair[0].seconds <= pair[1].start + 1e-12));
+            }
+            assert!((timeline.busy(Lane::Link) - 9.0 * bytes).abs() < 1e-2, "everything is sent");
+        }
+    }
+
+    #[test]
+    fn traces_have_a_row_for_each_lane() {
+        let trace = Timeline::backward(&layers(2, 1.0, 1.0), 0.0, 1.0).trace();
+        let events = trace["traceEvents"].as_array().unwrap();
+        assert_eq!(events.len(), 2 + 4);
+        assert_eq!((&events[2]["name"], &events[2]["ts"], &events[2]["dur"]), (&"layers.1".into(), &0.0.into(), &1e6.into()));
+    }
+}

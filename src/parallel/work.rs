@@ -1,0 +1,57 @@
+//! What a model asks of its devices, in numbers.
+
+/// A layer, or what stands around the layers. What is counted by tokens is counted per token.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Learned numbers.
+    pub parameters: f64,
+    /// FLOPs of products with weights, forward and backward; a third of them forward.
+    pub products: f64,
+    /// FLOPs between queries, keys and values, forward and backward, of visible pairs.
+    pub scores: f64,
+    /// FLOPs of products that run a second time before the backward pass.
+    pub again: f64,
+    /// Bytes that are kept for the backward pass.
+    pub kept: f64,
+}
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// Its layers, in the order of the forward pass.
+    pub layers: Vec<Part>,
+    /// Embedding, final norm, head and loss.
+    pub outside: Part,
+    /// Channels of the residual stream.
+    pub width: usize,
+    /// What tensor parallelism divides, by name: heads, heads of keys, hidden channels.
+    pub divided: Vec<(&'static str, usize)>,
+    /// Tokens of a sequence.
+    pub context: usize,
+    /// Sequences of an optimizer step, over all devices.
+    pub sequences: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+}
+
+impl Work {
+    /// Layers and the rest.
+    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.layers.iter().chain(std::iter::once(&self.outside))
+    }
+
+    /// Learned numbers.
+    pub fn parameters(&self) -> f64 {
+        self.parts().map(|part| part.parameters).sum()
+    }
+
+    /// FLOPs of a token, without what runs a second time.
+    pub fn flops(&self) -> f64 {
+        self.parts().map(|part| part.products + part.scores).sum()
+    }
+
+    /// Tokens of a step, over all devices.
+    pub fn tokens(&self) -> f64 {
+        (self.sequences * self.context) as f64
+    }
+}
