@@ -82,10 +82,10 @@ impl Layout {
         for (name, size) in work.divided.iter().filter(|(_, size)| size % self.tensor != 0) {
             problems.push(format!("{size} {name} cannot be divided by {}", self.tensor));
         }
-        if work.context % self.tensor != 0 {
+        if !work.context.is_multiple_of(self.tensor) {
             problems.push(format!("{} tokens of a sequence cannot be divided by {}", work.context, self.tensor));
         }
-        if work.sequences % (self.data * self.micro) != 0 {
+        if !work.sequences.is_multiple_of(self.data * self.micro) {
             problems.push(format!("{} sequences cannot be divided by {} groups × {}", work.sequences, self.data, self.micro));
         }
         problems

@@ -26,7 +26,7 @@ impl Proposal {
 pub fn proposals(works: &[Work], cluster: &Cluster) -> Vec<Proposal> {
     let mut all = vec![];
     for (number, work) in works.iter().enumerate() {
-        for tensor in (1..=cluster.kind.node).filter(|tensor| cluster.devices % tensor == 0) {
+        for tensor in (1..=cluster.kind.node).filter(|tensor| cluster.devices.is_multiple_of(*tensor)) {
             let data = cluster.devices / tensor;
             for sharded in Sharded::ALL.into_iter().filter(|sharded| data > 1 || *sharded == Sharded::Nothing) {
                 for micro in (0..=work.sequences.ilog2()).map(|power| 1 << power) {

@@ -93,8 +93,11 @@ mod tests {
         (variants, cells.effects(&BTreeMap::new()).unwrap())
     }
 
+    /// The name of an effect, with the weights of cells by their names.
+    type Weighed = (String, Vec<(String, f64)>);
+
     /// The weights of the effects of all cells, by name, where the first of each pair of arms is the same run as the second.
-    fn weights(factors: &[Factor], same: &[(&str, &str)]) -> Result<Vec<(String, Vec<(String, f64)>)>, Problem> {
+    fn weights(factors: &[Factor], same: &[(&str, &str)]) -> Result<Vec<Weighed>, Problem> {
         let design = DesignConfig { interactions: true, ..DesignConfig::default() };
         let (_, cells) = factorial::<Problem>(factors.to_vec(), &design)?;
         let same = same.iter().map(|(arm, run)| (arm.to_string(), run.to_string())).collect();
