@@ -91,13 +91,20 @@ fn index(bench: &Bench, out: &str, folder: &str) -> usize {
     batch["tasks"].as_array().unwrap().iter().position(|task| task["folder"] == folder).unwrap()
 }
 
+/// As many steps as take about so long here, alone: a task must be met while it trains, whatever the machine and the build.
+fn steps_of(time: Duration) -> usize {
+    let trial = Bench::new(1, 500);
+    trial.run("trial", &["--only", "layer", "--jobs", "1"], 0);
+    let tokens_per_second = trial.records("trial")[0].result.tokens_per_second.unwrap();
+    let tokens_per_step = 2.0 * 16.0;
+    (time.as_secs_f64() * tokens_per_second / tokens_per_step) as usize
+}
+
 /// The same experiment by `local` and by `slurm`, where tasks are preempted, requeued, killed and cancelled meanwhile.
 #[test]
 fn slurm_gives_what_local_gives() {
     let Some(cluster) = Cluster::start() else { return };
-    // As many steps as let a task be met while it trains, whatever the build.
-    let steps = std::env::var("ABLATE_SLURM_STEPS").ok().and_then(|text| text.parse().ok()).unwrap_or(4000);
-    let bench = Bench::new(2, steps);
+    let bench = Bench::new(2, steps_of(Duration::from_secs(10)));
     let said = cluster
         .ablate(&bench, &["run", "e.toml", "--out", "slurm", "--launcher", "slurm", "--slurm-args", "--ntasks=1 --comment='a sweep'"]);
     let said = String::from_utf8(said.stdout).unwrap();

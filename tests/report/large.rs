@@ -37,7 +37,7 @@ name     = "search"
 question = "What do two hundred draws of learning rate and norm say?"
 base     = "base.toml"
 seeds    = 5
-design   = { kind = "random", count = 199 }
+design   = { kind = "random", count = 200 } # two are the same to the digits that are drawn
 [[factor]]
 name  = "rate"
 key   = "optimizer.lr"
