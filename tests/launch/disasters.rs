@@ -198,7 +198,7 @@ fn a_damaged_record_is_named_and_its_run_is_not_trained_again() {
 
 #[test]
 fn two_commands_on_one_folder() {
-    let bench = Bench::new(1, 1500);
+    let bench = Bench::new(1, 10_000);
     let first = bench.start("out", &["--only", "layer"]);
     bench.wait_for_steps("out/base/seed-0", 5);
     let said = bench.run("out", &["--only", "layer"], 2);
