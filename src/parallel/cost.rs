@@ -14,7 +14,7 @@
 //! The shares are round numbers of large runs on A100s, not fitted to what they are tested with: Korthikanti et al. 2022 (table 5)
 //! reach 0.56 of the peak with a whole step of 530B, `FlashAttention` (Dao et al. 2022) 0.3 with causal attention.
 
-use super::{Cluster, Lane, Layout, Part, Sharded, Timeline, Work};
+use super::{Cluster, Layout, Part, Sharded, Timeline, Work};
 
 /// Of the peak, what products with weights reach.
 const PRODUCTS: f64 = 0.6;
@@ -36,7 +36,7 @@ const FLOAT: f64 = 4.0;
 /// Bytes that AdamW reads and writes for a parameter: itself, two moments, both ways, and the gradient.
 const UPDATED: f64 = 28.0;
 /// Bytes of gradients of a bucket.
-pub(super) const BUCKET: f64 = 64e6;
+const BUCKET: f64 = 64e6;
 /// Bytes that the runtime, its libraries and their work spaces take.
 const RUNTIME: f64 = 3e9;
 
@@ -139,13 +139,14 @@ impl Model<'_> {
     fn cost(&self) -> Cost {
         let Self { work, layout, cluster } = self;
         let steps = layout.accumulated(work) as f64;
-        let each = work.parts().map(|part| self.seconds(part)).fold(Seconds::default(), add);
-        let mut seconds = scaled(each, steps);
+        let all = work.all();
+        let each = self.seconds(&all, self.tokens());
+        let mut seconds = self.seconds(&all, self.tokens() * steps);
         let sent = Sent { tensor: self.tensor_bytes() * steps, data: self.data_bytes() };
         let tensor = self.tensor_bytes() / (cluster.link(layout.tensor, 1) * STREAMED) * (1.0 - BESIDE);
         seconds.tensor = tensor * steps;
         let backward = self.backward();
-        (seconds.data, _) = self.exposed(&backward, each, tensor);
+        seconds.data = self.exposed(&backward, each, tensor);
         let hidden = if sent.data == 0.0 { 1.0 } else { 1.0 - seconds.data / (sent.data / self.rate()) };
         seconds.optimizer = UPDATED * self.held() / self.divided(Sharded::Moments) / (cluster.kind.bandwidth * STREAMED);
         let tokens_per_second = work.tokens() / seconds.total() / cluster.devices as f64;
@@ -176,8 +177,9 @@ impl Model<'_> {
         if self.layout.sharded >= stage { self.layout.data as f64 } else { 1.0 }
     }
 
-    fn seconds(&self, part: &Part) -> Seconds {
-        let (kind, tokens) = (&self.cluster.kind, self.tokens());
+    /// What a device computes for so many tokens.
+    fn seconds(&self, part: &Part, tokens: f64) -> Seconds {
+        let kind = &self.cluster.kind;
         Seconds {
             products: part.products * tokens / (kind.flops * PRODUCTS),
             scores: part.scores * tokens / (kind.flops * SCORES),
@@ -191,12 +193,11 @@ impl Model<'_> {
         let held = self.held();
         let largest = self.work.parts().map(|part| part.parameters).fold(0.0, f64::max) / self.layout.tensor as f64;
         let gathered = if self.layout.sharded == Sharded::Parameters { 2.0 * FLOAT * largest } else { 0.0 };
-        let kept: f64 = self.work.parts().map(|part| part.kept).sum();
         Memory {
             parameters: FLOAT * held / self.divided(Sharded::Parameters) + gathered,
             gradients: FLOAT * held / self.divided(Sharded::Gradients),
             moments: 2.0 * FLOAT * held / self.divided(Sharded::Moments),
-            activations: kept * self.tokens(),
+            activations: self.work.all().kept * self.tokens(),
             fixed: RUNTIME + if self.layout.data > 1 { 2.0 * BUCKET } else { 0.0 },
         }
     }
@@ -250,7 +251,7 @@ impl Model<'_> {
             .chain([("embedding".to_string(), half)]);
         let steps: Vec<(String, f64, f64)> = parts
             .map(|(name, part)| {
-                let seconds = self.seconds(&part);
+                let seconds = self.seconds(&part, self.tokens());
                 let bytes = times * Self::ring(self.layout.data, FLOAT * part.parameters / self.layout.tensor as f64);
                 (name, behind(seconds), bytes)
             })
@@ -259,47 +260,22 @@ impl Model<'_> {
     }
 
     /// Seconds of a step in which devices wait for others' gradients or parameters.
-    fn exposed(&self, backward: &Timeline, each: Seconds, tensor: f64) -> (f64, f64) {
+    fn exposed(&self, backward: &Timeline, each: Seconds, tensor: f64) -> f64 {
         let ahead = each.computed() - behind(each) + tensor;
         let gathered = (self.once() / self.rate() - ahead).max(0.0);
         let micro = self.layout.accumulated(self.work) as f64;
-        let exposed = match self.layout.sharded {
+        match self.layout.sharded {
             _ if self.layout.data == 1 => 0.0,
             Sharded::Nothing => backward.exposed(),
             // What was updated is gathered while the next step's first micro-batch goes ahead.
             Sharded::Moments => backward.exposed() + gathered,
             Sharded::Gradients => backward.exposed() * micro + gathered,
             Sharded::Parameters => (backward.exposed() + gathered) * micro,
-        };
-        (exposed, backward.busy(Lane::Link))
+        }
     }
 }
 
 /// Seconds of the way back: two of three products, two thirds of the rest, and what runs again.
 fn behind(seconds: Seconds) -> f64 {
     (seconds.products + seconds.scores + seconds.moved) * 2.0 / 3.0 + seconds.again
-}
-
-fn add(a: Seconds, b: Seconds) -> Seconds {
-    Seconds {
-        products: a.products + b.products,
-        scores: a.scores + b.scores,
-        again: a.again + b.again,
-        moved: a.moved + b.moved,
-        tensor: a.tensor + b.tensor,
-        data: a.data + b.data,
-        optimizer: a.optimizer + b.optimizer,
-    }
-}
-
-fn scaled(a: Seconds, by: f64) -> Seconds {
-    Seconds {
-        products: a.products * by,
-        scores: a.scores * by,
-        again: a.again * by,
-        moved: a.moved * by,
-        tensor: a.tensor * by,
-        data: a.data * by,
-        optimizer: a.optimizer * by,
-    }
 }

@@ -40,14 +40,26 @@ impl Work {
         self.layers.iter().chain(std::iter::once(&self.outside))
     }
 
+    /// All of it as one.
+    pub fn all(&self) -> Part {
+        self.parts().fold(Part::default(), |sum, part| Part {
+            parameters: sum.parameters + part.parameters,
+            products: sum.products + part.products,
+            scores: sum.scores + part.scores,
+            again: sum.again + part.again,
+            kept: sum.kept + part.kept,
+        })
+    }
+
     /// Learned numbers.
     pub fn parameters(&self) -> f64 {
-        self.parts().map(|part| part.parameters).sum()
+        self.all().parameters
     }
 
     /// FLOPs of a token, without what runs a second time.
     pub fn flops(&self) -> f64 {
-        self.parts().map(|part| part.products + part.scores).sum()
+        let all = self.all();
+        all.products + all.scores
     }
 
     /// Tokens of a step, over all devices.
