@@ -31,6 +31,11 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 file`, `2 files`.
+pub fn count(number: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// Bytes in the unit that people would use.
 pub fn bytes(count: f64) -> String {
     match count {
@@ -65,6 +70,7 @@ mod tests {
     fn numbers_for_people() {
         assert_eq!([12.0, 2.4e4, 1.26e7, 3.21e9].map(bytes), ["12 bytes", "24 kB", "13 MB", "3.2 GB"]);
         assert_eq!([0, 999, 1000, 6_738_415_616].map(grouped), ["0", "999", "1,000", "6,738,415,616"]);
+        assert_eq!([1, 2000].map(|number| count(number, "file")), ["1 file", "2,000 files"]);
         assert_eq!([3.4, 240.0, 7200.0, 864_000.0].map(duration), ["3 s", "4 min", "2.0 h", "10.0 days"]);
     }
 }

@@ -1,12 +1,9 @@
 //! `ablate data build`: from raw files to clean documents.
 
-use super::{
-    super::{
-        print,
-        text::{self, bytes, duration, grouped, right},
-        train::bar,
-    },
-    count,
+use super::super::{
+    print,
+    text::{self, bytes, count, duration, grouped, right},
+    train::bar,
 };
 use ablate::{
     Error, Result,

@@ -5,7 +5,6 @@ mod inspect;
 mod plan;
 mod train;
 
-use super::text::grouped;
 use ablate::Result;
 use std::process::ExitCode;
 
@@ -36,9 +35,4 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Verb::Train(args) => train::run(args),
         Verb::Inspect(args) => inspect::run(args),
     }
-}
-
-/// `1 file`, `2 files`.
-fn count(number: u64, what: &str) -> String {
-    format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }

@@ -2,10 +2,10 @@
 
 use super::super::{
     print,
-    text::{self, bytes, grouped, right},
+    text::{self, bytes, count, grouped, right},
     train::{bar, configuration, prepare},
 };
-use super::{build::read, count};
+use super::build::read;
 use ablate::{
     Result,
     data::{Dataset, recipe::Plan},

@@ -1,6 +1,6 @@
 //! `ablate plan CONFIG --cluster`: what a run would take on many devices.
 
-use crate::cli::text::{self, bytes, duration, grouped, json, right};
+use crate::cli::text::{self, bytes, count, duration, grouped, json, right};
 use ablate::{
     Error, Result,
     ops::Activations,
@@ -87,7 +87,7 @@ fn sentence(proposal: &Proposal) -> String {
         "{} × {} devices, {} at a time, sharded: {}, kept: {}",
         layout.data,
         layout.tensor,
-        if layout.micro == 1 { "1 sequence".into() } else { format!("{} sequences", layout.micro) },
+        count(layout.micro as u64, "sequence"),
         layout.sharded,
         Activations::EACH[proposal.work]
     )

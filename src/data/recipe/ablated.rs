@@ -25,9 +25,8 @@ impl Ablated<'_> {
         for (name, options) in self.steps {
             let keys: Vec<&String> = places.iter().filter(|(_, step)| step == name).map(|(key, _)| key).collect();
             if keys.is_empty() {
-                let known: BTreeSet<&str> = places.iter().map(|(_, step)| step.as_str()).collect();
-                let help = format!("steps are {}", known.into_iter().collect::<Vec<_>>().join(", "));
-                return Err(Error::input(&self.asked.file, format!("{name} is no step of the recipe"), help));
+                let (message, help) = no_step(name, places.iter().map(|(_, step)| step.as_str()));
+                return Err(Error::input(&self.asked.file, message, help));
             }
             let unlike = |error: toml::ser::Error| Error::input(&self.asked.file, format!("{name}: {error}"), "write a value of TOML");
             let table = toml::Value::try_from(options).map_err(unlike)?;
@@ -37,6 +36,12 @@ impl Ablated<'_> {
         }
         Ok(())
     }
+}
+
+/// What is said of a name that no step has.
+pub(super) fn no_step<'a>(name: &str, steps: impl Iterator<Item = &'a str>) -> (String, String) {
+    let known: BTreeSet<&str> = steps.collect();
+    (format!("{name} is no step of the recipe"), format!("steps are {}", known.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
 /// Where steps are written, and their names.

@@ -2,6 +2,7 @@
 
 use super::{
     Ablated,
+    ablated::no_step,
     step::{STEP_PATHS, StepConfig},
 };
 use crate::{
@@ -190,10 +191,9 @@ impl Recipe {
     ///
     /// A name that no step has.
     pub fn without(mut self, names: &[String]) -> Result<Self, Problem> {
-        let known: BTreeSet<String> = self.all_steps().map(|step| step.name().to_string()).collect();
-        if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
-            let help = format!("steps are {}", known.into_iter().collect::<Vec<_>>().join(", "));
-            return Err(Problem::new("without", format!("{unknown} is no step of the recipe")).help(help));
+        if let Some(unknown) = names.iter().find(|name| !self.all_steps().any(|step| step.name() == *name)) {
+            let (message, help) = no_step(unknown, self.all_steps().map(Step::name));
+            return Err(Problem::new("without", message).help(help));
         }
         let keep = |step: &Step| !names.iter().any(|name| name == step.name());
         self.sources.iter_mut().for_each(|source| source.steps.retain(keep));
