@@ -80,6 +80,15 @@ impl DeviceName {
         Ok(self.open()?.autodiff())
     }
 
+    /// The device of another thread of the same run: the one so many places behind this on a machine with several GPUs, else this.
+    pub fn nth(&self, behind: usize) -> Self {
+        match self {
+            Self::Cuda(index) => Self::Cuda(index + behind),
+            Self::Wgpu(Some(index)) => Self::Wgpu(Some(index + behind)),
+            Self::Flex | Self::Wgpu(None) | Self::WgpuCpu => self.clone(),
+        }
+    }
+
     /// What runs the tensors of the device.
     pub fn backend(&self) -> ops::Backend {
         match self {

@@ -119,7 +119,7 @@ fn check(case: &str, config: &ModelConfig) {
         before(logits).into_iter().zip(before(model.forward(changed, &Pass::default()))).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(worst < 1e-5, "{case}: the future leaks by {worst}");
 
-    let noise = Some(Noise { seed: 1, step: 3, micro: 0 });
+    let noise = Some(Noise { seed: 1, step: 3, micro: 0, row: 0 });
     // Documents of three tokens; only attention that keeps documents apart looks at them.
     let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|index| (index % CONTEXT / 3 * 3) as i32).collect();
     let starts = Some(Tensor::from_data(TensorData::new(starts, [BATCH, CONTEXT]), &device));

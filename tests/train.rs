@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod mup;
+mod parallel;
 mod paths;
 mod probes;
 mod programs;
@@ -44,7 +45,7 @@ fn write_corpus(folder: &Path) {
 }
 
 /// [`SMALL`] with assignments on top, on the corpus in `folder`.
-fn spec(folder: &Path, set: &[&str]) -> RunSpec {
+fn document(folder: &Path, set: &[&str]) -> Document {
     let corpus = format!("data.corpus={{ kind = \"text\", paths = [{:?}] }}", folder.join("corpus.txt").display().to_string());
     let mut document = Document::from_text("small.toml", SMALL).unwrap();
     document.set(&corpus, "test").unwrap();
@@ -52,6 +53,12 @@ fn spec(folder: &Path, set: &[&str]) -> RunSpec {
     for assignment in set {
         document.set(assignment, "test").unwrap();
     }
+    document
+}
+
+/// The run that is.
+fn spec(folder: &Path, set: &[&str]) -> RunSpec {
+    let document = document(folder, set);
     let config: RunConfig = document.parse().unwrap_or_else(|error| panic!("{error}"));
     config.resolve().unwrap_or_else(|problems| panic!("{}", document.locate(problems)))
 }

@@ -6,8 +6,9 @@ use ablate::{
     device::DeviceName,
     hub::{self, repaired},
     model::{Weights, position::PositionConfig},
+    parallel::group::{Placement, processes},
     settings::{Document, Error},
-    train::{self, Opened, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
+    train::{self, Beginning, Opened, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -44,6 +45,15 @@ pub struct Args {
     /// Train on these batches, in their order, instead of text: safetensors with `batches` `[steps, batch, seq + 1]`.
     #[arg(long, value_name = "FILE")]
     batches: Option<PathBuf>,
+    /// Devices that share the batch, as parallel.devices says: threads on a CPU; on GPUs those from the named one on.
+    #[arg(long, value_name = "N")]
+    devices: Option<usize>,
+    /// Be one of several processes that share the batch, as torchrun or srun say in the environment which; the first one writes.
+    #[arg(long, conflicts_with = "devices")]
+    distributed: bool,
+    /// Write when what was computed and sent in the last step of a run on several devices, for Perfetto or chrome://tracing.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Write the loss of each step, as lines of JSON.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -59,6 +69,15 @@ pub fn run(args: Args) -> Result<ExitCode> {
         config.rescale(steps);
     }
     config.train.seed = args.seed.unwrap_or(config.train.seed);
+    config.parallel.devices = args.devices.unwrap_or(config.parallel.devices);
+    let place = args
+        .distributed
+        .then(Placement::from_env)
+        .transpose()
+        .map_err(|why| Error::input("--distributed", why, "start one process for each device by torchrun or srun"))?;
+    if let Some(place) = &place {
+        config.parallel.devices = place.size;
+    }
     if args.log.is_some() {
         config.train.log_every = 1;
     }
@@ -76,16 +95,23 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
     let start = start.map(|start| settle(start, names_model, &mut spec)).transpose()?;
-    args.device.open()?;
+    let device = place.as_ref().map_or(args.device.clone(), |place| args.device.nth(place.local));
+    device.open()?;
     let name = args.config.file_stem().unwrap_or_default();
     let out = args.out.unwrap_or_else(|| Path::new("runs").join(name));
 
-    if let Some(warning) = args.device.ignores(spec.train.activations) {
+    let follows = place.as_ref().is_some_and(|place| place.rank > 0);
+    if let Some(warning) = device.ignores(spec.train.activations).filter(|_| !follows) {
         eprintln!("warning: {warning}");
     }
     stop_on_signal()?;
-    let bar = bar();
+    let bar = if follows { ProgressBar::hidden() } else { bar() };
     let dataset = prepare(&spec, &bar)?;
+    let mesh = place.map(|place| processes(&place, spec.parallel.timeout())).transpose().map_err(apart)?;
+    if follows {
+        train::follow(&spec, &dataset, &device, mesh.expect("one of several is connected")).map_err(apart)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let training = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left").expect("the template is valid");
     bar.set_style(training);
     bar.set_length(spec.train.steps as u64);
@@ -93,22 +119,28 @@ pub fn run(args: Args) -> Result<ExitCode> {
         bar.set_position(tick.step as u64);
         bar.set_message(format!("loss {:.3}, {:.0} tokens/s", tick.loss, tick.tokens_per_second));
     };
-    let result = match start {
-        Some(weights) => train::run_from(&spec, &dataset, weights, &out, &args.device, &mut tick),
-        None => train::run(&spec, &dataset, &out, &args.device, &mut tick),
-    };
+    let from = Beginning { weights: start, mesh };
+    let result = train::run_from(&spec, &dataset, from, &out, &device, &mut tick);
     bar.finish_and_clear();
     let result = result?;
     if let Some(path) = &args.log {
         train::write_losses(&out, path)?;
     }
-    calibrate(&spec, &args.device, &result);
+    if let Some(path) = &args.trace {
+        train::write_trace(&out, path)?;
+    }
+    calibrate(&spec, &device, &result);
     if args.json {
         println!("{}", serde_json::to_string(&result).expect("a result is plain data"));
     } else {
         println!("{}", sentence(&result, &out));
     }
     Ok(exit_code(result.outcome))
+}
+
+/// Processes that did not find each other, or have lost one.
+fn apart(why: impl std::fmt::Display) -> Error {
+    Error::input("--distributed", why.to_string(), "start all of them again: the run goes on from its last checkpoint")
 }
 
 /// Takes batches from a file for data: as many rows in a step, and as many steps unless fewer are asked for, with the schedule as
@@ -219,6 +251,10 @@ fn sentence(result: &RunResult, out: &Path) -> String {
             parts.extend(result.tokens_per_second.map(|speed| format!("{speed:.0} tokens/s")));
             let waited = result.waited_seconds.map(|seconds| seconds / result.seconds.max(f64::MIN_POSITIVE));
             parts.extend(waited.filter(|share| *share > TOLD_WAIT).map(|share| format!("waited for data {:.0} % of it", 100.0 * share)));
+            parts.extend(result.parallel.as_ref().map(|parallel| {
+                let beside = 1.0 - parallel.exposed_seconds / parallel.sending_seconds.max(f64::MIN_POSITIVE);
+                format!("on {} devices, {:.0} % of sending beside computation", parallel.devices, 100.0 * beside)
+            }));
             format!("finished {} steps in {:.0} s: {}; see {out}", result.steps, result.seconds, parts.join(", "))
         }
         Outcome::Diverged => format!("diverged: {reason}; see {out}"),

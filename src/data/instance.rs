@@ -1,5 +1,7 @@
 //! Rows of which not every position has a target.
 
+use std::ops::Range;
+
 /// What is to be said at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -43,5 +45,13 @@ impl Scored {
             positions: all().map(|(row, target)| (row * context + target.position) as u32).collect(),
             targets: all().map(|(_, target)| target.token).collect(),
         }
+    }
+
+    /// Those at positions in a range, which then begins at 0.
+    pub fn within(&self, range: Range<usize>) -> Self {
+        let end = |bound: usize| self.positions.partition_point(|position| (*position as usize) < bound);
+        let places = end(range.start)..end(range.end);
+        let positions = self.positions[places.clone()].iter().map(|position| position - range.start as u32).collect();
+        Self { positions, targets: self.targets[places].to_vec() }
     }
 }

@@ -100,7 +100,7 @@ fn here(experiment: &Experiment, how: &Conduct, tell: &mut dyn FnMut(Event)) -> 
         if jobs.is_empty() {
             return Ok(Conducted::Answered(Box::new(summary(&file, &store.records()?))));
         }
-        let slots = slots(how, jobs.len());
+        let slots = slots(how, jobs.len(), widest(experiment, &file.current, &jobs))?;
         tell(Event::Missing(&file.current, &jobs, slots.len()));
         if run_here(experiment, how, &store, &file.current, jobs, slots, tell)? {
             let left = ask(experiment, how, &store, &retries)?.1.len();
@@ -215,13 +215,29 @@ fn ask(experiment: &Experiment, how: &Conduct, store: &Store, retries: &Retries)
     Ok((PlanFile::update(store.plan()?, plan, !records.is_empty()), jobs))
 }
 
-/// The device of each run that may go on at a time: first one on each device, then a second one.
-fn slots(how: &Conduct, jobs: usize) -> Vec<DeviceName> {
-    dealt(&how.devices, how.jobs.unwrap_or_else(|| default_jobs(how.devices.first())), jobs)
+/// On how many devices the run is that is on most.
+fn widest(experiment: &Experiment, plan: &Plan, jobs: &[Job]) -> usize {
+    let specs = jobs.iter().filter_map(|job| experiment.run(job, plan.arm(&job.arm)?));
+    specs.map(|spec| spec.parallel.devices).max().unwrap_or(1)
 }
 
-fn dealt(devices: &Devices, each: usize, jobs: usize) -> Vec<DeviceName> {
-    (0..each).flat_map(|_| devices.iter().cloned()).take(jobs.max(1)).collect()
+/// The first device of each run that may go on at a time, of runs on up to `width` devices: first one on each, then a second one.
+fn slots(how: &Conduct, jobs: usize, width: usize) -> Result<Vec<DeviceName>> {
+    let slots = dealt(&how.devices, how.jobs.unwrap_or_else(|| default_jobs(how.devices.first())), jobs, width);
+    if slots.is_empty() {
+        let message = format!("names fewer than the {width} devices of a run (parallel.devices)");
+        return Err(Error::input(format!("--device {}", how.devices), message, "name more, or set parallel.devices to what is there"));
+    }
+    Ok(slots)
+}
+
+fn dealt(devices: &Devices, each: usize, jobs: usize, width: usize) -> Vec<DeviceName> {
+    let devices: Vec<DeviceName> = devices.iter().cloned().collect();
+    // Threads share a processor; GPUs are taken by runs of neighbours.
+    let width = if devices[0].nth(1) == devices[0] { 1 } else { width };
+    let is_row = |group: &&[DeviceName]| (0..width).all(|place| group[place] == group[0].nth(place));
+    let groups: Vec<DeviceName> = devices.chunks_exact(width).filter(is_row).map(|group| group[0].clone()).collect();
+    (0..each).flat_map(|_| groups.clone()).take(jobs.max(1)).collect()
 }
 
 /// Trains jobs as children of this process; answers whether it was interrupted.
@@ -334,10 +350,21 @@ mod tests {
     #[test]
     fn every_device_gets_a_run_before_one_gets_a_second() {
         let devices: Devices = "cuda:0,cuda:1".parse().unwrap();
-        let names = |each, jobs| -> Vec<String> { dealt(&devices, each, jobs).iter().map(ToString::to_string).collect() };
+        let names = |each, jobs| -> Vec<String> { dealt(&devices, each, jobs, 1).iter().map(ToString::to_string).collect() };
         assert_eq!(names(2, 9), ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]);
         assert_eq!(names(1, 9), ["cuda:0", "cuda:1"]);
         assert_eq!(names(2, 3), ["cuda:0", "cuda:1", "cuda:0"]);
         assert_eq!(names(2, 0), ["cuda:0"], "there is room for one, even if nothing is to be done");
+    }
+
+    #[test]
+    fn runs_on_several_devices_take_neighbours() {
+        let names = |devices: &str, each, width| -> Vec<String> {
+            dealt(&devices.parse().unwrap(), each, 9, width).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names("cuda:0,cuda:1,cuda:2,cuda:3", 1, 2), ["cuda:0", "cuda:2"]);
+        assert_eq!(names("cuda:0,cuda:1,cuda:4", 1, 2), ["cuda:0"]);
+        assert_eq!(names("cuda:1", 1, 2), [""; 0]);
+        assert_eq!(names("flex", 2, 4), ["flex", "flex"]);
     }
 }

@@ -26,12 +26,16 @@ impl Dropout {
     ///
     /// # Shapes
     ///
-    /// - `x`, output: any
+    /// - `x`, output: `[batch, …]`
     pub fn forward<const D: usize>(&self, x: Tensor<D>, pass: &Pass) -> Tensor<D> {
         match pass.noise {
             Some(noise) if self.probability > 0.0 => {
                 let key = format!("{}/{}/{}", self.path, noise.step, noise.micro);
-                ops::dropout(x, self.probability, &mut generator(noise.seed, Purpose::Dropout, &key))
+                let mut generator = generator(noise.seed, Purpose::Dropout, &key);
+                // One word for each element, as if the rows before these had drawn theirs.
+                let row = x.shape().num_elements() / x.dims()[0];
+                generator.set_word_pos(u128::from(noise.row) * row as u128);
+                ops::dropout(x, self.probability, &mut generator)
             }
             _ => x,
         }

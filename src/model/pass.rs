@@ -37,6 +37,8 @@ pub struct Noise {
     pub step: u64,
     /// Micro-batch within the step, from 0.
     pub micro: u64,
+    /// Rows of the micro-batch before those of this pass, where it is divided among devices.
+    pub row: u64,
 }
 
 /// Where the document of each token starts, `[rows, seq]`, in rows of tokens in which `opening` opens a document. What

@@ -24,8 +24,8 @@ pub struct Transformer {
     pub(super) embedding: Embedding,
     pub(super) position: Position,
     pub(super) layers: Vec<Block>,
-    readout: Option<Readout>,
-    final_norm: Option<Norm>,
+    pub(super) readout: Option<Readout>,
+    pub(super) final_norm: Option<Norm>,
     pub(super) head: Head,
 }
 
@@ -190,6 +190,11 @@ impl Block {
 }
 
 impl Transformer {
+    /// Its blocks.
+    pub fn layers(&self) -> &[Block] {
+        &self.layers
+    }
+
     /// Logits of every position, or of those that are scored.
     ///
     /// # Shapes

@@ -216,9 +216,10 @@ impl Mask {
                 // Invisible pairs take any bucket: the mask removes them, and their gradient is 0.
                 let ids: Vec<i32> = self.distance.iter().map(|d| by_distance[d.unwrap_or(0) as usize]).collect();
                 let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [self.query_seq * self.key_seq]), device);
-                let bias = table.clone().cast(FloatDType::F32).transpose().select(1, ids);
+                let wide = precision::wide(table.dtype());
+                let bias = table.clone().cast(wide).transpose().select(1, ids);
                 let bias = bias.reshape([1, heads, self.query_seq, self.key_seq]);
-                Some(bias + self.tensor(|_| 0.0, device))
+                Some(bias + self.tensor(|_| 0.0, device).cast(wide))
             }
         }
     }

@@ -88,5 +88,6 @@ fn composed(
 /// The mean in a fixed order: rows first, because one sum over millions of numbers is not repeatable on every backend.
 fn mean(losses: Tensor<2>) -> Tensor<1> {
     let count = losses.shape().num_elements();
-    losses.sum_dim(1).sum() / count as f64
+    // Burn's backward pass of a division by a number divides in f32.
+    losses.sum_dim(1).sum().mul_scalar(1.0 / count as f64)
 }

@@ -2,12 +2,16 @@
 
 use super::{Cluster, Work};
 use crate::settings::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// What the devices that hold the same part of a model share out among them (Rajbhandari et al. 2020, "ZeRO", section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Sharded {
     /// Nothing: every one holds all.
+    #[default]
     Nothing,
     /// Moments: ZeRO-1.
     Moments,

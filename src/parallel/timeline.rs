@@ -69,6 +69,16 @@ impl Timeline {
         self.events.iter().filter(|event| event.lane == lane).map(|event| event.start + event.seconds).fold(0.0, f64::max)
     }
 
+    /// Seconds that a lane is busy while the other one is not.
+    pub fn alone(&self, lane: Lane) -> f64 {
+        let (own, others): (Vec<&Event>, Vec<&Event>) = self.events.iter().partition(|event| event.lane == lane);
+        let beside = |event: &Event| {
+            let end = event.start + event.seconds;
+            others.iter().map(|other| (end.min(other.start + other.seconds) - event.start.max(other.start)).max(0.0)).sum::<f64>()
+        };
+        own.into_iter().map(|event| (event.seconds - beside(event)).max(0.0)).sum()
+    }
+
     /// Seconds of sending after the last computation.
     pub fn exposed(&self) -> f64 {
         (self.end(Lane::Link) - self.end(Lane::Compute)).max(0.0)
@@ -111,6 +121,8 @@ mod tests {
         // Twice as long: sending goes on after the end, without a pause.
         let timeline = Timeline::backward(&layers(10, 1.0, 2.0), 0.0, 1.0);
         assert!((timeline.exposed() - 11.0).abs() < 1e-3, "{timeline:?}");
+        assert!((timeline.alone(Lane::Link) - timeline.exposed()).abs() < 1e-9);
+        assert!((timeline.alone(Lane::Compute) - 1.0).abs() < 1e-2, "nothing is sent before the first layer is done: {timeline:?}");
         // One bucket for all hides nothing.
         let timeline = Timeline::backward(&layers(10, 1.0, 0.5), 1e9, 1.0);
         assert!(timeline.hidden().abs() < 1e-9, "{timeline:?}");

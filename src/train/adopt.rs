@@ -79,6 +79,7 @@ pub fn adopt(
         peak_memory_bytes: None,
         waited_seconds: None,
         notes: state.notes,
+        parallel: None,
     };
     files::write(&out.join(RESULT), &serde_json::to_vec_pretty(&result).expect("a result is plain data"))?;
     // Last: without it the folder is no run.

@@ -1,5 +1,6 @@
 //! Batches: which sequences a step reads, and their way to the device.
 
+use super::RunSpec;
 use crate::{
     data::{Dataset, Instance, Row, Scored},
     model::{Noise, Pass, document_starts},
@@ -69,6 +70,32 @@ impl Batch {
         }
     }
 
+    /// The part of one of `ranks` devices: as many rows for each, with its share of the step's loss.
+    ///
+    /// # Panics
+    ///
+    /// If the rows cannot be divided.
+    pub fn part(&self, rank: usize, ranks: usize) -> Self {
+        let length = self.context + usize::from(self.scored.is_none());
+        let all = self.tokens.len() / length;
+        assert!(all.is_multiple_of(ranks), "{all} rows cannot be divided by {ranks}");
+        let rows = all / ranks;
+        let range = |length: usize| rank * rows * length..(rank + 1) * rows * length;
+        let scored = self.scored.as_ref().map(|scored| scored.within(range(self.context)));
+        let share = match (&scored, &self.scored) {
+            (Some(part), Some(whole)) => part.targets.len() as f64 / whole.targets.len() as f64,
+            _ => 1.0 / ranks as f64,
+        };
+        Self {
+            tokens: self.tokens[range(length)].to_vec(),
+            scored,
+            starts: self.starts.as_ref().map(|starts| starts[range(self.context)].to_vec()),
+            noise: Noise { row: self.noise.row + (rank * rows) as u64, ..self.noise },
+            share: self.share * share,
+            ..*self
+        }
+    }
+
     /// What a forward pass needs to know of the batch, on `device`, without dropout.
     pub fn pass(&self, device: &Device) -> Pass {
         let scored = self.scored.as_ref().map(|scored| one_row(&scored.positions, device));
@@ -135,6 +162,24 @@ impl Waited {
 const AHEAD: usize = 4;
 
 impl Batches {
+    /// Those of a run from step `first` on; `waited` hears how long they are waited for.
+    pub fn of(spec: &RunSpec, data: &Dataset, first: usize, waited: Waited) -> Self {
+        Self {
+            dataset: data.clone(),
+            seed: spec.train.seed,
+            context: data.batches().map_or(spec.model.context, |batches| batches.shape()[2] - 1),
+            // An instance of a synthetic task is one document.
+            opening: (spec.model.attention.document_mask && data.has_text()).then(|| data.tokenizer().bos()),
+            batch: spec.train.batch,
+            accumulation: spec.train.accumulation,
+            activations: spec.train.activations,
+            precision: spec.train.precision,
+            steps: spec.train.steps,
+            first,
+            waited,
+        }
+    }
+
     /// Micro-batch `micro` of step `step`.
     pub fn read(&self, step: usize, micro: usize) -> Batch {
         let rows = self.batch / self.accumulation;
@@ -154,7 +199,7 @@ impl Batches {
             scored,
             opening: self.opening,
             starts,
-            noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64 },
+            noise: Noise { seed: self.seed, step: step as u64, micro: micro as u64, row: 0 },
             share,
             activations: self.activations,
             precision: self.precision,

@@ -208,7 +208,7 @@ fn random_batch(config: &RunConfig, spec: &ModelSpec, index: usize) -> Batch {
         scored: None,
         opening: spec.attention.document_mask.then_some(0),
         starts: None,
-        noise: Noise { seed: config.train.seed, step: index as u64, micro: 0 },
+        noise: Noise { seed: config.train.seed, step: index as u64, micro: 0, row: 0 },
         share: 1.0,
         activations: config.train.activations,
         precision: config.train.precision,

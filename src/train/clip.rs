@@ -12,15 +12,25 @@ use burn::{
 ///
 /// Sums of squares are taken per parameter on the device in a fixed order, and added in f64 in the order of the module.
 pub fn clip(model: &Transformer, grads: &mut GradientsParams, clip: f64) -> f64 {
-    let mut squares = Squares { grads, values: vec![] };
+    let squares = squares(model, grads);
+    clip_by(model, grads, clip, &squares)
+}
+
+/// The sum of squares of each gradient, with the number of its parameter in the model.
+pub(super) fn squares(model: &Transformer, grads: &GradientsParams) -> Vec<(usize, f32)> {
+    let mut squares = Squares { grads, visited: 0, numbers: vec![], values: vec![] };
     model.visit(&mut squares);
     if squares.values.is_empty() {
-        return 0.0;
+        return vec![];
     }
     // One transfer for all parameters.
     let sums = Tensor::cat(squares.values, 0).into_data().convert::<f32>();
-    let sums = sums.as_slice::<f32>().expect("sums were converted to f32");
-    let norm = sums.iter().map(|&sum| f64::from(sum)).sum::<f64>().sqrt();
+    squares.numbers.into_iter().zip(sums.iter::<f32>()).collect()
+}
+
+/// [`clip`], with the sums of squares of all gradients, of which `grads` may have a part.
+pub(super) fn clip_by(model: &Transformer, grads: &mut GradientsParams, clip: f64, squares: &[(usize, f32)]) -> f64 {
+    let norm = squares.iter().map(|&(_, sum)| f64::from(sum)).sum::<f64>().sqrt();
     let factor = clip / (norm + 1e-6);
     if clip > 0.0 && factor < 1.0 {
         model.visit(&mut Scale { grads, factor });
@@ -30,14 +40,18 @@ pub fn clip(model: &Transformer, grads: &mut GradientsParams, clip: f64) -> f64 
 
 struct Squares<'a> {
     grads: &'a GradientsParams,
+    visited: usize,
+    numbers: Vec<usize>,
     values: Vec<Tensor<1>>,
 }
 
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
+            self.numbers.push(self.visited);
             self.values.push(ops::square_norm(grad));
         }
+        self.visited += 1;
     }
 }
 
@@ -65,7 +79,7 @@ mod tests {
     };
 
     fn gradients(model: &Transformer) -> GradientsParams {
-        let noise = Noise { seed: 0, step: 0, micro: 0 };
+        let noise = Noise { seed: 0, step: 0, micro: 0, row: 0 };
         let batch = Batch {
             tokens: (0..18).map(|i| i * 7 % 32).collect(),
             context: 8,

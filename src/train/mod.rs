@@ -15,10 +15,12 @@ pub mod optimizer;
 mod probe;
 mod publish;
 mod renderer;
+mod replica;
 mod run;
 mod spec;
 mod step;
 mod strategy;
+mod team;
 
 pub use adopt::{adopt, hand_on};
 pub use batch::{Batch, Batches, Waited};
@@ -28,13 +30,14 @@ pub use metrics::write_losses;
 pub use open::{Opened, Origin, open_model};
 pub use probe::{History, LayerProbe, Probe, Spikes};
 pub use publish::{COMPANIONS, Publishing, publish};
-pub use run::{load_model, load_spec, run, run_from, run_until, start_of, version};
+pub use run::{Beginning, load_model, load_spec, run, run_from, run_until, start_of, version, write_trace};
 pub use spec::{
     ACCURACY, AdafactorConfig, AdamConfig, AdamWConfig, BITS_PER_BYTE, DecayRule, EvaluationConfig, EvaluationSpec, LOSS, LionConfig,
     MuonConfig, NON_NUMERICAL_KEYS, NUMERICS, OptimizerConfig, ProbeConfig, ProbeSpec, RunConfig, RunSpec, SEQUENCE_ACCURACY,
     ScheduleConfig, ScheduleSpec, SgdConfig, TrainConfig, TrainSpec, is_numerical,
 };
 pub use step::{Examination, Measurement};
+pub use team::{Left, ParallelResult, follow};
 
 use crate::ops::OperatorPath;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
@@ -110,6 +113,9 @@ pub struct RunResult {
     /// What went otherwise than planned without changing a bit of the result, such as a checkpoint that was damaged.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// How it lay on several devices, in the last attempt; none on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<ParallelResult>,
 }
 
 /// Values by step. In a record, which a result is a part of, serde hands on the names of JSON's fields as text only.

@@ -10,7 +10,8 @@ use super::{
     probe::{self, Prober},
     renderer::Forwarder,
     step::{Examination, Measurement},
-    strategy::{Shared, Status, Steps, lock},
+    strategy::{Shared, Status, Steps, TRACE, lock},
+    team::{Followers, Start, Team, message},
 };
 use crate::{
     data::{Dataset, hex},
@@ -18,21 +19,24 @@ use crate::{
     eval::Scores,
     files::{self, if_there},
     model::{Transformer, Weights, init::Marks},
+    ops::Backend,
+    parallel::group::{Group, Mesh, threads},
     settings::{Error, Result},
 };
 use burn::{
     module::Module,
+    optim::OptimizerRecord,
     store::ModuleRecord,
     tensor::Device,
     train::{Learner, SupervisedTraining, TrainingStrategy},
 };
 use sha2::{Digest, Sha256};
 use std::{
-    any::Any,
     fs::{self, File},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, atomic::AtomicBool, mpsc},
+    time::Duration,
 };
 
 pub(super) const SPEC: &str = "spec.toml";
@@ -64,10 +68,19 @@ pub fn run_until(
     tick: &mut (dyn FnMut(Tick) + Send),
     stop: Arc<AtomicBool>,
 ) -> Result<RunResult> {
-    attempt(spec, data, None, out, device, tick, stop)
+    attempt(spec, data, Beginning::default(), out, device, tick, stop)
 }
 
-/// [`run`] from given parameters: those whose hash is `spec.start`, by [`start_of`].
+/// What a run begins with, beside its specification.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// Given parameters: those whose hash is `spec.start`, by [`start_of`]. None: drawn ones.
+    pub weights: Option<Weights>,
+    /// The ways to the other processes of the run, which [`follow`](super::follow) this one. None: there are none.
+    pub mesh: Option<Mesh>,
+}
+
+/// [`run`] with a beginning of its own.
 ///
 /// # Errors
 ///
@@ -75,16 +88,29 @@ pub fn run_until(
 ///
 /// # Panics
 ///
-/// If they are not the parameters of `spec.model`.
+/// If given parameters are not those of `spec.model`.
 pub fn run_from(
     spec: &RunSpec,
     data: &Dataset,
-    weights: Weights,
+    from: Beginning,
     out: &Path,
     device: &DeviceName,
     tick: &mut (dyn FnMut(Tick) + Send),
 ) -> Result<RunResult> {
-    attempt(spec, data, Some(weights), out, device, tick, interrupter())
+    attempt(spec, data, from, out, device, tick, interrupter())
+}
+
+/// Copies what was computed and sent in the last step of the run in `out`, and when, to `file`.
+///
+/// # Errors
+///
+/// A run on one device, which has none; a file that cannot be written.
+pub fn write_trace(out: &Path, file: &Path) -> Result<()> {
+    let path = out.join(TRACE);
+    let Some(trace) = if_there(fs::read(&path)).map_err(Error::io("read", &path))? else {
+        return Err(Error::input("--trace", format!("{} has none: a run on one device sends nothing", out.display()), "set --devices"));
+    };
+    files::write(file, &trace)
 }
 
 /// What stands for given parameters in a specification.
@@ -100,7 +126,7 @@ pub fn start_of(weights: &Weights) -> String {
 fn attempt(
     spec: &RunSpec,
     data: &Dataset,
-    start: Option<Weights>,
+    from: Beginning,
     out: &Path,
     device: &DeviceName,
     tick: &mut (dyn FnMut(Tick) + Send),
@@ -113,6 +139,7 @@ fn attempt(
     data.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if let Some(result) = previous(spec, out)? {
+        from.mesh.into_iter().for_each(Start::nothing);
         return Ok(result);
     }
     let recovered = checkpoint::recover(out)?;
@@ -150,13 +177,14 @@ fn attempt(
         noise: Marks::new(),
         milliseconds: vec![],
         waited: Waited::default(),
+        parallel: None,
     }));
 
     let (sender, receiver) = mpsc::channel();
     let caught = std::thread::scope(|scope| {
         // Signs of life come from a thread of burn-train's; the caller hears them while this thread trains.
         scope.spawn(move || receiver.into_iter().for_each(tick));
-        catch_unwind(AssertUnwindSafe(|| train(spec, data, start, out, opened, saved, &status, stop, sender)))
+        catch_unwind(AssertUnwindSafe(|| train(spec, data, from, out, device, opened, saved, &status, stop, sender)))
     });
     let mut status = lock(&status);
     match caught {
@@ -178,8 +206,9 @@ fn attempt(
 fn train(
     spec: &RunSpec,
     data: &Dataset,
-    start: Option<Weights>,
+    from: Beginning,
     out: &Path,
+    name: &DeviceName,
     device: Device,
     saved: Option<Saved>,
     status: &Shared,
@@ -189,7 +218,7 @@ fn train(
     let steps = spec.train.steps;
     let first = lock(status).state.step;
     let (record, moments) = saved.map_or((None, None), |saved| (Some(saved.model), saved.optimizer));
-    let (mut model, noise) = match start {
+    let (mut model, noise) = match from.weights {
         Some(weights) => (spec.model.build_from(weights, &device), Marks::new()),
         None => spec.model.build_marked(spec.train.seed, &device),
     };
@@ -203,24 +232,24 @@ fn train(
     // After the record: groups hold parameter identities, which the record brings along.
     let mut optimizer = optimizer::build(&spec.optimizer, spec.model.multiple(), &model);
     let plain = optimizer.clone();
-    if let Some(moments) = moments {
-        optimizer = optimizer.load_record(moments);
-    }
-
-    let batches = Batches {
-        dataset: data.clone(),
-        seed: spec.train.seed,
-        context: data.batches().map_or(spec.model.context, |batches| batches.shape()[2] - 1),
-        // An instance of a synthetic task is one document.
-        opening: (spec.model.attention.document_mask && data.has_text()).then(|| data.tokenizer().bos()),
-        batch: spec.train.batch,
-        accumulation: spec.train.accumulation,
-        activations: spec.train.activations,
-        precision: spec.train.precision,
-        steps,
-        first,
-        waited: lock(status).waited.clone(),
+    let (followers, team) = match gather_round(spec, data, name, from.mesh)? {
+        None => {
+            optimizer = moments.map_or(optimizer.clone(), |moments| optimizer.load_record(moments));
+            (Followers::default(), None)
+        }
+        Some((followers, groups, devices)) => {
+            let state = moments.map(OptimizerRecord::into_bytes).transpose().map_err(|error| unfit(out, &error.to_string()))?;
+            let start = Start::new(spec.id(), first, lock(status).state.initial_loss, model.clone().into_record(), state);
+            let start = start.map_err(|error| unfit(out, &error.to_string()))?;
+            // Who is lost by now is missed at the first step.
+            let _ = start.tell(&groups[0]);
+            let team = Team::new(groups, &model, &spec.parallel, devices);
+            optimizer = team.load(optimizer, start.optimizer).map_err(|error| unfit(out, &error.to_string()))?;
+            (followers, Some(team))
+        }
     };
+
+    let batches = Batches::of(spec, data, first, lock(status).waited.clone());
     let examination = Examination { dataset: data.clone(), evaluation: spec.examined() };
     let write_failure = Arc::default();
     let lines = Lines::open(out, spec.train.log_every, steps, Arc::clone(&write_failure))?;
@@ -229,6 +258,7 @@ fn train(
         out: out.to_owned(),
         examination: examination.clone(),
         optimizer: Mutex::new(Some(optimizer)),
+        team: Mutex::new(team),
         prober: Mutex::new(Prober::new(spec, data)?),
         status: status.clone(),
         stop,
@@ -248,7 +278,32 @@ fn train(
     }
     // The learner wants an optimizer and a rate; the strategy has its own.
     training.launch(Learner::new(model, plain, spec.schedule.rate(spec.optimizer.lr(), 0, steps)));
+    followers.join(PATIENCE);
     Ok(())
+}
+
+/// How long those who follow are waited for when the run is over.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Those who take steps beside this one, the ways to them, and the GPUs of all if these can add up by themselves.
+type Round = (Followers, [Group; Mesh::CHANNELS], Vec<Device>);
+
+/// Connects the run with those who share it; none where it is alone. As threads they are started here.
+fn gather_round(spec: &RunSpec, data: &Dataset, device: &DeviceName, mesh: Option<Mesh>) -> Result<Option<Round>> {
+    if let Some(mesh) = mesh {
+        return Ok(Some((Followers::default(), mesh.groups(), vec![])));
+    }
+    if spec.parallel.is_alone() {
+        return Ok(None);
+    }
+    let names: Vec<DeviceName> = (0..spec.parallel.devices).map(|rank| device.nth(rank)).collect();
+    // Opened here: what is wrong with one of them is told before anything starts.
+    let devices = names.iter().map(DeviceName::open).collect::<Result<Vec<_>>>()?;
+    let devices = if device.backend() == Backend::Cuda { devices } else { vec![] };
+    let mut meshes = threads(spec.parallel.devices, spec.parallel.link(), spec.parallel.timeout());
+    let first = meshes.remove(0);
+    let followers = Followers::start(spec, data, names.into_iter().skip(1).collect(), &devices, meshes);
+    Ok(Some((followers, first.groups(), devices)))
 }
 
 fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> RunResult {
@@ -274,6 +329,7 @@ fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> R
         peak_memory_bytes: memory::peak(),
         waited_seconds: Some(status.waited.seconds()),
         notes: state.notes.clone(),
+        parallel: status.parallel.clone(),
     }
 }
 
@@ -356,10 +412,4 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
         odd if odd % 2 == 1 => Some(sorted[middle]),
         _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
     }
-}
-
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("internal error: {}", text.unwrap_or_else(|| "no message".into()))
 }

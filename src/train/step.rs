@@ -4,11 +4,11 @@ use super::batch::Batch;
 use crate::{
     data::Dataset,
     eval::{Evaluation, Scores, evaluate},
-    model::{Loss, Pass, Recorded, Transformer},
+    model::{HandOut, Loss, Pass, Recorded, Transformer},
 };
 use burn::{
     module::Module,
-    tensor::{ExecutionError, Tensor},
+    tensor::{ExecutionError, Int, Tensor},
     train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
 };
 
@@ -54,9 +54,20 @@ pub struct Examination {
 
 /// Forward pass of a micro-batch on the model's device.
 pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
+    let (tokens, targets, pass) = input(model, batch);
+    model.record(tokens, targets, &pass)
+}
+
+/// [`forward`], with a backward pass for each block.
+pub(super) fn forward_in_parts<E>(model: &Transformer, batch: &Batch, block: HandOut<'_, E>) -> Result<Recorded, E> {
+    let (tokens, targets, pass) = input(model, batch);
+    model.record_in_parts(tokens, targets, &pass, block)
+}
+
+fn input(model: &Transformer, batch: &Batch) -> (Tensor<2, Int>, Tensor<2, Int>, Pass) {
     let device = &model.devices()[0];
     let (tokens, targets) = batch.tensors(device);
-    model.record(tokens, targets, &Pass { noise: Some(batch.noise), ..batch.pass(device) })
+    (tokens, targets, Pass { noise: Some(batch.noise), ..batch.pass(device) })
 }
 
 /// Reads a number from the device.

@@ -7,25 +7,28 @@ use super::{
     Outcome, RunSpec,
     batch::{Batch, Waited},
     checkpoint::{self, Contents, State},
-    clip::clip,
-    memory, metrics, optimizer,
+    memory, metrics,
     probe::{self, Prober},
+    replica::{Replica, divergence},
     step::{Examination, Measurement},
+    team::{Command, GatherError, ParallelResult, Team},
 };
 use crate::{
     data::hex,
     eval::Scores,
+    files,
     model::{Transformer, init::Marks},
+    parallel::group::Lost,
     pulse,
     settings::{Error, Result},
 };
 use burn::{
     data::dataloader::Progress,
     module::Module,
-    optim::{GradientsAccumulator, ModuleOptimizer, OptimizerRecord},
+    optim::{ModuleOptimizer, OptimizerRecord},
     train::{
         EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
-        SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem, ValidLoader,
+        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
         metric::store::{Aggregate, Split},
     },
 };
@@ -39,10 +42,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
-/// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
-const RUNAWAY_FACTOR: f64 = 3.0;
-const RUNAWAY_NATS: f64 = 10.0;
+/// What was computed and sent in the last step of a run on several devices, in the run's folder.
+pub(super) const TRACE: &str = "trace.json";
 /// Steps at the start of an attempt that say nothing about speed.
 const WARM_UP: usize = 2;
 
@@ -61,6 +62,8 @@ pub(super) struct Status {
     pub milliseconds: Vec<f64>,
     /// How long this attempt has waited for batches.
     pub waited: Waited,
+    /// What it took to be on several devices.
+    pub parallel: Option<ParallelResult>,
 }
 
 /// The status, shared between the loop and whoever waits for it.
@@ -78,6 +81,8 @@ pub(super) struct Steps {
     pub examination: Examination,
     /// Taken by the loop.
     pub optimizer: Mutex<Option<ModuleOptimizer>>,
+    /// Taken by the loop, where there are other ranks.
+    pub team: Mutex<Option<Team>>,
     /// Taken by the loop, where the run has probes.
     pub prober: Mutex<Option<Prober>>,
     pub status: Shared,
@@ -99,13 +104,11 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
         let TrainingComponents { event_processor, event_store, interrupter, .. } = components;
         let model = learner.model();
         drop(learner);
-        let serial = optimizer::serial(&self.spec.optimizer, &model);
         let optimizer = lock(&self.optimizer).take().expect("a strategy runs once");
+        let replica = Replica::new(&self.spec, model, optimizer, lock(&self.team).take());
         let mut attempt = Attempt {
             steps: self,
-            model: Some(model),
-            optimizer,
-            serial,
+            replica,
             prober: lock(&self.prober).take(),
             processor: event_processor,
             interrupter,
@@ -116,12 +119,41 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
             let _ = processor.flush();
             event_store.find_metric("loss", 1, Aggregate::Mean, &Split::Train);
         });
+        // Who has gone does not hear it.
+        let _ = attempt.replica.command(Command::End);
         let mut status = lock(&self.status);
         match ended {
             Ok(ended) => status.ended = Some(ended),
             Err(error) => status.error = Some(error),
         }
-        (attempt.model.take().expect("the model is put back after each step"), attempt.processor)
+        if let Some(team) = attempt.replica.team() {
+            status.parallel = Some(team.result());
+            let trace = serde_json::to_vec(&team.exchange.last_step().trace()).expect("a trace is plain data");
+            // A picture that cannot be drawn is no reason to fail.
+            let _ = files::write(&self.out.join(TRACE), &trace);
+        }
+        (attempt.replica.into_model(), attempt.processor)
+    }
+}
+
+/// Why there is no next step, other than that the run is over.
+enum Stopped {
+    Diverged(String),
+    /// Another device is.
+    Lost(Lost),
+    /// Wrong input or a full disk.
+    Error(Error),
+}
+
+impl From<Lost> for Stopped {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
 }
 
@@ -130,10 +162,7 @@ type Drain<'a> = &'a dyn Fn(&mut SupervisedTrainingEventProcessor<Transformer>);
 
 struct Attempt<'a> {
     steps: &'a Steps,
-    model: Option<Transformer>,
-    optimizer: ModuleOptimizer,
-    /// Where updates run, if not on all threads.
-    serial: Option<rayon::ThreadPool>,
+    replica: Replica,
     /// Looks into the model, if somebody asked for it.
     prober: Option<Prober>,
     processor: SupervisedTrainingEventProcessor<Transformer>,
@@ -143,13 +172,34 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Steps until the end, a divergence or an interruption.
+    /// Steps until the end, a divergence, an interruption, or the loss of a device.
     fn run(
         &mut self,
         batches: &TrainLoader<Transformer>,
         validation: &ValidLoader<Transformer>,
         drain: Drain<'_>,
     ) -> Result<(Outcome, Option<String>)> {
+        let stopped = match self.steps_from(batches, validation, drain) {
+            Ok(ended) => return Ok(ended),
+            Err(stopped) => stopped,
+        };
+        drain(&mut self.processor);
+        match stopped {
+            Stopped::Diverged(reason) => Ok((Outcome::Diverged, Some(reason))),
+            Stopped::Lost(lost) => {
+                let lost = self.replica.team().map_or(lost.clone(), |team| team.explain(lost));
+                Ok((Outcome::Failed, Some(lost.to_string())))
+            }
+            Stopped::Error(error) => Err(error),
+        }
+    }
+
+    fn steps_from(
+        &mut self,
+        batches: &TrainLoader<Transformer>,
+        validation: &ValidLoader<Transformer>,
+        drain: Drain<'_>,
+    ) -> std::result::Result<(Outcome, Option<String>), Stopped> {
         let spec = &self.steps.spec;
         let steps = spec.train.steps;
         let mut batches = batches.iter();
@@ -174,17 +224,11 @@ impl Attempt<'_> {
                 }
             }
             let data_hash = chain(&lock(&self.steps.status).state.data_hash, &micro);
-            let mut measured = match self.step(step, micro) {
-                Ok(measured) => measured,
-                Err(reason) => {
-                    drain(&mut self.processor);
-                    return Ok((Outcome::Diverged, Some(reason)));
-                }
-            };
+            let mut measured = self.step(step, micro)?;
             measured.milliseconds = started.elapsed().as_secs_f64() * 1e3;
             measured.tokens_per_second = spec.tokens_per_step() as f64 / (measured.milliseconds / 1e3);
             let done = step + 1;
-            let scores = if done.is_multiple_of(spec.evaluation.every) || done == steps { Some(self.evaluate(validation)) } else { None };
+            let scores = if done.is_multiple_of(spec.evaluation.every) || done == steps { Some(self.evaluate(validation)?) } else { None };
             let unsound = scores
                 .iter()
                 .flat_map(|scores| &scores.0)
@@ -214,13 +258,12 @@ impl Attempt<'_> {
                 best.is_some()
             };
             if let Some(reason) = unsound {
-                drain(&mut self.processor);
-                return Ok((Outcome::Diverged, Some(format!("after step {done} {reason}"))));
+                return Err(Stopped::Diverged(format!("after step {done} {reason}")));
             }
             self.report(measured, scores);
             lock(&self.steps.status).state.seconds += started.elapsed().as_secs_f64();
             if let Some(error) = lock(&self.steps.write_failure).take() {
-                return Err(Error::io("write", self.steps.out.join(metrics::FILE))(error));
+                return Err(Error::io("write", self.steps.out.join(metrics::FILE))(error).into());
             }
             self.probe(done)?;
             if best {
@@ -237,55 +280,53 @@ impl Attempt<'_> {
     }
 
     /// One optimizer step; a reason instead if the run has diverged, and the model is then as before.
-    fn step(&mut self, step: usize, micro: Vec<Batch>) -> std::result::Result<Measurement, String> {
-        let train = &self.steps.spec.train;
-        let model = self.model.take().expect("the model is put back after each step");
-        let mut measured = Measurement { step: step + 1, ..Measurement::default() };
-        let mut accumulator = GradientsAccumulator::new();
-        let mut single = None;
-        for batch in micro {
-            pulse::beat();
-            let share = batch.share;
-            let output = TrainStep::step(&model, batch);
-            measured.loss += share * output.item.loss;
-            measured.objective += share * output.item.objective;
-            if train.accumulation == 1 { single = Some(output.grads) } else { accumulator.accumulate(&model, output.grads) }
-        }
-        let mut grads = single.unwrap_or_else(|| accumulator.grads());
-        measured.gradient_norm = clip(&model, &mut grads, train.gradient_clip);
-        measured.learning_rate = self.steps.spec.schedule.rate(self.steps.spec.optimizer.lr(), step, train.steps);
+    fn step(&mut self, step: usize, micro: Vec<Batch>) -> std::result::Result<Measurement, Stopped> {
+        let spec = &self.steps.spec;
+        self.replica.command(Command::Step)?;
+        let computed = self.replica.compute(spec, step, micro)?;
+        let measured = computed.measured;
         let initial = lock(&self.steps.status).state.initial_loss.unwrap_or(measured.loss);
         if let Some(reason) = divergence(&measured, initial) {
-            self.model = Some(model);
-            return Err(reason);
+            return Err(Stopped::Diverged(reason));
         }
-        if let Some(prober) = self.prober.as_mut().filter(|_| self.steps.spec.probe.is_due(step + 1, train.steps)) {
-            prober.before_update(&model);
+        if self.prober.is_some() && spec.probe.is_due(step + 1, spec.train.steps) {
+            // The others wait for the update: nothing may be asked of them here.
+            if self.replica.is_whole() {
+                self.prober.as_mut().expect("it is there").before_update(self.replica.model());
+            }
         }
-        let (optimizer, rate) = (&mut self.optimizer, measured.learning_rate);
-        self.model = Some(match &self.serial {
-            Some(pool) => pool.install(|| optimizer.step(rate, model, grads)),
-            None => optimizer.step(rate, model, grads),
-        });
+        self.replica.update(computed)?;
         Ok(measured)
     }
 
     /// Looks into the model after `done` steps, where that is due.
-    fn probe(&mut self, done: usize) -> Result<()> {
+    fn probe(&mut self, done: usize) -> std::result::Result<(), Stopped> {
         let Steps { spec, out, status, .. } = self.steps;
-        let Some(prober) = self.prober.as_mut().filter(|_| spec.probe.is_due(done, spec.train.steps)) else { return Ok(()) };
+        if self.prober.is_none() || !spec.probe.is_due(done, spec.train.steps) {
+            return Ok(());
+        }
         let history = lock(status).state.probes.clone().unwrap_or_default();
-        let seen = prober.look(self.model.as_ref().expect("the model is put back after each step"), done, &history);
+        let model = self.whole()?;
+        let seen = self.prober.as_mut().expect("it is there").look(&model, done, &history);
         probe::write(out, &seen)?;
         lock(status).state.metrics.extend(seen.metrics());
         Ok(())
     }
 
-    fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> Scores {
-        let model = self.model.as_ref().expect("the model is put back after each step").valid();
+    /// The model with all parameters, from whoever has them.
+    fn whole(&mut self) -> std::result::Result<Transformer, Lost> {
+        if self.replica.is_whole() {
+            return Ok(self.replica.model().clone());
+        }
+        self.replica.command(Command::Whole)?;
+        self.replica.whole()
+    }
+
+    fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> std::result::Result<Scores, Lost> {
+        let model = self.whole()?.valid();
         let scores = Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect());
         memory::give_back();
-        scores
+        Ok(scores)
     }
 
     /// Sends the scores first: they belong to the line of the step that follows.
@@ -305,7 +346,7 @@ impl Attempt<'_> {
         self.interrupter.fail_on_error(result);
     }
 
-    fn interrupted(&mut self, step: usize, drain: Drain<'_>) -> Result<(Outcome, Option<String>)> {
+    fn interrupted(&mut self, step: usize, drain: Drain<'_>) -> std::result::Result<(Outcome, Option<String>), Stopped> {
         drain(&mut self.processor);
         if let Some(error) = self.interrupter.error() {
             return Ok((Outcome::Failed, Some(error.to_string())));
@@ -322,32 +363,43 @@ impl Attempt<'_> {
         every || (train.checkpoint_minutes > 0.0 && self.saved.elapsed() >= Duration::from_secs_f64(60.0 * train.checkpoint_minutes))
     }
 
-    /// Writes a checkpoint; that of a finished run needs no optimizer.
-    fn save(&mut self) -> Result<()> {
+    /// Writes a checkpoint; that of a finished run needs no optimizer. None is written where a part of it is lost with its rank.
+    fn save(&mut self) -> std::result::Result<(), Stopped> {
         let steps = self.steps;
         // What the checkpoint counts as measured must be on the disk when it is.
         metrics::sync(&steps.out)?;
         let state = lock(&steps.status).state.clone();
         tracing::info!(step = state.step, "checkpoint");
-        let optimizer = (state.step < steps.spec.train.steps).then(|| self.optimizer.to_record());
+        let optimizer = if state.step == steps.spec.train.steps {
+            None
+        } else {
+            self.replica.command(Command::Gather)?;
+            self.replica.optimizer().map_err(|error| match error {
+                GatherError::Lost(lost) => Stopped::Lost(lost),
+                GatherError::Record(error) => {
+                    Error::io("gather the state of the optimizer for", &steps.out)(std::io::Error::other(error.to_string())).into()
+                }
+            })?
+        };
+        let model = self.whole()?;
         pulse::beat();
-        checkpoint::save(&steps.out, self.contents(&state, optimizer), steps.spec.train.keep_last)?;
+        checkpoint::save(&steps.out, self.contents(model, &state, optimizer), steps.spec.train.keep_last)?;
         self.saved = Instant::now();
         Ok(())
     }
 
     /// Writes the checkpoint of the best evaluation; nothing continues from it.
-    fn save_best(&self) -> Result<()> {
+    fn save_best(&mut self) -> std::result::Result<(), Stopped> {
         let state = lock(&self.steps.status).state.clone();
         tracing::info!(step = state.step, "best checkpoint");
-        checkpoint::save_best(&self.steps.out, self.contents(&state, None))
+        let model = self.whole()?;
+        Ok(checkpoint::save_best(&self.steps.out, self.contents(model, &state, None))?)
     }
 
-    fn contents<'a>(&'a self, state: &'a State, optimizer: Option<OptimizerRecord>) -> Contents<'a> {
-        let model = self.model.clone().expect("the model is put back after each step").into_record();
+    fn contents<'a>(&'a self, model: Transformer, state: &'a State, optimizer: Option<OptimizerRecord>) -> Contents<'a> {
         let dataset = &self.steps.examination.dataset;
         let tokenizer = dataset.has_text().then(|| dataset.tokenizer());
-        Contents { model, optimizer, tokenizer, state }
+        Contents { model: model.into_record(), optimizer, tokenizer, state }
     }
 }
 
@@ -364,37 +416,13 @@ fn chain(hash: &str, micro: &[Batch]) -> String {
     hex(&next.finalize())
 }
 
-/// Why a step shows that the run has diverged, if it does.
-fn divergence(measured: &Measurement, initial: f64) -> Option<String> {
-    let Measurement { step, loss, objective, gradient_norm, .. } = *measured;
-    if !loss.is_finite() || !objective.is_finite() {
-        Some(format!("the loss of step {step} is {}", if loss.is_finite() { objective } else { loss }))
-    } else if !gradient_norm.is_finite() {
-        Some(format!("the gradient norm of step {step} is {gradient_norm}"))
-    } else if loss > RUNAWAY_FACTOR * initial + RUNAWAY_NATS {
-        Some(format!("the loss of step {step} is {loss:.3} nats, the first was {initial:.3}"))
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn divergence_is_a_loss_or_norm_that_is_no_number_or_a_loss_that_ran_away() {
-        let measured = |loss, gradient_norm| Measurement { step: 7, loss, objective: loss, gradient_norm, ..Measurement::default() };
-        assert_eq!(divergence(&measured(8.0, 1.0), 6.0), None);
-        assert_eq!(divergence(&measured(28.0, 1e9), 6.0), None);
-        assert!(divergence(&measured(28.1, 1.0), 6.0).unwrap().contains("28.1"));
-        assert!(divergence(&measured(f64::NAN, 1.0), 6.0).unwrap().contains("step 7 is NaN"));
-        assert!(divergence(&measured(1.0, f64::INFINITY), 6.0).unwrap().contains("gradient norm"));
-    }
-
-    #[test]
     fn the_data_hash_depends_on_every_token_and_not_on_the_cut_into_micro_batches() {
-        let noise = crate::model::Noise { seed: 0, step: 0, micro: 0 };
+        let noise = crate::model::Noise { seed: 0, step: 0, micro: 0, row: 0 };
         let batch = |tokens: &[u32]| Batch {
             tokens: tokens.to_vec(),
             context: 1,

@@ -221,3 +221,30 @@ fn kill_worker(run: &Path) {
         false
     });
 }
+
+/// `srun` starts a process for each rank; they find each other by what it says of them.
+#[test]
+fn a_run_on_two_processes_of_srun_has_the_bits_of_two_threads() {
+    let Some(cluster) = Cluster::start() else { return };
+    let bench = Bench::new(1, 30);
+    let train = ["train", "base.toml", "--set", "parallel.sharded=\"moments\""];
+    assert!(bench.command(&train).args(["--devices", "2", "--out", "threads"]).status().unwrap().success());
+    let mut command = Command::new("srun");
+    // Of this machine's processors there may be one only.
+    command.args(["--ntasks=2", "--overcommit", "--kill-on-bad-exit=1"]).arg(env!("CARGO_BIN_EXE_ablate")).args(train).args([
+        "--distributed",
+        "--out",
+        "processes",
+    ]);
+    let plain = bench.command(&[]);
+    command.current_dir(plain.get_current_dir().unwrap()).envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    for name in ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"] {
+        command.env_remove(name);
+    }
+    let output = command.env("SLURM_CONF", cluster.0.path().join("slurm.conf")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result = |out: &str| -> Value { serde_json::from_slice(&fs::read(bench.path(out).join("result.json")).unwrap()).unwrap() };
+    let (threads, processes) = (result("threads"), result("processes"));
+    assert_eq!(threads["metrics"], processes["metrics"]);
+    assert_eq!(processes["parallel"]["devices"], 2);
+}

@@ -42,7 +42,7 @@ fn step(
     device: &Device,
 ) -> (u32, Vec<(String, Vec<u32>)>) {
     let (inputs, targets) = (tokens(spec.vocab, 0, device), tokens(spec.vocab, 5, device));
-    let noise = Some(Noise { seed: 1, step: 3, micro: 0 });
+    let noise = Some(Noise { seed: 1, step: 3, micro: 0, row: 0 });
     let starts = spec.attention.document_mask.then(|| {
         let starts: Vec<i32> = (0..BATCH * CONTEXT).map(|i| if i % CONTEXT < 3 { 0 } else { 3 }).collect();
         Tensor::from_data(burn::tensor::TensorData::new(starts, [BATCH, CONTEXT]), device)

@@ -296,6 +296,7 @@ pub fn write_records(folder: &Path, summary: &Summary, steps: usize, id: impl Fn
                 peak_memory_bytes: None,
                 waited_seconds: None,
                 notes: vec![],
+                parallel: None,
             };
             let record = ablate::experiment::Record {
                 arm: arm.name.clone(),

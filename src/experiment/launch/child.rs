@@ -187,6 +187,7 @@ pub fn failed(job: &Job, (cause, reason): (Cause, String), worker: &Worker, seco
         peak_memory_bytes: None,
         waited_seconds: None,
         notes: vec![],
+        parallel: None,
     };
     Record { cause: Some(cause), ..Record::new(job, result) }
 }

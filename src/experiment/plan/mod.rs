@@ -388,6 +388,7 @@ pub(super) mod tests {
             peak_memory_bytes: None,
             waited_seconds: None,
             notes: vec![],
+            parallel: None,
         };
         let job = Job::new(arm, seed, Stage::Compare, result.id.clone());
         Record { ended: "2025-01-01T00:00:00Z".into(), ..Record::new(&job, result) }

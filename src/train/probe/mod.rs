@@ -88,7 +88,7 @@ impl Prober {
             scored,
             opening,
             starts: None,
-            noise: Noise { seed: 0, step: 0, micro: 0 },
+            noise: Noise { seed: 0, step: 0, micro: 0, row: 0 },
             share: 1.0,
             activations: spec.train.activations,
             precision: spec.train.precision,

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 pub const NUMERICS: u32 = 2;
 
 /// Keys and sections that change no bit of a run's result. An arm that sets only these is an A/A control.
-pub const NON_NUMERICAL_KEYS: [&str; 7] = [
+pub const NON_NUMERICAL_KEYS: [&str; 8] = [
     "train.activations",
     "train.log_every",
     "train.checkpoint_every",
@@ -17,6 +17,7 @@ pub const NON_NUMERICAL_KEYS: [&str; 7] = [
     "train.keep_last",
     "train.keep_best",
     "probe",
+    "parallel",
 ];
 
 /// Whether the value of `key` can change a bit of a run's result.
@@ -77,6 +78,7 @@ fn sorted(value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parallel::ParallelConfig;
     use serde_json::json;
 
     #[test]
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn non_numerical_keys_are_removed_and_name_real_fields() {
-        let mut value = json!({"train": super::super::TrainConfig::default(), "probe": super::super::ProbeConfig::default()});
+        let mut value = json!({"train": super::super::TrainConfig::default(), "probe": super::super::ProbeConfig::default(), "parallel": ParallelConfig::default()});
         for key in NON_NUMERICAL_KEYS {
             let before = value.to_string();
             remove(&mut value, key);

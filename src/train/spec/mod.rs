@@ -20,6 +20,7 @@ pub use training::{TrainConfig, TrainSpec};
 use crate::{
     data::{DataConfig, DataSpec},
     model::{ModelConfig, ModelSpec},
+    parallel::ParallelConfig,
     settings::Problem,
 };
 use schemars::JsonSchema;
@@ -43,6 +44,8 @@ pub struct RunConfig {
     pub evaluation: EvaluationConfig,
     /// Looks inside the model.
     pub probe: ProbeConfig,
+    /// How the run lies on several devices.
+    pub parallel: ParallelConfig,
 }
 
 /// A run as resolved: everything it needs and nothing else. Hashed, stored and run.
@@ -69,6 +72,9 @@ pub struct RunSpec {
     // Runs from before there were any are read as runs without.
     #[serde(default)]
     pub probe: ProbeSpec,
+    /// How the run lies on several devices.
+    #[serde(default, skip_serializing_if = "ParallelConfig::is_alone")]
+    pub parallel: ParallelConfig,
 }
 
 impl RunConfig {
@@ -122,12 +128,13 @@ impl RunConfig {
                 train: self.train.clone(),
                 evaluation: self.evaluation.resolve(self.train.steps),
                 probe: self.probe.clone(),
+                parallel: self.parallel.clone(),
             }),
             _ => Err(problems),
         }
     }
 
-    /// The broken rules of the sections `optimizer`, `schedule`, `train`, `evaluation` and `probe`.
+    /// The broken rules of the sections `optimizer`, `schedule`, `train`, `evaluation`, `probe` and `parallel`.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.train.problems();
         problems.extend(self.optimizer.problems());
@@ -137,6 +144,7 @@ impl RunConfig {
             problems.extend(self.optimizer.mup_problem());
         }
         problems.extend(self.probe.problems());
+        problems.extend(self.parallel.problems(self.train.batch / self.train.accumulation.max(1)));
         problems
     }
 }

@@ -1,0 +1,168 @@
+//! The ends of all connections of one rank.
+
+use super::Group;
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+/// What goes over a connection.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Numbers or a command, and when a slow link has delivered it.
+    Bytes(Vec<u8>, Option<Instant>),
+    /// The sender leaves, and why.
+    Leaves(String),
+}
+
+/// The end of a connection that messages are sent into. It does not wait for the receiver.
+pub(super) trait Post: Send + fmt::Debug {
+    /// Sends a message; none that the other one does not care for any more.
+    fn post(&self, message: Message);
+}
+
+/// Why something that all ranks do together did not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// A rank has left, and why if it said so.
+    Left {
+        /// Which.
+        rank: usize,
+        /// Its last words.
+        why: Option<String>,
+    },
+    /// A rank did not answer in time.
+    Silent {
+        /// Which.
+        rank: usize,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// They did not find each other, and why.
+    Apart(String),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left { rank, why: Some(why) } => write!(f, "rank {rank} has left: {why}"),
+            Self::Left { rank, why: None } => write!(f, "rank {rank} has left without a word: it was killed, or lost its connection"),
+            Self::Silent { rank, seconds } => {
+                write!(f, "rank {rank} has not answered for {seconds} s (parallel.timeout_seconds): it hangs, or is slower than that")
+            }
+            Self::Apart(why) => f.write_str(why),
+        }
+    }
+}
+
+/// How fast a connection is made to be, so that what slow links do can be seen on one machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// Bytes a second that a rank can send.
+    pub bytes_per_second: f64,
+    /// Seconds until the first of them arrives.
+    pub latency: f64,
+}
+
+/// What a rank sends in any channel goes over the same link.
+#[derive(Clone, Debug)]
+pub(super) struct Slow {
+    pub link: Link,
+    pub free: Arc<Mutex<Instant>>,
+}
+
+impl Slow {
+    /// When a message that is sent now will have arrived.
+    fn due(&self, bytes: usize) -> Instant {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = (*free).max(Instant::now()) + Duration::from_secs_f64(bytes as f64 / self.link.bytes_per_second);
+        *free + Duration::from_secs_f64(self.link.latency)
+    }
+}
+
+/// Connections to every other rank, for one purpose.
+#[derive(Debug)]
+pub(super) struct Channel {
+    /// By rank; none to itself.
+    pub posts: Vec<Option<Box<dyn Post>>>,
+    /// By rank; none of itself.
+    pub inboxes: Vec<Option<Receiver<Message>>>,
+    pub slow: Option<Slow>,
+}
+
+impl Channel {
+    pub fn size(&self) -> usize {
+        self.posts.len()
+    }
+
+    pub fn send(&self, to: usize, bytes: Vec<u8>) -> Result<(), Lost> {
+        let due = self.slow.as_ref().map(|slow| slow.due(bytes.len()));
+        self.posts[to].as_ref().expect("no rank sends to itself").post(Message::Bytes(bytes, due));
+        Ok(())
+    }
+
+    pub fn leave(&self, to: usize, why: &str) {
+        self.posts[to].as_ref().expect("no rank leaves itself").post(Message::Leaves(why.to_owned()));
+    }
+
+    /// Why a rank has left, if it says so within a moment.
+    pub fn last_words(&self, from: usize) -> Option<String> {
+        const MOMENT: Duration = Duration::from_millis(200);
+        let inbox = self.inboxes[from].as_ref()?;
+        while let Ok(message) = inbox.recv_timeout(MOMENT) {
+            if let Message::Leaves(why) = message {
+                return Some(why);
+            }
+        }
+        None
+    }
+
+    pub fn receive(&self, from: usize, timeout: Duration) -> Result<Vec<u8>, Lost> {
+        let inbox = self.inboxes[from].as_ref().expect("no rank waits for itself");
+        match inbox.recv_timeout(timeout) {
+            Ok(Message::Bytes(bytes, due)) => {
+                if let Some(rest) = due.and_then(|due| due.checked_duration_since(Instant::now())) {
+                    std::thread::sleep(rest);
+                }
+                Ok(bytes)
+            }
+            Ok(Message::Leaves(why)) => Err(Lost::Left { rank: from, why: Some(why) }),
+            Err(RecvTimeoutError::Disconnected) => Err(Lost::Left { rank: from, why: None }),
+            Err(RecvTimeoutError::Timeout) => Err(Lost::Silent { rank: from, seconds: timeout.as_secs() }),
+        }
+    }
+}
+
+/// The ends of all connections of one rank, a set for each purpose.
+#[derive(Debug)]
+pub struct Mesh {
+    pub(super) rank: usize,
+    pub(super) channels: Vec<Channel>,
+    pub(super) timeout: Duration,
+}
+
+impl Mesh {
+    /// What has a set of connections of its own: commands, gradients and parameters, which go their way beside each other.
+    pub const CHANNELS: usize = 3;
+
+    /// The place of this rank among all, from 0.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many ranks there are.
+    pub fn size(&self) -> usize {
+        self.channels[0].size()
+    }
+
+    /// All ranks, once for each purpose: for commands, for gradients, and for parameters.
+    pub fn groups(self) -> [Group; Self::CHANNELS] {
+        let Self { rank, channels, timeout } = self;
+        let groups: Vec<Group> = channels.into_iter().map(|channel| Group { rank, channel, timeout }).collect();
+        groups.try_into().expect("a mesh has its channels")
+    }
+}

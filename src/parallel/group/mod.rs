@@ -1,0 +1,170 @@
+//! The devices of a run among each other: who they are, and what they can do together.
+//!
+//! ```text
+//! threads ──┐
+//!           ├─► Mesh (an end of every connection) ─► Group: all_reduce, reduce_scatter, all_gather, broadcast, gather
+//! processes ┘
+//! ```
+//!
+//! Sums are taken in the order of ranks, whatever arrives first, so that the same numbers give the same bits, on every rank.
+
+mod mesh;
+mod numbers;
+mod processes;
+mod threads;
+
+pub use mesh::{Link, Lost, Mesh};
+pub use numbers::Numbers;
+pub use processes::{Placement, processes};
+pub use threads::threads;
+
+use mesh::Channel;
+use std::{ops::Range, time::Duration};
+
+/// The ranks of a run, as one of them sees them. All must call the same operations in the same order.
+#[derive(Debug)]
+pub struct Group {
+    rank: usize,
+    channel: Channel,
+    timeout: Duration,
+}
+
+impl Group {
+    /// The place of this one among them, from 0.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many there are.
+    pub fn size(&self) -> usize {
+        self.channel.size()
+    }
+
+    /// The others.
+    fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let rank = self.rank;
+        (0..self.size()).filter(move |other| *other != rank)
+    }
+
+    /// Leaves the sum over all ranks with each of them.
+    ///
+    /// # Errors
+    ///
+    /// A rank that has left, or does not answer: so for all operations.
+    pub fn all_reduce(&self, values: &mut Numbers) -> Result<(), Lost> {
+        let parts = even_parts(values.len(), self.size());
+        self.reduce_scatter(values, &parts)?;
+        self.all_gather(values, &parts)
+    }
+
+    /// Leaves the sum over all ranks of a part of the numbers with the rank whose part it is; the other parts stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// See [`Group::all_reduce`].
+    pub fn reduce_scatter(&self, values: &mut Numbers, parts: &[Range<usize>]) -> Result<(), Lost> {
+        for other in self.others().filter(|other| !parts[*other].is_empty()) {
+            self.channel.send(other, values.bytes(parts[other].clone()))?;
+        }
+        let mine = parts[self.rank].clone();
+        if mine.is_empty() || self.size() == 1 {
+            return Ok(());
+        }
+        let own = values.bytes(mine.clone());
+        for rank in 0..self.size() {
+            let received = if rank == self.rank { None } else { Some(self.channel.receive(rank, self.timeout)?) };
+            let bytes = received.as_deref().unwrap_or(&own);
+            if rank == 0 { values.put_bytes(mine.clone(), bytes) } else { values.add_bytes(mine.clone(), bytes) }
+        }
+        Ok(())
+    }
+
+    /// Leaves with each rank the parts of all, each as the rank has it whose part it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`Group::all_reduce`].
+    pub fn all_gather(&self, values: &mut Numbers, parts: &[Range<usize>]) -> Result<(), Lost> {
+        if !parts[self.rank].is_empty() {
+            for other in self.others() {
+                self.channel.send(other, values.bytes(parts[self.rank].clone()))?;
+            }
+        }
+        for other in self.others().filter(|other| !parts[*other].is_empty()) {
+            values.put_bytes(parts[other].clone(), &self.channel.receive(other, self.timeout)?);
+        }
+        Ok(())
+    }
+
+    /// Leaves with the first rank the parts of all, each as the rank has it whose part it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`Group::all_reduce`].
+    pub fn collect(&self, values: &mut Numbers, parts: &[Range<usize>]) -> Result<(), Lost> {
+        if self.rank > 0 {
+            let mine = parts[self.rank].clone();
+            return if mine.is_empty() { Ok(()) } else { self.channel.send(0, values.bytes(mine)) };
+        }
+        for other in self.others().filter(|other| !parts[*other].is_empty()) {
+            values.put_bytes(parts[other].clone(), &self.channel.receive(other, self.timeout)?);
+        }
+        Ok(())
+    }
+
+    /// Gives each rank what the first one has: `message` is looked at there alone.
+    ///
+    /// # Errors
+    ///
+    /// See [`Group::all_reduce`].
+    pub fn broadcast(&self, message: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Lost> {
+        if self.rank > 0 {
+            return self.channel.receive(0, self.timeout);
+        }
+        let message = message();
+        for other in self.others() {
+            self.channel.send(other, message.clone())?;
+        }
+        Ok(message)
+    }
+
+    /// Gives the first rank what each has, in their order; the others get nothing.
+    ///
+    /// # Errors
+    ///
+    /// See [`Group::all_reduce`].
+    pub fn gather(&self, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Lost> {
+        if self.rank > 0 {
+            self.channel.send(0, message)?;
+            return Ok(vec![]);
+        }
+        let rest = self.others().map(|other| self.channel.receive(other, self.timeout));
+        std::iter::once(Ok(message)).chain(rest).collect()
+    }
+
+    /// What a rank that was found missing said here before it left, if it did.
+    pub fn last_words(&self, lost: Lost) -> Lost {
+        match lost {
+            Lost::Left { rank, why: None } if rank != self.rank => match self.channel.last_words(rank) {
+                Some(why) => Lost::Left { rank, why: Some(why) },
+                None => lost,
+            },
+            other => other,
+        }
+    }
+
+    /// Tells the others why this one leaves; their next operations say so.
+    pub fn leave(&self, why: &str) {
+        for other in self.others() {
+            self.channel.leave(other, why);
+        }
+    }
+}
+
+/// `count` numbers in as many parts as there are ranks, no two of which differ by more than one.
+pub fn even_parts(count: usize, ranks: usize) -> Vec<Range<usize>> {
+    (0..ranks).map(|rank| count * rank / ranks..count * (rank + 1) / ranks).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! A model and its optimizer, which take steps: alone, or as one of several that share the batch.
+
+use super::{
+    Batch, Measurement, RunSpec,
+    clip::{clip_by, squares},
+    optimizer, step,
+    team::{Command, GatherError, Team},
+};
+use crate::{
+    model::{HandOut, Recorded, Transformer},
+    parallel::group::Lost,
+    pulse,
+};
+use burn::{
+    optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, OptimizerRecord},
+    train::TrainStep,
+};
+
+/// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
+/// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
+const RUNAWAY_FACTOR: f64 = 3.0;
+const RUNAWAY_NATS: f64 = 10.0;
+
+/// What takes steps.
+pub(super) struct Replica {
+    model: Option<Transformer>,
+    optimizer: ModuleOptimizer,
+    /// Where updates run, if not on all threads.
+    serial: Option<rayon::ThreadPool>,
+    team: Option<Team>,
+}
+
+/// Gradients of a step, with what was measured before the update.
+pub(super) struct Computed {
+    pub measured: Measurement,
+    gradients: GradientsParams,
+}
+
+#[cfg(test)]
+impl Computed {
+    pub fn gradients(&self) -> &GradientsParams {
+        &self.gradients
+    }
+}
+
+impl Replica {
+    pub fn new(spec: &RunSpec, model: Transformer, optimizer: ModuleOptimizer, team: Option<Team>) -> Self {
+        let serial = optimizer::serial(&spec.optimizer, &model);
+        let model = match &team {
+            Some(team) => team.kept(model),
+            None => model,
+        };
+        Self { model: Some(model), optimizer, serial, team }
+    }
+
+    pub fn model(&self) -> &Transformer {
+        self.model.as_ref().expect("the model is put back after each step")
+    }
+
+    /// The model with all parameters, with the first rank; to be called by all.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn whole(&mut self) -> Result<Transformer, Lost> {
+        let model = self.model.as_ref().expect("the model is put back after each step");
+        match &mut self.team {
+            Some(team) => team.whole(model),
+            None => Ok(model.clone()),
+        }
+    }
+
+    /// Whether this rank has all parameters.
+    pub fn is_whole(&self) -> bool {
+        self.team.as_ref().is_none_or(|team| team.shards.is_none())
+    }
+
+    pub fn into_model(self) -> Transformer {
+        self.model.expect("the model is put back after each step")
+    }
+
+    pub fn team(&self) -> Option<&Team> {
+        self.team.as_ref()
+    }
+
+    /// Loss and gradients of a step's batch in micro-batches, clipped: of the whole batch, whoever has a part of it.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn compute(&mut self, spec: &RunSpec, step: usize, micro: Vec<Batch>) -> Result<Computed, Lost> {
+        let model = self.model.as_ref().expect("the model is put back after each step");
+        let mut measured = Measurement { step: step + 1, ..Measurement::default() };
+        let mut gradients = match &mut self.team {
+            None => alone(model, micro, &mut measured),
+            Some(team) => {
+                let gradients = together(team, model, micro, &mut measured)?;
+                [measured.loss, measured.objective] = team.sums([measured.loss, measured.objective])?;
+                gradients
+            }
+        };
+        let mut squares = squares(model, &gradients);
+        if let Some(team) = &self.team {
+            squares = team.squares(squares)?;
+        }
+        measured.gradient_norm = clip_by(model, &mut gradients, spec.train.gradient_clip, &squares);
+        measured.learning_rate = spec.schedule.rate(spec.optimizer.lr(), step, spec.train.steps);
+        Ok(Computed { measured, gradients })
+    }
+
+    /// Updates the parameters.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn update(&mut self, computed: Computed) -> Result<(), Lost> {
+        let model = self.model.take().expect("the model is put back after each step");
+        let Computed { measured, mut gradients } = computed;
+        if let Some(team) = &self.team {
+            gradients = team.own(&model, gradients);
+        }
+        let (optimizer, rate) = (&mut self.optimizer, measured.learning_rate);
+        let mut model = match &self.serial {
+            Some(pool) => pool.install(|| optimizer.step(rate, model, gradients)),
+            None => optimizer.step(rate, model, gradients),
+        };
+        if let Some(team) = &mut self.team {
+            model = team.shared(model)?;
+            team.count();
+        }
+        self.model = Some(model);
+        Ok(())
+    }
+
+    /// Says what comes to those who follow.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn command(&self, command: Command) -> Result<(), Lost> {
+        self.team.as_ref().map_or(Ok(()), |team| team.command(command).map(drop))
+    }
+
+    /// The state of the optimizer, as far as this one has it.
+    #[cfg(test)]
+    pub fn own_state(&self) -> OptimizerRecord {
+        self.optimizer.to_record()
+    }
+
+    /// The state of the optimizer, gathered from those who have a part of it; to be called by all ranks, answered to the first.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost, a state that cannot be read.
+    pub fn optimizer(&self) -> Result<Option<OptimizerRecord>, GatherError> {
+        match &self.team {
+            Some(team) if team.has_parts_of_moments() => team.gather(self.optimizer.to_record()),
+            _ => Ok(Some(self.optimizer.to_record())),
+        }
+    }
+}
+
+/// Gradients of all micro-batches.
+fn alone(model: &Transformer, micro: Vec<Batch>, measured: &mut Measurement) -> GradientsParams {
+    let mut sum = GradientsAccumulator::new();
+    let (mut single, count) = (None, micro.len());
+    for batch in micro {
+        let gradients = forward_backward(model, batch, measured);
+        if count == 1 { single = Some(gradients) } else { sum.accumulate(model, gradients) }
+    }
+    single.unwrap_or_else(|| sum.grads())
+}
+
+/// Gradients of this rank's part of all micro-batches, added to those of the others while the last backward pass goes on.
+fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measured: &mut Measurement) -> Result<GradientsParams, Lost> {
+    let (rank, ranks) = (team.rank(), team.size());
+    // Parameters outside of blocks stay for the whole step.
+    let outside = team.shards.as_mut().map(|shards| shards.with_outside(model)).transpose()?;
+    let run = outside.as_ref().unwrap_or(model);
+    let last = micro.pop().expect("a step has a batch");
+    let mut earlier = GradientsAccumulator::new();
+    team.exchange.begin();
+    let Team { exchange, shards, .. } = team;
+    let mut hand_out = |index: usize, next: Option<usize>| match &mut *shards {
+        Some(shards) => shards.block(model, index, next),
+        None => Ok(model.layers()[index].clone()),
+    };
+    for batch in micro.iter().map(|batch| batch.part(rank, ranks)) {
+        let recorded = forward(run, &batch, measured, &mut hand_out)?;
+        recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| earlier.accumulate(model, part))?;
+        exchange.computed("micro-batch");
+    }
+    let batch = last.part(rank, ranks);
+    let recorded = forward(run, &batch, measured, &mut hand_out)?;
+    exchange.computed("forward");
+    let mut earlier = earlier.grads();
+    recorded.backward_each(run, batch.share, &mut hand_out, &mut |name, part| {
+        exchange.computed(name);
+        exchange.deliver(model, part, &mut earlier);
+        exchange.begin();
+    })?;
+    exchange.finish(model)
+}
+
+/// The forward pass of a micro-batch, by the blocks that are handed out.
+fn forward(model: &Transformer, batch: &Batch, measured: &mut Measurement, hand_out: HandOut<'_, Lost>) -> Result<Recorded, Lost> {
+    pulse::beat();
+    let recorded = step::forward_in_parts(model, batch, hand_out)?;
+    measured.loss += batch.share * step::read(recorded.loss.nats.clone());
+    measured.objective += batch.share * step::read(recorded.loss.objective.clone());
+    Ok(recorded)
+}
+
+fn forward_backward(model: &Transformer, batch: Batch, measured: &mut Measurement) -> GradientsParams {
+    pulse::beat();
+    let share = batch.share;
+    let output = TrainStep::step(model, batch);
+    measured.loss += share * output.item.loss;
+    measured.objective += share * output.item.objective;
+    output.grads
+}
+
+/// Why a step shows that the run has diverged, if it does.
+pub(super) fn divergence(measured: &Measurement, initial: f64) -> Option<String> {
+    let Measurement { step, loss, objective, gradient_norm, .. } = *measured;
+    if !loss.is_finite() || !objective.is_finite() {
+        Some(format!("the loss of step {step} is {}", if loss.is_finite() { objective } else { loss }))
+    } else if !gradient_norm.is_finite() {
+        Some(format!("the gradient norm of step {step} is {gradient_norm}"))
+    } else if loss > RUNAWAY_FACTOR * initial + RUNAWAY_NATS {
+        Some(format!("the loss of step {step} is {loss:.3} nats, the first was {initial:.3}"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_is_a_loss_or_norm_that_is_no_number_or_a_loss_that_ran_away() {
+        let measured = |loss, gradient_norm| Measurement { step: 7, loss, objective: loss, gradient_norm, ..Measurement::default() };
+        assert_eq!(divergence(&measured(8.0, 1.0), 6.0), None);
+        assert_eq!(divergence(&measured(28.0, 1e9), 6.0), None);
+        assert!(divergence(&measured(28.1, 1.0), 6.0).unwrap().contains("28.1"));
+        assert!(divergence(&measured(f64::NAN, 1.0), 6.0).unwrap().contains("step 7 is NaN"));
+        assert!(divergence(&measured(1.0, f64::INFINITY), 6.0).unwrap().contains("gradient norm"));
+    }
+}

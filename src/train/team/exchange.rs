@@ -1,0 +1,305 @@
+//! Gradients and parameters on their way between ranks.
+
+use super::{
+    on_devices::OnDevices,
+    values::{numbers, shape_of, tensor},
+};
+use crate::{
+    model::{Transformer, parameters},
+    parallel::{
+        Buckets, Event, Lane, Operation, ParallelConfig, Place, Sender, Sharded, Timeline,
+        group::{Group, Lost, Numbers},
+    },
+};
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    optim::GradientsParams,
+    tensor::{Device, Tensor},
+};
+use std::{collections::HashMap, time::Instant};
+
+/// What a rank sends and receives in a step.
+#[derive(Debug)]
+pub struct Exchange {
+    rank: usize,
+    sender: Sender,
+    /// Where gradients do not go through the host.
+    on_devices: Option<OnDevices>,
+    buckets: Buckets,
+    names: Vec<String>,
+    numbers: HashMap<ParamId, usize>,
+    operation: Operation,
+    overlap: bool,
+    filling: Vec<Filling>,
+    /// The next bucket to be sent.
+    next: usize,
+    /// Parameters that had a gradient in this step.
+    seen: Vec<bool>,
+    timeline: Timeline,
+    /// That of the last step.
+    last: Timeline,
+    /// When what is computed now began.
+    since: f64,
+}
+
+/// A bucket that is filled.
+#[derive(Clone, Debug, Default)]
+struct Filling {
+    values: Option<Numbers>,
+    /// The same where it is not for the host.
+    pieces: Vec<(usize, Tensor<1>)>,
+    filled: usize,
+}
+
+impl Exchange {
+    /// `devices` are those of all ranks where these can add up by themselves, else none.
+    pub fn new(group: Group, model: &Transformer, config: &ParallelConfig, devices: Vec<Device>, origin: Instant) -> Self {
+        let parameters = parameters(model);
+        let numbers: HashMap<ParamId, usize> = parameters.iter().enumerate().map(|(number, (_, id, _))| (*id, number)).collect();
+        let sizes: Vec<usize> = parameters.iter().map(|(_, _, shape)| shape.iter().product()).collect();
+        let order: Vec<usize> = model.backward_order().iter().map(|id| numbers[id]).collect();
+        let limit = (config.bucket_megabytes * 1e6 / 4.0) as usize;
+        let (rank, size) = (group.rank(), group.size());
+        let buckets = Buckets::new(&order, &sizes, limit, size);
+        Self {
+            rank,
+            sender: Sender::start(group, origin),
+            on_devices: OnDevices::between(devices),
+            names: parameters.into_iter().map(|(path, _, _)| path).collect(),
+            filling: vec![Filling::default(); buckets.all.len()],
+            seen: vec![false; sizes.len()],
+            buckets,
+            numbers,
+            operation: if config.sharded >= Sharded::Gradients { Operation::ReduceOwned } else { Operation::Reduce },
+            overlap: config.overlap,
+            next: 0,
+            timeline: Timeline::default(),
+            last: Timeline::default(),
+            since: 0.0,
+        }
+    }
+
+    /// How many parameters there are.
+    pub fn parameters(&self) -> usize {
+        self.names.len()
+    }
+
+    /// What was computed and sent in the last step, and when.
+    pub fn last_step(&self) -> &Timeline {
+        &self.last
+    }
+
+    /// A computation begins.
+    pub fn begin(&mut self) {
+        self.since = self.sender.now();
+    }
+
+    /// The computation `name` is done.
+    pub fn computed(&mut self, name: &str) {
+        let now = self.sender.now();
+        let event = Event { lane: Lane::Compute, name: name.to_owned(), start: self.since, seconds: now - self.since };
+        self.timeline.events.push(event);
+        self.since = now;
+    }
+
+    /// Takes gradients that are complete, and adds them to those of earlier micro-batches; buckets that are full go on their way.
+    pub fn deliver(&mut self, model: &Transformer, gradients: GradientsParams, earlier: &mut GradientsParams) {
+        model.visit(&mut Deliver { exchange: self, gradients, earlier });
+        if self.overlap {
+            while self.next < self.buckets.all.len() && self.filling[self.next].filled == self.buckets.all[self.next].parameters.len() {
+                self.send_next(model);
+            }
+        }
+    }
+
+    fn send_next(&mut self, model: &Transformer) {
+        let bucket = &self.buckets.all[self.next];
+        let Filling { values, pieces, .. } = std::mem::take(&mut self.filling[self.next]);
+        if let Some(on_devices) = &mut self.on_devices {
+            on_devices.send(pieces, bucket.count, &model.devices()[0].clone().inner());
+            self.next += 1;
+            return;
+        }
+        let values = values.unwrap_or_else(|| Numbers::F32(vec![0.0; bucket.count]));
+        let name = |place: Option<&usize>| place.map(|number| self.names[*number].clone()).unwrap_or_default();
+        let (first, last) = (name(bucket.parameters.first()), name(bucket.parameters.last()));
+        let name = if first == last { first } else { format!("{first} to {last}") };
+        self.sender.send(name, self.operation, values, &bucket.parts);
+        self.next += 1;
+    }
+
+    /// The sums of all gradients of the step; of those that this rank owns where gradients are shared out.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn finish(&mut self, model: &Transformer) -> Result<GradientsParams, Lost> {
+        // What is still missing has no gradient: with all ranks, since they have the same model.
+        while self.next < self.buckets.all.len() {
+            self.send_next(model);
+        }
+        self.next = 0;
+        let mut sums = vec![];
+        while let Some(values) = self.sender.next()? {
+            sums.push(values);
+        }
+        let seen = std::mem::replace(&mut self.seen, vec![false; self.names.len()]);
+        let reduced = self.on_devices.as_mut().map(OnDevices::sums).unwrap_or_default();
+        let mut fetch = Fetch { exchange: self, sums, reduced, seen, found: GradientsParams::new() };
+        model.visit(&mut fetch);
+        Ok(fetch.found)
+    }
+
+    /// Leaves the gradients of what this rank owns.
+    pub fn own(&self, model: &Transformer, gradients: GradientsParams) -> GradientsParams {
+        let mut own = Own { exchange: self, from: gradients, to: GradientsParams::new() };
+        model.visit(&mut own);
+        own.to
+    }
+
+    /// Whether this rank owns a parameter.
+    pub fn owns(&self, id: ParamId) -> bool {
+        self.numbers.get(&id).is_some_and(|number| self.buckets.owner(*number) == self.rank)
+    }
+
+    /// The number of a parameter in the model.
+    pub fn number(&self, id: ParamId) -> usize {
+        self.numbers[&id]
+    }
+
+    /// The model with every parameter as its owner has it.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn gather(&mut self, model: Transformer) -> Result<Transformer, Lost> {
+        let mut pack = Pack { exchange: self, buckets: vec![] };
+        pack.buckets = pack.exchange.buckets.all.iter().map(|_| None).collect();
+        model.visit(&mut pack);
+        let packed = pack.buckets;
+        for (bucket, values) in self.buckets.all.iter().zip(packed) {
+            let values = values.expect("every bucket has a parameter");
+            self.sender.send("parameters", Operation::Gather, values, &bucket.parts);
+        }
+        let mut all = vec![];
+        while let Some(values) = self.sender.next()? {
+            all.push(values);
+        }
+        Ok(model.map(&mut Unpack { exchange: self, all }))
+    }
+
+    /// Ends a step, in which other things were sent as well: bytes that were sent, seconds of sending, and those beside which
+    /// nothing was computed.
+    pub fn end_step(&mut self, others: Vec<Event>, bytes: u64) -> [f64; 3] {
+        self.timeline.events.extend(self.sender.events());
+        self.timeline.events.extend(others);
+        let timeline = std::mem::take(&mut self.timeline);
+        let measured = [(self.sender.bytes() + bytes) as f64, timeline.busy(Lane::Link), timeline.alone(Lane::Link)];
+        self.last = timeline;
+        measured
+    }
+}
+
+struct Deliver<'a> {
+    exchange: &'a mut Exchange,
+    gradients: GradientsParams,
+    earlier: &'a mut GradientsParams,
+}
+
+impl ModuleVisitor for Deliver<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(mut gradient) = self.gradients.remove::<D>(param.id) else { return };
+        if let Some(earlier) = self.earlier.remove::<D>(param.id) {
+            gradient = earlier + gradient;
+        }
+        let number = self.exchange.number(param.id);
+        let Place { bucket, start, count } = self.exchange.buckets.place(number);
+        let filling = &mut self.exchange.filling[bucket];
+        if self.exchange.on_devices.is_some() {
+            filling.pieces.push((start, gradient.reshape([count])));
+        } else {
+            let values = numbers(gradient);
+            filling.values.get_or_insert_with(|| values.zeros(self.exchange.buckets.all[bucket].count)).put(start, &values);
+        }
+        filling.filled += 1;
+        self.exchange.seen[number] = true;
+    }
+}
+
+struct Fetch<'a> {
+    exchange: &'a Exchange,
+    sums: Vec<Numbers>,
+    /// The same on the device.
+    reduced: Vec<Tensor<1>>,
+    seen: Vec<bool>,
+    found: GradientsParams,
+}
+
+impl ModuleVisitor for Fetch<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let number = self.exchange.number(param.id);
+        let mine = self.exchange.operation == Operation::Reduce || self.exchange.owns(param.id);
+        if self.seen[number] && mine {
+            let Place { bucket, start, count } = self.exchange.buckets.place(number);
+            let sum = match self.reduced.get(bucket) {
+                Some(sum) => sum.clone().slice(start..start + count).reshape(shape_of(param)),
+                None => tensor(self.sums[bucket].part(start..start + count), shape_of(param), &param.lazy_device().inner()),
+            };
+            self.found.register(param.id, sum);
+        }
+    }
+}
+
+struct Own<'a> {
+    exchange: &'a Exchange,
+    from: GradientsParams,
+    to: GradientsParams,
+}
+
+impl ModuleVisitor for Own<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.from.remove::<D>(param.id).filter(|_| self.exchange.owns(param.id)) {
+            self.to.register::<D>(param.id, gradient);
+        }
+    }
+}
+
+struct Pack<'a> {
+    exchange: &'a Exchange,
+    buckets: Vec<Option<Numbers>>,
+}
+
+impl ModuleVisitor for Pack<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Place { bucket, start, .. } = self.exchange.buckets.place(self.exchange.number(param.id));
+        let count = self.exchange.buckets.all[bucket].count;
+        let owned = self.exchange.owns(param.id);
+        if owned || self.buckets[bucket].is_none() {
+            let values = numbers(param.val().inner());
+            let bucket = self.buckets[bucket].get_or_insert_with(|| values.zeros(count));
+            if owned {
+                bucket.put(start, &values);
+            }
+        }
+    }
+}
+
+struct Unpack<'a> {
+    exchange: &'a Exchange,
+    all: Vec<Numbers>,
+}
+
+impl ModuleMapper for Unpack<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        // What is owned stays where it is, so that it is updated in place.
+        if self.exchange.owns(param.id) {
+            return param;
+        }
+        let Place { bucket, start, count } = self.exchange.buckets.place(self.exchange.number(param.id));
+        let values = self.all[bucket].part(start..start + count);
+        param.map(|old| {
+            let new = tensor(values, old.dims(), &old.device());
+            if old.is_require_grad() { new.require_grad() } else { new }
+        })
+    }
+}

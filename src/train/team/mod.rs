@@ -1,0 +1,253 @@
+//! A run on several devices: each rank has the whole model and a part of every batch, and what they find is added up.
+//!
+//! The first rank leads: it keeps the run's folder, evaluates, and says before every step what comes. The others follow
+//! ([`follow`]). Gradients go their own way, in buckets, from a thread that sends while the backward pass goes on ([`Exchange`]).
+
+mod exchange;
+mod follow;
+mod on_devices;
+mod shards;
+mod start;
+mod states;
+mod values;
+
+pub(super) use exchange::Exchange;
+pub(super) use follow::{Followers, message};
+pub use follow::{Left, follow};
+pub(super) use start::Start;
+
+use crate::{
+    model::Transformer,
+    parallel::{
+        ParallelConfig, Sharded,
+        group::{Group, Lost, Mesh, Numbers},
+    },
+};
+use burn::{
+    optim::{GradientsParams, ModuleOptimizer, OptimizerRecord},
+    store::RecordError,
+    tensor::Device,
+};
+use serde::{Deserialize, Serialize};
+use shards::Shards;
+use std::time::Instant;
+
+/// What the ranks of a run have in common, as one of them sees it.
+#[derive(Debug)]
+pub(super) struct Team {
+    commands: Group,
+    /// Gradients on their way, and parameters after an update.
+    pub exchange: Exchange,
+    /// Parameters of which each rank has a part.
+    pub shards: Option<Shards>,
+    config: ParallelConfig,
+    traffic: Traffic,
+}
+
+/// What the first rank says before anything that all do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Command {
+    /// A step.
+    Step,
+    /// States of the optimizer are gathered.
+    Gather,
+    /// Parameters are gathered.
+    Whole,
+    /// The run is over, or stops.
+    End,
+}
+
+/// What sending took, over the steps of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Traffic {
+    steps: usize,
+    bytes: u64,
+    sending: f64,
+    exposed: f64,
+}
+
+/// How a run lay on several devices, and what that took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParallelResult {
+    /// Devices that shared the batch.
+    pub devices: usize,
+    /// What each held a part of only.
+    pub sharded: Sharded,
+    /// Bytes of the gradients and parameters that went into collectives in a step, on each device.
+    pub bytes_per_step: u64,
+    /// Seconds a step in which something was sent, on the first device.
+    pub sending_seconds: f64,
+    /// Those of them in which the device did not compute beside it.
+    pub exposed_seconds: f64,
+}
+
+impl Team {
+    /// `devices`: those of all ranks, where they are GPUs of one process.
+    pub fn new(
+        [commands, gradients, parameters]: [Group; Mesh::CHANNELS],
+        model: &Transformer,
+        config: &ParallelConfig,
+        devices: Vec<Device>,
+    ) -> Self {
+        let origin = Instant::now();
+        let exchange = Exchange::new(gradients, model, config, devices, origin);
+        let shards = (config.sharded == Sharded::Parameters).then(|| Shards::new(parameters, model, origin));
+        Self { commands, exchange, shards, config: config.clone(), traffic: Traffic::default() }
+    }
+
+    /// A team of ranks that have not said anything yet.
+    #[cfg(test)]
+    pub fn of(mesh: Mesh, model: &Transformer, config: &ParallelConfig) -> Self {
+        Self::new(mesh.groups(), model, config, vec![])
+    }
+
+    pub fn rank(&self) -> usize {
+        self.commands.rank()
+    }
+
+    pub fn size(&self) -> usize {
+        self.commands.size()
+    }
+
+    /// Says what comes, or hears it.
+    pub fn command(&self, command: Command) -> Result<Command, Lost> {
+        let heard = self.commands.broadcast(|| vec![command as u8])?;
+        Ok(match heard.first() {
+            Some(0) => Command::Step,
+            Some(1) => Command::Gather,
+            Some(2) => Command::Whole,
+            _ => Command::End,
+        })
+    }
+
+    /// The sums of numbers over all ranks.
+    pub fn sums<const N: usize>(&self, values: [f64; N]) -> Result<[f64; N], Lost> {
+        let mut sums = Numbers::F64(values.to_vec());
+        self.commands.all_reduce(&mut sums)?;
+        let Numbers::F64(sums) = sums else { unreachable!("they stay what they are") };
+        Ok(sums.try_into().expect("as many as before"))
+    }
+
+    /// The squares of all gradients, by the number of the parameter, from the ranks that have them.
+    pub fn squares(&self, own: Vec<(usize, f32)>) -> Result<Vec<(usize, f32)>, Lost> {
+        if !self.has_parts_of_gradients() {
+            return Ok(own);
+        }
+        let mut all = Numbers::F32(vec![0.0; self.exchange.parameters()]);
+        own.into_iter().for_each(|(number, square)| all.put(number, &Numbers::F32(vec![square])));
+        // Each is added to zeros: exact.
+        self.commands.all_reduce(&mut all)?;
+        let Numbers::F32(all) = all else { unreachable!("they stay what they are") };
+        Ok(all.into_iter().enumerate().collect())
+    }
+
+    pub fn has_parts_of_gradients(&self) -> bool {
+        self.config.sharded >= Sharded::Gradients
+    }
+
+    pub fn has_parts_of_moments(&self) -> bool {
+        self.config.sharded >= Sharded::Moments
+    }
+
+    /// Leaves the gradients whose parameters this rank updates.
+    pub fn own(&self, model: &Transformer, gradients: GradientsParams) -> GradientsParams {
+        if self.has_parts_of_moments() { self.exchange.own(model, gradients) } else { gradients }
+    }
+
+    /// The model with the parameters that others have updated.
+    pub fn shared(&mut self, model: Transformer) -> Result<Transformer, Lost> {
+        let is_whole = self.shards.is_none();
+        if self.has_parts_of_moments() && is_whole { self.exchange.gather(model) } else { Ok(model) }
+    }
+
+    /// The model as this rank keeps it between steps.
+    pub fn kept(&self, model: Transformer) -> Transformer {
+        match &self.shards {
+            Some(shards) => shards.dropped(model),
+            None => model,
+        }
+    }
+
+    /// The model with all parameters, with the first rank.
+    pub fn whole(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
+        match &mut self.shards {
+            Some(shards) => shards.whole(model),
+            None => Ok(model.clone()),
+        }
+    }
+
+    /// The state of the whole optimizer, from a rank's part of it; with the first rank only.
+    pub fn gather(&self, own: OptimizerRecord) -> Result<Option<OptimizerRecord>, GatherError> {
+        let parts = self.commands.gather(own.into_bytes()?.to_vec())?;
+        Ok(if parts.is_empty() { None } else { Some(states::merged(parts)?) })
+    }
+
+    /// The optimizer with the state of what this rank updates, from that of the whole; empty before the first step.
+    pub fn load(&self, optimizer: ModuleOptimizer, state: Vec<u8>) -> Result<ModuleOptimizer, RecordError> {
+        if state.is_empty() {
+            return Ok(optimizer);
+        }
+        let wanted = |id: u64| !self.has_parts_of_moments() || self.exchange.owns(id.into());
+        Ok(optimizer.load_record(states::selected(vec![state], &wanted)?))
+    }
+
+    /// What a step took to send; to be called after it.
+    pub fn count(&mut self) {
+        let (others, bytes) = self.shards.as_mut().map_or((vec![], 0), |shards| (shards.events(), shards.bytes()));
+        let [bytes, sending, exposed] = self.exchange.end_step(others, bytes);
+        let Traffic { steps, .. } = self.traffic;
+        self.traffic = Traffic {
+            steps: steps + 1,
+            bytes: self.traffic.bytes + bytes as u64,
+            sending: self.traffic.sending + sending,
+            exposed: self.traffic.exposed + exposed,
+        };
+    }
+
+    pub fn result(&self) -> ParallelResult {
+        let Traffic { steps, bytes, sending, exposed } = self.traffic;
+        let each = 1.0 / steps.max(1) as f64;
+        ParallelResult {
+            devices: self.size(),
+            sharded: self.config.sharded,
+            bytes_per_step: bytes / steps.max(1) as u64,
+            sending_seconds: sending * each,
+            exposed_seconds: exposed * each,
+        }
+    }
+
+    /// Tells the others why this one leaves.
+    pub fn leave(&self, why: &str) {
+        self.commands.leave(why);
+    }
+
+    /// What the others said about why one of them left, if the loss itself does not say.
+    pub fn explain(&self, lost: Lost) -> Lost {
+        self.commands.last_words(lost)
+    }
+}
+
+/// Why the state of an optimizer could not be gathered.
+#[derive(Debug)]
+pub(super) enum GatherError {
+    /// A rank is lost.
+    Lost(Lost),
+    /// A state cannot be written or read.
+    Record(RecordError),
+}
+
+impl From<Lost> for GatherError {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<RecordError> for GatherError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What the first rank tells the others before the first step.
+
+use crate::parallel::group::{Group, Lost, Mesh};
+use burn::{
+    store::{ModuleRecord, RecordError},
+    tensor::Bytes,
+    train::checkpoint::Checkpoint,
+};
+use serde::{Deserialize, Serialize};
+
+/// Where a run begins on all ranks: where its checkpoint left it, or at the first step.
+#[derive(Debug)]
+pub struct Start {
+    /// Identity of the run.
+    pub id: String,
+    /// Steps done.
+    pub step: usize,
+    /// Loss of the first step.
+    pub initial_loss: Option<f64>,
+    /// The parameters, with their identifiers.
+    pub model: Vec<u8>,
+    /// The state of the optimizer; empty before the first step.
+    pub optimizer: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    id: String,
+    step: usize,
+    initial_loss: Option<f64>,
+    model_bytes: usize,
+}
+
+impl Start {
+    /// # Errors
+    ///
+    /// A record that cannot be written.
+    pub fn new(
+        id: String,
+        step: usize,
+        initial_loss: Option<f64>,
+        model: ModuleRecord,
+        optimizer: Option<Bytes>,
+    ) -> Result<Self, RecordError> {
+        let model = model.checkpoint_into_bytes()?.to_vec();
+        let optimizer = optimizer.map(|bytes| bytes.to_vec()).unwrap_or_default();
+        Ok(Self { id, step, initial_loss, model, optimizer })
+    }
+
+    /// Tells it, as the first rank.
+    pub fn tell(&self, group: &Group) -> Result<(), Lost> {
+        group.broadcast(|| {
+            let head = Head { id: self.id.clone(), step: self.step, initial_loss: self.initial_loss, model_bytes: self.model.len() };
+            let mut message = serde_json::to_vec(&head).expect("it is plain data");
+            message.push(b'\n');
+            [message.as_slice(), &self.model, &self.optimizer].concat()
+        })?;
+        Ok(())
+    }
+
+    /// Tells all, as the first rank, that there is nothing to do.
+    pub fn nothing(mesh: Mesh) {
+        let [commands, ..] = mesh.groups();
+        // Who has gone does not hear it.
+        let _ = commands.broadcast(Vec::new);
+    }
+
+    /// Hears it, as another rank; none if there is nothing to do.
+    pub fn hear(group: &Group) -> Result<Option<Self>, Lost> {
+        let message = group.broadcast(Vec::new)?;
+        if message.is_empty() {
+            return Ok(None);
+        }
+        let parsed = || {
+            let end = message.iter().position(|byte| *byte == b'\n')?;
+            let Head { id, step, initial_loss, model_bytes } = serde_json::from_slice(&message[..end]).ok()?;
+            let (model, optimizer) = message[end + 1..].split_at_checked(model_bytes)?;
+            Some(Self { id, step, initial_loss, model: model.to_vec(), optimizer: optimizer.to_vec() })
+        };
+        parsed().map(Some).ok_or_else(|| Lost::Apart("the first rank is of another version".into()))
+    }
+
+    /// The parameters.
+    pub fn model(&self) -> Result<ModuleRecord, RecordError> {
+        ModuleRecord::checkpoint_from_bytes(Bytes::from_bytes_vec(self.model.clone()))
+    }
+}
