@@ -47,7 +47,7 @@ MEASURES = {
     "gopher-quality": ("web", '{ kind = "gopher_quality" }', ["datatrove"], None),
     "gopher-repetition": ("web", '{ kind = "gopher_repetition" }', ["datatrove"], None),
     "lines": ("web", '{ kind = "lines", min_chars = 0 }', ["datatrove", "cc_net", "hashlib and dict"], None),
-    "minhash": ("web", '{ kind = "minhash" }', ["datatrove", "datatrove, words by white space"], None),
+    "minhash": ("web", '{ kind = "minhash" }', ["datatrove", "datatrove, words by white space", "text-dedup"], None),
     "identify": ("languages", '{ kind = "identify", identifier = "fasttext", model = "MODEL", threshold = 0.0 }', ["fasttext"], "fasttext"),
     # The text is normalised before: the peer does not normalise.
     "perplexity": (

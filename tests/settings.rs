@@ -2,6 +2,7 @@
 
 use ablate::{
     Error,
+    data::recipe::Recipe,
     settings::{self, Document, Mistake, Problem},
     train::RunConfig,
 };
@@ -382,23 +383,26 @@ fn other_types_are_read_and_refused_by_place() {
     assert!(settings::explain::<Question>("match.tolerance").unwrap().contains("At most 255."));
 }
 
+/// Keys of `T` that `explain` says nothing of.
+fn silent_keys<T: schemars::JsonSchema>() -> Vec<String> {
+    let mut keys = settings::keys::<T>();
+    assert!(keys.len() > 100, "{}", keys.len());
+    keys.retain(|key| {
+        let text = settings::explain::<T>(key).unwrap();
+        // The line after the key, or after the variant it belongs to.
+        text.split("\n  with ").any(|part| {
+            let meaning = part.lines().nth(1).unwrap_or_default().trim();
+            let heading = part.lines().skip(1).all(|line| line.trim().is_empty());
+            !heading && (meaning.is_empty() || ["type ", "default ", "allowed"].iter().any(|word| meaning.starts_with(word)))
+        })
+    });
+    keys
+}
+
 #[test]
 fn every_key_has_a_meaning() {
-    let keys = settings::keys::<RunConfig>();
-    assert!(keys.len() > 100, "{}", keys.len());
-    let silent: Vec<&String> = keys
-        .iter()
-        .filter(|key| {
-            let text = settings::explain::<RunConfig>(key).unwrap();
-            // The line after the key, or after the variant it belongs to.
-            text.split("\n  with ").any(|part| {
-                let meaning = part.lines().nth(1).unwrap_or_default().trim();
-                let heading = part.lines().skip(1).all(|line| line.trim().is_empty());
-                !heading && (meaning.is_empty() || ["type ", "default ", "allowed"].iter().any(|word| meaning.starts_with(word)))
-            })
-        })
-        .collect();
-    assert!(silent.is_empty(), "keys without documentation: {silent:?}");
+    assert_eq!(silent_keys::<RunConfig>(), [""; 0]);
+    assert_eq!(silent_keys::<Recipe>(), [""; 0]);
 }
 
 #[test]
@@ -416,7 +420,8 @@ fn every_variant_and_word_has_a_meaning() {
         }
     }
     let mut silent = Vec::new();
-    walk(&schemars::schema_for!(RunConfig).to_value(), "", &mut silent);
+    walk(&schemars::schema_for!(RunConfig).to_value(), "run", &mut silent);
+    walk(&schemars::schema_for!(Recipe).to_value(), "recipe", &mut silent);
     assert!(silent.is_empty(), "{silent:?}");
 }
 
@@ -445,6 +450,24 @@ fn explain_says_meaning_default_and_allowed_values() {
     }
     assert!(settings::explain::<RunConfig>("model.norm.kind.rms").is_err());
     assert_eq!(settings::sections::<RunConfig>().lines().count(), 7);
+}
+
+#[test]
+fn explain_says_what_options_of_steps_mean() {
+    let said = |key: &str| settings::explain::<Recipe>(key).unwrap();
+    let apply = said("step.apply");
+    assert!(
+        apply.contains("minhash") && apply.contains("Drops documents that are nearly the same.") && apply.contains("bands, rows"),
+        "{apply}"
+    );
+    let bands = said("step.apply.bands");
+    assert!(bands.contains("with kind = \"minhash\"") && bands.contains("an integer") && bands.contains("default  14"), "{bands}");
+    // The steps of a source are the same ones.
+    assert_eq!(said("source.step.apply.bands").lines().skip(1).collect::<Vec<_>>(), bands.lines().skip(1).collect::<Vec<_>>());
+    assert!(said("step.apply.preset").contains("c4-jmlr"));
+    assert!(said("source.damage").contains("skip") && said("output.file_bytes").contains("default  268435456"));
+    let error = settings::explain::<Recipe>("minhash.bands").unwrap_err();
+    assert!(matches!(&error, Error::Input { help, .. } if help.contains("step.apply.bands")), "{error}");
 }
 
 #[test]
@@ -506,21 +529,35 @@ fn the_verbs_for_reference_print_and_refuse() {
     assert!(text(&["explain", "model.norm.eps"]).contains("mean square"));
     assert!(text(&["explain", "match.tolerance"]).contains("0.005"));
     assert!(text(&["explain", "arm.set"]).contains("model.norm.kind"));
-    for key in ["model.norm.kind", "design.kind", "arm.name"] {
-        assert!(text(&["explain", "--all"]).lines().any(|line| line == key), "{key}");
+    let all = text(&["explain", "--all"]);
+    for key in ["model.norm.kind", "design.kind", "arm.name", "step.apply.bands", "name"] {
+        assert_eq!(all.lines().filter(|line| *line == key).count(), 1, "{key}");
     }
+    assert!(text(&["explain", "step.apply.bands"]).contains("default  14"));
+    // Two kinds of file have a key of that name, and of what is below it only one.
+    let source = text(&["explain", "source"]);
+    assert!(source.contains("Of an experiment:") && source.contains("Of a recipe of data:"), "{source}");
+    assert!(text(&["explain", "source.paths"]).starts_with("source.paths\n"));
     let experiments: serde_json::Value = serde_json::from_str(&text(&["schema"])).unwrap();
     for key in ["question", "arm", "match", "design", "extends"] {
         assert!(experiments["properties"].get(key).is_some(), "{key}");
     }
     assert!(serde_json::from_str::<serde_json::Value>(&text(&["schema", "run"])).unwrap().get("$defs").is_some());
+    let recipes: serde_json::Value = serde_json::from_str(&text(&["schema", "recipe"])).unwrap();
+    for key in ["source", "step", "output", "limits", "extends"] {
+        assert!(recipes["properties"].get(key).is_some(), "{key}");
+    }
     assert!(text(&["completions", "zsh"]).contains("#compdef ablate"));
     let wrong = program(here, &["explain", "model.nrom"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean model.norm?"));
-    // A key of experiments is guessed as well.
-    let wrong = program(here, &["explain", "sedes"]);
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean seeds?"), "{}", String::from_utf8_lossy(&wrong.stderr));
+    // Keys of experiments and recipes are guessed as well.
+    for (wrong, right) in
+        [("sedes", "seeds?"), ("arm.nmae", "arm.name"), ("minhash.bands", "step.apply.bands"), ("source.pahts", "source.paths")]
+    {
+        let said = program(here, &["explain", wrong]);
+        assert!(String::from_utf8_lossy(&said.stderr).contains(right), "{}", String::from_utf8_lossy(&said.stderr));
+    }
     // Code and tables keep their lines.
     let explained = text(&["explain", "match"]);
     assert!(explained.lines().any(|line| line.trim() == "[match]") && !explained.contains("```"), "{explained}");

@@ -134,6 +134,34 @@ def minhash_white(options):
     return minhash(White())
 
 
+@peer("minhash/text-dedup", "text-dedup")
+def minhash_textdedup(options):
+    """Its own steps as its `main` calls them, with the same bands, rows and shingles; its words are what `\\W` parts. What is said is by
+    its clusters: release 0.4.1 numbers them where it should name them by their first document, and so drops that one, too."""
+    import types
+
+    import datasets
+    from text_dedup import minhash
+    from text_dedup.config import MinHashAlgorithmConfig
+
+    datasets.disable_caching()
+    datasets.disable_progress_bars()
+
+    def run(texts):
+        shape = {"num_perm": 14 * 8, "bands": 14, "rows": 8, "ngram_size": 5, "threshold": 0.72}
+        algorithm = MinHashAlgorithmConfig(algorithm_name="minhash", text_column="text", **shape)
+        # With one, another process would be started.
+        algorithm.num_proc = None
+        config = types.SimpleNamespace(algorithm=algorithm, output=types.SimpleNamespace(skip_filtering=False))
+        data = datasets.Dataset.from_dict({algorithm.text_column: texts, algorithm.internal_index_column: list(range(len(texts)))})
+        data = data.filter(algorithm.get_filtering_func(), input_columns=[algorithm.text_column])
+        clusters = minhash.cluster(config, minhash.fingerprint(config, data))
+        minhash.remove_duplicates(config, minhash.assign(config, data, clusters))
+        return f"{len(clusters) - len(set(clusters.values()))} dropped"
+
+    return run
+
+
 @peer("lines/datatrove", "datatrove")
 def lines_datatrove(options):
     """Its deduplication of spans of sentences, a span being a line. The first copy of a line stays."""

@@ -100,7 +100,7 @@ enum Verb {
     New(new::Args),
     /// Say what a configuration key means.
     Explain(explain::Args),
-    /// Print the JSON Schema of experiments or configurations.
+    /// Print the JSON Schema of experiments, configurations or recipes.
     Schema(schema::Args),
     /// Write the CUDA C++ of every kernel.
     #[cfg(feature = "cuda")]

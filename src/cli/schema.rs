@@ -1,10 +1,10 @@
-//! `ablate schema`: print the JSON Schema of experiments or configurations.
+//! `ablate schema`: print the JSON Schema of experiments, configurations or recipes.
 
 use super::text::json;
-use ablate::{Result, experiment::ExperimentConfig, settings, train::RunConfig};
+use ablate::{Result, data::recipe::Recipe, experiment::ExperimentConfig, settings, train::RunConfig};
 use std::process::ExitCode;
 
-/// Print the JSON Schema of experiments or configurations.
+/// Print the JSON Schema of experiments, configurations or recipes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Which files it is for.
@@ -19,6 +19,8 @@ enum What {
     Experiment,
     /// Configurations of runs, as under `configs/`.
     Run,
+    /// Recipes of data, as under `configs/data/`.
+    Recipe,
 }
 
 /// Runs the verb.
@@ -26,6 +28,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let schema = match args.what {
         What::Experiment => settings::schema::<ExperimentConfig>(),
         What::Run => settings::schema::<RunConfig>(),
+        What::Recipe => settings::schema::<Recipe>(),
     };
     super::print(&json("schema", &schema)?)?;
     Ok(ExitCode::SUCCESS)

@@ -41,3 +41,5 @@ pub use tokenizer::{
 
 /// Told what a long preparation is doing: a phase, how far it is, and the whole.
 pub type Progress<'a> = &'a dyn Fn(&str, u64, u64);
+/// The phase in which another process makes what is needed.
+const WAITING: &str = "waiting for another process";

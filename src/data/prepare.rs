@@ -1,15 +1,17 @@
 //! From a specification to shards in the cache, made once.
 
 use super::{
-    CorpusConfig, DataSpec, Extent, Progress, Tokenizer, TokenizerConfig, Validation, cache,
+    CorpusConfig, DataSpec, Extent, Progress, Tokenizer, TokenizerConfig, Validation, WAITING, cache,
     corpus::{self, Corpus, Document, Kind, expand},
     recipe,
     shards::{self, FORMAT, Manifest, Named, Shard, Tokens, tokenizer_hash},
 };
-use crate::settings::{Error, Result};
+use crate::{
+    files::Lock,
+    settings::{Error, Result},
+};
 use sha2::{Digest, Sha256};
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -50,11 +52,7 @@ pub(super) fn open_or_make(spec: &DataSpec, cache: &Path, progress: Progress<'_>
     }
     cache::create_folder(&all)?;
     let lock = all.join(format!("{key}.lock"));
-    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(Error::io("create", &lock))?;
-    if file.try_lock().is_err() {
-        progress("waiting for another process", 0, 1);
-        file.lock().map_err(Error::io("lock", &lock))?;
-    }
+    let _lock = Lock::wait(&lock, || progress(WAITING, 0, 1)).map_err(Error::io("create", &lock))?;
     if let Ok(opened) = open(spec, &folder, &key) {
         return Ok(opened);
     }

@@ -1,7 +1,9 @@
 """Makes tests/data/fixtures/dedup: a small generated corpus, and what datatrove and cc_net make of it.
 
     pip install datatrove==0.10.1 "xxhash<4" tokenizers regex pandas func_argparse requests typing_extensions psutil bs4
-    python tests/reference/dedup_reference.py PATH/TO/cc_net     (a checkout of facebookresearch/cc_net at bda555bd1c)
+    python tests/reference/dedup_reference.py PATH
+
+PATH holds cc_net: a checkout of facebookresearch/cc_net at bda555bd1c, or where pip puts cc_net 1.0.0, whose files are the same.
 
 datatrove's word tokenizer is replaced by white space, as the pipeline of this project splits words.
 """

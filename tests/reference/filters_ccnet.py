@@ -1,6 +1,6 @@
 """CCNet's normalisation of texts written for this project, for the tests of src/data/pipeline/filter/ccnet.rs.
 
-    curl -O https://raw.githubusercontent.com/facebookresearch/cc_net/main/cc_net/text_normalizer.py   # bda555bd or 1341eec9
+    curl -O https://raw.githubusercontent.com/facebookresearch/cc_net/main/cc_net/text_normalizer.py   # bda555bd or 1341eec9; the one in cc_net 1.0.0 of PyPI is the same
     python filters_ccnet.py text_normalizer.py > ../data/fixtures/filters/ccnet.jsonl
 """
 

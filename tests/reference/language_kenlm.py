@@ -1,6 +1,6 @@
 """References of n-gram models: what lmplz estimates from train.txt, and how KenLM scores heldout.txt with it.
 
-Needs the Python package `kenlm` and the program `lmplz` (https://github.com/kpu/kenlm at 4cb443e60b):
+Needs the Python package `kenlm` 0.3.0 and the program `lmplz` (https://github.com/kpu/kenlm at 4cb443e60b):
 
     python language_kenlm.py PATH/TO/lmplz
 """

@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     })
     .map_err(|error| Error::input("Ctrl-C", error.to_string(), "start the program again"))?;
     let bar = bar();
-    let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    let style = "{msg} {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).expect("the template is valid"));
     let progress = |phase: &str, done: u64, all: u64| {
         if bar.message() != phase {

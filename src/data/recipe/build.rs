@@ -10,6 +10,7 @@
 
 use super::{
     config::Step,
+    done::Done,
     output::Output,
     plan::{Options, Plan, REPORT, not_empty, work_folder},
     report::{FORMAT, Report, StepReport, StepTime},
@@ -30,7 +31,7 @@ use rayon::ThreadPool;
 use std::{
     ops::ControlFlow,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -48,7 +49,7 @@ pub(super) struct Build<'a> {
     pub out: &'a Path,
     pub options: &'a Options,
     pub pool: &'a ThreadPool,
-    pub done: &'a AtomicU64,
+    pub done: &'a Done,
     pub stop: &'a AtomicBool,
     pub progress: Progress<'a>,
     pub steps: Vec<StepReport>,
@@ -78,7 +79,7 @@ impl Build<'_> {
             (shards, _) = self.chain("", shards, &recipe.steps, &work_folder(self.out).join("all"))?;
         }
         let all = shards.iter().map(|shard| shard.bytes).sum();
-        self.done.store(0, Ordering::Relaxed);
+        self.done.begin();
         let pool = self.pool;
         let output = Output { recipe, said: &self.plan.said, out: self.out, done: self.done, stop: self.stop };
         let written = self.watched("writing", all, || pool.install(|| output.write(&shards)))?;
@@ -183,7 +184,7 @@ impl Build<'_> {
         let what = if names.is_empty() { "reading".to_string() } else { names.join(", ") };
         let what = if source.is_empty() { what } else { format!("{source}: {what}") };
         let all: u64 = shards.iter().map(|shard| shard.bytes).sum();
-        self.done.store(0, Ordering::Relaxed);
+        self.done.begin();
         let context = Context {
             sources: &self.plan.recipe.sources,
             limits: &self.plan.recipe.limits,
@@ -204,7 +205,7 @@ impl Build<'_> {
             let running = scope.spawn(work);
             while !running.is_finished() {
                 std::thread::sleep(Duration::from_millis(50));
-                (self.progress)(what, self.done.load(Ordering::Relaxed).min(all), all.max(1));
+                (self.progress)(what, self.done.now().min(all), all.max(1));
             }
             running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
@@ -213,7 +214,7 @@ impl Build<'_> {
     fn decide(&self, step: &Step, stage: &dyn Stage, work: &Work, shards: &[Shard]) -> Result<()> {
         let count = u32::try_from(shards.len()).map_err(|_| Error::input("the input", "has more than four billion parts", "join files"))?;
         let all: u64 = shards.iter().map(|shard| shard.bytes).sum::<u64>() * u64::from(stage.passes());
-        self.done.store(0, Ordering::Relaxed);
+        self.done.begin();
         let read = |number: u32, each: &mut dyn FnMut(&crate::data::pipeline::Document) -> Result<()>| {
             let shard = &shards[number as usize];
             let mut one = |document| {
@@ -222,9 +223,7 @@ impl Build<'_> {
                 }
                 each(&document).map(ControlFlow::Continue)
             };
-            shard.read(&self.plan.recipe.limits, &mut one, &mut |_| Ok(()))?;
-            self.done.fetch_add(shard.bytes, Ordering::Relaxed);
-            Ok(())
+            shard.read(&self.plan.recipe.limits, self.done, &mut one, &mut |_| Ok(()))
         };
         self.watched(&format!("{}: looking at all", step.name()), all, || run_passes(stage, work, count, &read)).map(drop)
     }

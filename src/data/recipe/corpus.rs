@@ -3,14 +3,15 @@
 use super::{Options, StepOptions, of_file};
 use crate::{
     data::{
-        Progress, cache,
+        Progress, WAITING, cache,
         corpus::{self, Corpus, read_bytes},
         fingerprint,
         pipeline::Document,
     },
+    files::Lock,
     settings::{Error, Result},
 };
-use std::{fs::File, path::Path, sync::atomic::AtomicBool};
+use std::{path::Path, sync::atomic::AtomicBool};
 
 /// Memory of steps over all documents.
 const MEMORY: usize = 1 << 30;
@@ -23,8 +24,7 @@ pub(in crate::data) fn read(path: &Path, without: &[String], steps: &StepOptions
     let all = cache.join("recipes");
     cache::create_folder(&all)?;
     let lock = all.join(format!("{}.lock", plan.key()));
-    let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(Error::io("create", &lock))?;
-    file.lock().map_err(Error::io("lock", &lock))?;
+    let _lock = Lock::wait(&lock, || progress(WAITING, 0, 1)).map_err(Error::io("create", &lock))?;
     let folder = all.join(plan.key());
     let options = Options { threads: rayon::current_num_threads(), memory: MEMORY, most: None, keep_work: false };
     let report = plan.build(&folder, &options, progress, &AtomicBool::new(false))?;

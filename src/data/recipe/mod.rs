@@ -5,6 +5,7 @@ mod buckets;
 mod build;
 mod config;
 mod corpus;
+mod done;
 mod evaluations;
 mod key;
 mod output;

@@ -2,6 +2,7 @@
 
 use super::{
     config::Recipe,
+    done::Done,
     report::FileReport,
     shard::{MadeDocuments, Shard},
     tally::Size,
@@ -22,7 +23,7 @@ use std::{
     collections::BTreeMap,
     ops::Range,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// What was written.
@@ -43,8 +44,8 @@ pub(super) struct Output<'a> {
     /// Hash of the recipe.
     pub said: &'a str,
     pub out: &'a Path,
-    /// Bytes that have been written, of those that shards take on the disk, and set when the build is to stop.
-    pub done: &'a AtomicU64,
+    /// How far it is, and set when the build is to stop.
+    pub done: &'a Done,
     pub stop: &'a AtomicBool,
 }
 
@@ -106,7 +107,15 @@ impl Output<'_> {
 
     /// Writes the files of a job.
     fn job(&self, job: &Job, shards: &[Shard], tokenizer: Option<&Tokenizer>) -> Result<Vec<File>> {
-        let mut laid = Laid { shards: shards[job.shards.start..].iter(), open: None, next: None, at: job.at, stop: self.stop };
+        let mut laid = Laid {
+            own: shards[job.shards.clone()].iter(),
+            behind: shards[job.shards.end..].iter(),
+            open: None,
+            next: None,
+            at: job.at,
+            done: self.done,
+            stop: self.stop,
+        };
         let mut encoder = tokenizer.map(|tokenizer| (tokenizer, tokenizer.encoder()));
         let bytes = self.recipe.output.file_bytes;
         // What begins before the first file is in a file of another job.
@@ -118,7 +127,6 @@ impl Output<'_> {
                 files.push(self.file(number, end, &mut laid, encoder.as_mut())?);
             }
         }
-        self.done.fetch_add(shards[job.shards.clone()].iter().map(|shard| shard.bytes).sum(), Ordering::Relaxed);
         Ok(files)
     }
 
@@ -172,11 +180,14 @@ impl Filling {
 
 /// Documents of shards end to end.
 struct Laid<'a> {
-    shards: std::slice::Iter<'a, Shard>,
-    open: Option<MadeDocuments>,
+    own: std::slice::Iter<'a, Shard>,
+    /// Where the last documents may go on: these count as done by another.
+    behind: std::slice::Iter<'a, Shard>,
+    open: Option<MadeDocuments<'a>>,
     /// The document that begins at `at`, if it has been looked at.
     next: Option<Document>,
     at: u64,
+    done: &'a Done,
     stop: &'a AtomicBool,
 }
 
@@ -194,10 +205,11 @@ impl Laid<'_> {
                         self.open = None;
                     }
                 }
-                None => match self.shards.next() {
-                    Some(shard) => self.open = Some(shard.made_documents()?),
-                    None => break,
-                },
+                None => {
+                    let own = self.own.next().map(|shard| (shard, Some(self.done)));
+                    let Some((shard, done)) = own.or_else(|| Some((self.behind.next()?, None))) else { break };
+                    self.open = Some(shard.made_documents(done)?);
+                }
             }
         }
         Ok(self.at < end && self.next.is_some())

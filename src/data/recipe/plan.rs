@@ -4,6 +4,7 @@ use super::{
     Ablated, StepOptions,
     build::Build,
     config::{OnDamage, Recipe, SourceConfig},
+    done::Done,
     key::{self, Contents},
     report::{Report, SourceReport},
     segment::accept,
@@ -21,7 +22,7 @@ use rayon::ThreadPoolBuilder;
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU64},
+    sync::atomic::AtomicBool,
     time::Duration,
 };
 
@@ -188,7 +189,7 @@ impl Plan {
             .num_threads(options.threads)
             .build()
             .map_err(|error| Error::input("--jobs", format!("{} threads could not be started: {error}", options.threads), "use fewer"))?;
-        let done = AtomicU64::new(0);
+        let done = Done::default();
         let mut build =
             Build { plan: self, out, options, pool: &pool, done: &done, stop, progress, steps: vec![], times: vec![], rejected: vec![] };
         build.run()

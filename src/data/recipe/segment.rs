@@ -2,6 +2,7 @@
 
 use super::{
     config::{Allowed, OnDamage, SourceConfig, Step},
+    done::Done,
     shard::{Shard, refused},
     tally::{Size, Tally, print},
 };
@@ -18,7 +19,7 @@ use rayon::prelude::*;
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
 
@@ -40,8 +41,8 @@ pub(super) struct Context<'a> {
     pub rejected: usize,
     /// Documents of a shard after which reading stops: for trying a recipe.
     pub most: Option<u64>,
-    /// Bytes that have been read, and set when the build is to stop.
-    pub done: &'a AtomicU64,
+    /// How far it is, and set when the build is to stop.
+    pub done: &'a Done,
     pub stop: &'a AtomicBool,
 }
 
@@ -82,7 +83,7 @@ impl Segment<'_> {
         let (path, beside) = (self.path(number), self.folder.join(format!("{number:06}.json")));
         let source = &context.sources[shard.source];
         if let Some(tally) = done(&path, &beside).filter(|tally| still_right(tally, source, context)) {
-            context.done.fetch_add(shard.bytes, Ordering::Relaxed);
+            context.done.add(shard.bytes);
             return Ok(tally);
         }
         let mut tally = Tally::new(self.steps().len(), context.rejected);
@@ -91,6 +92,7 @@ impl Segment<'_> {
             let mut damage = vec![];
             shard.read(
                 context.limits,
+                context.done,
                 &mut |mut document| {
                     if context.stop.load(Ordering::Relaxed) {
                         return Err(Error::input("the build", "was interrupted", "the same command goes on"));
@@ -120,7 +122,6 @@ impl Segment<'_> {
         }
         let text = serde_json::to_string(&tally).expect("numbers and texts");
         files::write(&beside, text.as_bytes())?;
-        context.done.fetch_add(shard.bytes, Ordering::Relaxed);
         Ok(tally)
     }
 

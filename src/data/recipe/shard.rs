@@ -1,6 +1,10 @@
 //! What is worked on at once: a file, a part of one, or what an earlier step has left of it.
 
-use super::{config::OnDamage, tally::Size};
+use super::{
+    config::OnDamage,
+    done::{Done, Reading},
+    tally::Size,
+};
 use crate::{
     data::{
         CorpusConfig, CratesPart, corpus,
@@ -85,15 +89,16 @@ impl Shard {
         matches!(self.from, From::Made(_))
     }
 
-    /// Its documents, if a segment has written it.
-    pub fn made_documents(&self) -> Result<MadeDocuments> {
+    /// Its documents, if a segment has written it; they count as done by and by, if that is to be counted.
+    pub fn made_documents<'a>(&self, done: Option<&'a Done>) -> Result<MadeDocuments<'a>> {
         match &self.from {
-            From::Made(path) => MadeDocuments::open(path),
+            From::Made(path) => MadeDocuments::open(path, done.map(|done| (done, self.bytes))),
             From::File { .. } | From::Crates { .. } => unreachable!("documents go through a segment before they are written"),
         }
     }
 
-    /// Calls back with every document until a call breaks off, and with what is damaged.
+    /// Calls back with every document until a call breaks off, and with what is damaged. What has been read counts as done, and in the
+    /// end the shard does.
     ///
     /// # Errors
     ///
@@ -101,12 +106,15 @@ impl Shard {
     pub fn read(
         &self,
         limits: &Limits,
+        done: &Done,
         each: &mut dyn FnMut(Document) -> Result<ControlFlow<()>>,
         damaged: &mut dyn FnMut(Damage) -> Result<()>,
     ) -> Result<()> {
         match &self.from {
             From::File { input, format, range } => {
-                for read in formats::open_range(input, format, limits, range.clone())? {
+                let reads = formats::open_range(input, format, limits, range.clone())?;
+                let _reading = done.reading(reads.counter(), self.bytes);
+                for read in reads {
                     let next = match read? {
                         Read::Document(document) => each(document)?,
                         Read::Damage(damage) => damaged(damage).map(ControlFlow::Continue)?,
@@ -117,6 +125,7 @@ impl Shard {
                 }
             }
             From::Crates { part, documents, number } => {
+                let _reading = done.reading(Arc::default(), self.bytes);
                 if documents.get().is_none() {
                     let read = corpus::read(&CorpusConfig::Crates { part: *part }, &|_, _, _| ())?.train;
                     // Another thread may have been faster: it has read the same.
@@ -133,7 +142,7 @@ impl Shard {
                 }
             }
             From::Made(path) => {
-                let mut documents = MadeDocuments::open(path)?;
+                let mut documents = MadeDocuments::open(path, Some((done, self.bytes)))?;
                 while let Some(document) = documents.next()? {
                     if each(document)?.is_break() {
                         break;
@@ -151,15 +160,19 @@ const BUFFER: usize = 1 << 17;
 const WHOLE: Limits = Limits { document_bytes: 1 << 40, unpacked_bytes: 1 << 60, ratio: 1 << 40, sort_bytes: 0 };
 
 /// The documents that a segment has written, as they were.
-pub(super) struct MadeDocuments {
+pub(super) struct MadeDocuments<'a> {
     path: PathBuf,
     lines: Lines<BufReader<Unpacked>>,
+    _reading: Option<Reading<'a>>,
 }
 
-impl MadeDocuments {
-    fn open(path: &Path) -> Result<Self> {
-        let file = BufReader::with_capacity(BUFFER, formats::unpack(path, &WHOLE)?);
-        Ok(Self { path: path.to_path_buf(), lines: Lines::new(file, 0, WHOLE.document_bytes) })
+impl<'a> MadeDocuments<'a> {
+    /// `counts` says where the file counts as done, and for how many bytes.
+    fn open(path: &Path, counts: Option<(&'a Done, u64)>) -> Result<Self> {
+        let content = formats::unpack(path, &WHOLE)?;
+        let reading = counts.map(|(done, bytes)| done.reading(content.counter(), bytes));
+        let lines = Lines::new(BufReader::with_capacity(BUFFER, content), 0, WHOLE.document_bytes);
+        Ok(Self { path: path.to_path_buf(), lines, _reading: reading })
     }
 
     /// The next document.

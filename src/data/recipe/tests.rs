@@ -1,14 +1,15 @@
 //! Whole builds of small recipes.
 
-use super::*;
+use super::{done::Done, shard::Shard, *};
 use crate::data::{
     Tokenizer,
-    pipeline::Document,
-    shards::{Manifest, Shard, Tokens},
+    pipeline::{Document, formats},
+    shards::{Manifest, Shard as Tokenised, Tokens},
 };
 use std::{
     collections::BTreeMap,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
@@ -426,7 +427,7 @@ fn token_shards_hold_the_documents_and_a_corrupted_one_is_named() {
     assert!(manifest.train.len() > 1 && manifest.validation.is_none());
     let mut found: Vec<Vec<u32>> = vec![];
     for part in &manifest.train {
-        let shard = Shard::open(&folder, part, manifest.width).unwrap();
+        let shard = Tokenised::open(&folder, part, manifest.width).unwrap();
         part.verify_whole(&folder.join(format!("{}.bin", part.name))).unwrap();
         let starts = shard.index.starts.windows(2);
         found.extend(starts.map(|pair| shard.ids.read(pair[0] as usize, (pair[1] - pair[0]) as usize)));
@@ -488,4 +489,32 @@ fn options_of_steps_change_by_the_names_of_the_steps() {
     let wrong = |steps| parse(steps).unwrap_err().to_string();
     assert!(wrong(serde_json::json!({ "exact": {} })).contains("exact is no step of the recipe"));
     assert!(wrong(serde_json::json!({ "length": { "min_word": 12 } })).contains("min_words"), "and the nearest spelling is said");
+}
+
+#[test]
+fn progress_moves_within_a_packed_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl.zst");
+    let text = |n: u64| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)).repeat(40);
+    formats::write(&path, |sink| (0..20_000).try_for_each(|n| sink.push(&Document::new(n.to_string(), text(n))))).unwrap();
+    let (size, limits) = (path.metadata().unwrap().len(), formats::Limits::default());
+    let format = formats::Format::of(&path).unwrap();
+    let of_file = Shard::of_file(0, &formats::Input::new(&path), &format).unwrap().remove(0);
+    for shard in [of_file, Shard::made(0, path, Size::default())] {
+        let (done, mut seen) = (Done::default(), vec![]);
+        let mut each = |_| {
+            seen.push(done.now());
+            Ok(ControlFlow::Continue(()))
+        };
+        shard.read(&limits, &done, &mut each, &mut |_| Ok(())).unwrap();
+        assert_eq!((seen.len(), done.now()), (20_000, size));
+        assert!(seen.is_sorted() && seen[0] < size / 2, "{} of {size}", seen[0]);
+        seen.dedup();
+        assert!(seen.len() > 4, "{seen:?}");
+    }
+    // What is left unread counts, too: nothing more will be read of it.
+    let shard = Shard::made(0, folder.path().join("a.jsonl.zst"), Size::default());
+    let done = Done::default();
+    shard.read(&limits, &done, &mut |_| Ok(ControlFlow::Break(())), &mut |_| Ok(())).unwrap();
+    assert_eq!(done.now(), size);
 }

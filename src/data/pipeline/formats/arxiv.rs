@@ -5,7 +5,7 @@ use super::{
     Limits, Read, Source,
     fault::{Origin, bytes},
     members::{Members, ending, is_tar},
-    packed::{self, Unpacked},
+    packed::Unpacked,
 };
 use crate::{data::pipeline::Document, settings::Result};
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub(super) struct Arxiv {
 impl Arxiv {
     pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
         let limit = limits.document_bytes;
-        let papers = Members::new(BufReader::new(packed::open(&origin.path, limits)?), limit);
+        let papers = Members::new(BufReader::new(origin.content(limits)?), limit);
         Ok(Self { origin, limit, papers })
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicU64},
 };
 
 /// A part of a file that gave no document, or a document less than it should: the recipe says whether it is skipped or refused.
@@ -94,11 +95,13 @@ pub(super) fn id_of_row(own: Option<String>, place: String, meta: &mut Map<Strin
 pub(super) struct Origin {
     pub path: PathBuf,
     pub name: String,
+    /// Bytes of the file, as it lies there, that have been read.
+    pub read: Arc<AtomicU64>,
 }
 
 impl Origin {
     pub fn new(path: &Path, name: &str) -> Self {
-        Self { path: path.to_path_buf(), name: name.to_string() }
+        Self { path: path.to_path_buf(), name: name.to_string(), read: Arc::default() }
     }
 
     /// `file name#number`.

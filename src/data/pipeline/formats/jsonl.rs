@@ -42,7 +42,7 @@ impl Jsonl {
             return Err(Error::input(origin.path.display(), "a packed file cannot be read from its middle", "read it as a whole"));
         }
         let Range { start, end } = range;
-        let content = packed::open_at(&origin.path, limits, start, false)?.take(end.saturating_sub(start));
+        let content = origin.content_at(limits, start, false)?.take(end.saturating_sub(start));
         let lines = Lines::new(BufReader::with_capacity(BUFFER, content), start, limits.document_bytes);
         Ok(Self { origin, fields, limit: limits.document_bytes, lines })
     }

@@ -39,7 +39,11 @@ mod tests;
 use super::Document;
 use crate::settings::Result;
 use fault::Origin;
-use std::{ops::Range, path::Path};
+use std::{
+    ops::Range,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 pub use fault::Damage;
 pub use format::{Format, Limits};
@@ -66,15 +70,25 @@ trait Source: Send {
 }
 
 /// The documents of a file, in its order.
-pub struct Reads(Option<Box<dyn Source>>);
+pub struct Reads {
+    source: Option<Box<dyn Source>>,
+    read: Arc<AtomicU64>,
+}
+
+impl Reads {
+    /// Counts the bytes of the file, as it lies there, that have been read: of a packed file packed ones.
+    pub fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.read)
+    }
+}
 
 impl Iterator for Reads {
     type Item = Result<Read>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.0.as_mut()?.next().transpose();
+        let next = self.source.as_mut()?.next().transpose();
         if !matches!(next, Some(Ok(_))) {
-            self.0 = None;
+            self.source = None;
         }
         next
     }
@@ -89,6 +103,7 @@ impl Iterator for Reads {
 /// wrong with the content is [`Damage`], after which reading goes on.
 pub fn open(input: &Input, format: &Format, limits: &Limits) -> Result<Reads> {
     let origin = Origin::new(&input.path, &input.name);
+    let read = Arc::clone(&origin.read);
     let source: Box<dyn Source> = match format {
         Format::Text { paragraphs: false } => Box::new(text::Whole::open(origin, limits)?),
         Format::Text { paragraphs: true } => Box::new(text::Paragraphs::open(origin, limits)?),
@@ -106,7 +121,7 @@ pub fn open(input: &Input, format: &Format, limits: &Limits) -> Result<Reads> {
         Format::Wikipedia {} => Box::new(wikipedia::Wikipedia::open(origin, limits)?),
         Format::StackExchange { site } => Box::new(stack_exchange::StackExchange::open(origin, site.as_deref(), limits)?),
     };
-    Ok(Reads(Some(source)))
+    Ok(Reads { source: Some(source), read })
 }
 
 /// The parts of a file that can be read apart, [`WHOLE`] being one: of plain JSON lines, [`ranges`] of about `size` bytes.
@@ -130,8 +145,9 @@ pub fn open_range(input: &Input, format: &Format, limits: &Limits, range: Range<
     match format {
         Format::Jsonl { text, id } => {
             let fields = jsonl::Fields { text: text.clone(), id: id.clone() };
-            let source = jsonl::Jsonl::open(Origin::new(&input.path, &input.name), fields, limits, range)?;
-            Ok(Reads(Some(Box::new(source))))
+            let origin = Origin::new(&input.path, &input.name);
+            let read = Arc::clone(&origin.read);
+            Ok(Reads { source: Some(Box::new(jsonl::Jsonl::open(origin, fields, limits, range)?)), read })
         }
         _ if range == WHOLE => open(input, format, limits),
         other => {

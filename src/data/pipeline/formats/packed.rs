@@ -2,7 +2,7 @@
 
 use super::{
     Limits,
-    fault::{Broken, bytes},
+    fault::{Broken, Origin, bytes},
     gzip::Gzip,
     pushback::Pushback,
 };
@@ -52,6 +52,7 @@ impl Packing {
 pub struct Unpacked {
     inner: Box<dyn Read + Send>,
     what: &'static str,
+    /// Bytes of the file that have been read.
     packed: Arc<AtomicU64>,
     unpacked: u64,
     bytes: u64,
@@ -66,11 +67,22 @@ pub struct Unpacked {
 ///
 /// It cannot be opened, or is a folder.
 pub fn open(path: &Path, limits: &Limits) -> Result<Unpacked> {
-    open_at(path, limits, 0, false)
+    counted(path, limits, 0, false, Arc::default())
 }
 
-/// The same from a byte of a plain file on, or of a `.gz` whose broken members are passed over after an error.
-pub(super) fn open_at(path: &Path, limits: &Limits, from: u64, resumes: bool) -> Result<Unpacked> {
+impl Origin {
+    /// The unpacked content of the file.
+    pub fn content(&self, limits: &Limits) -> Result<Unpacked> {
+        self.content_at(limits, 0, false)
+    }
+
+    /// The same from a byte of a plain file on, or of a `.gz` whose broken members are passed over after an error.
+    pub fn content_at(&self, limits: &Limits, from: u64, resumes: bool) -> Result<Unpacked> {
+        counted(&self.path, limits, from, resumes, Arc::clone(&self.read))
+    }
+}
+
+fn counted(path: &Path, limits: &Limits, from: u64, resumes: bool, packed: Arc<AtomicU64>) -> Result<Unpacked> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     if file.metadata().map_err(Error::io("open", path))?.is_dir() {
         return Err(Error::input(path.display(), "is a folder", "name files, or let the folder be searched"));
@@ -78,8 +90,8 @@ pub(super) fn open_at(path: &Path, limits: &Limits, from: u64, resumes: bool) ->
     if from > 0 {
         file.seek(SeekFrom::Start(from)).map_err(Error::io("read", path))?;
     }
-    let packed = Arc::new(AtomicU64::new(0));
-    let source = |inner| BufReader::with_capacity(BUFFER, Counted { inner, count: Arc::clone(&packed) });
+    let file = Counted { inner: file, count: Arc::clone(&packed) };
+    let source = |file| BufReader::with_capacity(BUFFER, file);
     let packing = Packing::of(path);
     let (inner, what): (Box<dyn Read + Send>, _) = match packing {
         Packing::None => (Box::new(file), ""),
@@ -100,6 +112,11 @@ pub(in crate::data) fn zstd<R: Read>(source: R) -> StreamingDecoder<R, FrameDeco
 }
 
 impl Unpacked {
+    /// Counts the bytes of the file, as it lies there, that have been read.
+    pub fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.packed)
+    }
+
     /// Why the file must be a bomb.
     fn bomb(&self) -> Option<String> {
         if self.unpacked > self.bytes {

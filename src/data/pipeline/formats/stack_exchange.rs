@@ -4,7 +4,7 @@ use super::{
     Limits, Read, Source,
     fault::{Damage, Origin, bytes},
     lines::{Content, Lines},
-    packed::{self, Unpacked},
+    packed::Unpacked,
     post::{ANSWER, Post, QUESTION},
     sorted::{Key, Merged, Sorter},
 };
@@ -38,7 +38,7 @@ enum Stage {
 
 impl StackExchange {
     pub fn open(origin: Origin, site: Option<&str>, limits: &Limits) -> Result<Self> {
-        let content = BufReader::with_capacity(BUFFER, packed::open(&origin.path, limits)?);
+        let content = BufReader::with_capacity(BUFFER, origin.content(limits)?);
         let rows = Lines::new(content, 0, limits.document_bytes);
         // Archives unpack to a folder that is named after the site.
         let folder = || {

@@ -4,7 +4,7 @@ use super::{
     Limits, Read, Source,
     fault::{Origin, bytes},
     members::{Members, ending},
-    packed::{self, Unpacked},
+    packed::Unpacked,
     text::text,
 };
 use crate::{data::pipeline::Document, settings::Result};
@@ -21,7 +21,7 @@ pub(super) struct Tar {
 impl Tar {
     /// Members with other `endings` are passed over, unless there are none.
     pub fn open(origin: Origin, endings: &[String], limits: &Limits) -> Result<Self> {
-        let content = BufReader::new(packed::open(&origin.path, limits)?);
+        let content = BufReader::new(origin.content(limits)?);
         let endings = endings.iter().map(|ending| ending.trim_start_matches('.').to_ascii_lowercase()).collect();
         let limit = limits.document_bytes;
         Ok(Self { origin, endings, limit, members: Members::new(content, limit) })

@@ -4,7 +4,7 @@ use super::{
     Limits, Read, Source,
     fault::{Origin, bytes},
     lines::{Content, Lines},
-    packed::{self, Unpacked},
+    packed::Unpacked,
 };
 use crate::{data::pipeline::Document, settings::Result};
 use std::io::{BufReader, Read as _};
@@ -18,7 +18,7 @@ pub(super) struct Whole {
 
 impl Whole {
     pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
-        let content = Some(packed::open(&origin.path, limits)?);
+        let content = Some(origin.content(limits)?);
         Ok(Self { origin, limit: limits.document_bytes, content })
     }
 }
@@ -74,7 +74,7 @@ pub(super) struct Paragraphs {
 
 impl Paragraphs {
     pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
-        let lines = Lines::new(BufReader::new(packed::open(&origin.path, limits)?), 0, limits.document_bytes);
+        let lines = Lines::new(BufReader::new(origin.content(limits)?), 0, limits.document_bytes);
         Ok(Self { origin, limit: limits.document_bytes, lines, done: false })
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Limits, Read, Source,
     fault::{Origin, bytes},
-    packed::{self, Unpacked},
+    packed::Unpacked,
     xml::{Element, Elements, Part, texts},
 };
 use crate::{data::pipeline::Document, settings::Result};
@@ -41,7 +41,7 @@ struct Page {
 
 impl Wikipedia {
     pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
-        let content = BufReader::with_capacity(BUFFER, packed::open(&origin.path, limits)?);
+        let content = BufReader::with_capacity(BUFFER, origin.content(limits)?);
         let pages = Elements::new(content, b"<page>", b"</page>", limits.document_bytes);
         Ok(Self { origin, limit: limits.document_bytes, pages, site: None })
     }

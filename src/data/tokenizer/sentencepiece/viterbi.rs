@@ -1,6 +1,6 @@
 //! Unigram as SentencePiece does it: Viterbi's algorithm with scores summed in 32 bits along the whole text, so that equal cuts
 //! are told apart by the same rounding (`EncodeOptimized` of google/sentencepiece@2734490 `src/unigram_model.cc`). Texts of more
-//! than some 12,000 tokens may differ in a few from release 0.2.3.
+//! than some 9,000 tokens may differ in a few from release 0.2.3.
 
 use super::{
     super::{trie::Trie, unigram::width},

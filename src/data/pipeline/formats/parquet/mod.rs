@@ -92,7 +92,8 @@ impl Rows {
             }
             let metadata = self.metadata.row_group(self.group);
             self.group += 1;
-            let group = Group { file: Arc::clone(&self.file), metadata, limit: self.limit.saturating_mul(PAGE) };
+            let (file, read) = (Arc::clone(&self.file), Arc::clone(&self.origin.read));
+            let group = Group { file, metadata, limit: self.limit.saturating_mul(PAGE), read };
             let schema = Arc::clone(&self.schema);
             self.rows = Some(caught(|| TreeBuilder::new().with_batch_size(BATCH).as_iter(schema, &group))?);
         }

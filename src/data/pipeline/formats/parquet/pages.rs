@@ -11,7 +11,14 @@ use parquet::{
     record::reader::RowIter,
     schema::types::Type,
 };
-use std::{fs::File, io::Read as _, sync::Arc};
+use std::{
+    fs::File,
+    io::Read as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// A page may hold so many times the longest document: writers look at its length every thousand rows or so.
 pub(super) const PAGE: u64 = 16;
@@ -22,6 +29,8 @@ pub(super) struct Group<'a> {
     pub metadata: &'a RowGroupMetaData,
     /// Bytes of the longest page.
     pub limit: u64,
+    /// Bytes of pages that have been read.
+    pub read: Arc<AtomicU64>,
 }
 
 impl RowGroupReader for Group<'_> {
@@ -39,7 +48,7 @@ impl RowGroupReader for Group<'_> {
         let raw = column.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
         let rows = usize::try_from(self.metadata.num_rows())?;
         let inner = SerializedPageReader::new(Arc::clone(&self.file), &raw, rows, None)?;
-        Ok(Box::new(Pages { inner, codec, limit: self.limit }))
+        Ok(Box::new(Pages { inner, codec, limit: self.limit, read: Arc::clone(&self.read) }))
     }
 
     fn get_column_bloom_filter(&self, _: usize) -> Option<&Sbbf> {
@@ -56,6 +65,7 @@ struct Pages {
     inner: SerializedPageReader<File>,
     codec: CompressionCodec,
     limit: u64,
+    read: Arc<AtomicU64>,
 }
 
 impl Pages {
@@ -103,6 +113,7 @@ impl Iterator for Pages {
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Decoded<Option<Page>> {
         let Some(mut page) = self.inner.get_next_page()? else { return Ok(None) };
+        self.read.fetch_add(page.buffer().len() as u64, Ordering::Relaxed);
         match &mut page {
             Page::DataPage { buf, .. } | Page::DictionaryPage { buf, .. } => *buf = self.unpack(buf)?.into(),
             // Levels come first, as they are.

@@ -128,3 +128,25 @@ fn bombs_are_defused() {
     let long = folder.file("a.txt", "x".repeat(1000));
     assert_eq!(unpacked(&long, &Limits { unpacked_bytes: 10, ratio: 0, ..Limits::default() }).0.len(), 1000);
 }
+
+#[test]
+fn what_has_been_read_of_a_file_is_counted() {
+    let folder = Folder::new();
+    let lines: String = (0..40_000_u64).map(|n| format!("{{\"text\": \"{:x}\"}}\n\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    for (ending, pack) in PACKINGS {
+        for (name, format) in [("a.jsonl", jsonl()), ("a.txt", text(true))] {
+            let path = folder.file(&format!("{name}{ending}"), pack(lines.as_bytes()));
+            let size = path.metadata().unwrap().len();
+            let mut reads = open(&Input::new(&path), &format, &Limits::default()).unwrap();
+            let counter = reads.counter();
+            let mut seen = Vec::new();
+            while reads.next().is_some() {
+                seen.push(counter.load(std::sync::atomic::Ordering::Relaxed));
+            }
+            assert!(seen.is_sorted() && *seen.last().unwrap() == size, "{name}{ending}: {:?} of {size}", seen.last());
+            // Half of the documents are about half of the file, as far as decoders read ahead: bzip2's blocks are long.
+            let (half, ahead) = (seen[seen.len() / 2], (1 << 20).min(size / 2));
+            assert!(half > size / 4 && half < size / 2 + ahead, "{name}{ending}: {half} of {size}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) struct Warc {
 
 impl Warc {
     pub fn open(origin: Origin, limits: &Limits) -> Result<Self> {
-        let content = packed::open_at(&origin.path, limits, 0, true)?;
+        let content = origin.content_at(limits, 0, true)?;
         let records = Records::new(Pushback::new(BufReader::with_capacity(BUFFER, content)), limits.document_bytes);
         Ok(Self { origin, limit: limits.document_bytes, records, number: 0, noticed: VecDeque::new() })
     }
