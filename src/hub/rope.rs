@@ -65,25 +65,21 @@ fn scaling(keys: &Keys, context: usize) -> RopeScaling {
             original_context: original(keys),
         },
         "yarn" => {
-            keys.only("truncate", true);
             let factor = keys.needed_number("factor");
-            let yarn = RopeScaling::Yarn {
+            let (one, all) = (keys.number("mscale", 0.0), keys.number("mscale_all_dim", 0.0));
+            let grown = |scale: f64| if factor > 1.0 { 0.1 * scale * factor.ln() + 1.0 } else { 1.0 };
+            // As transformers makes it of both, where there are both and it is not written.
+            let usual = grown(1.0);
+            let implied = if one == 0.0 || all == 0.0 { usual } else { grown(one) / grown(all) };
+            let magnitude = keys.number("attention_factor", implied);
+            RopeScaling::Yarn {
                 factor,
                 original_context: original(keys),
                 beta_fast: keys.number("beta_fast", 32.0),
                 beta_slow: keys.number("beta_slow", 1.0),
-            };
-            let usual = yarn.magnitude();
-            let (one, all) = (keys.number("mscale", 0.0), keys.number("mscale_all_dim", 0.0));
-            let grown = |scale: f64| 0.1 * scale * factor.ln() + 1.0;
-            // As transformers makes it of both, where there are both and it is not written.
-            let implied = if one == 0.0 || all == 0.0 { usual } else { grown(one) / grown(all) };
-            let magnitude = keys.number("attention_factor", implied);
-            if (magnitude - usual).abs() > 1e-6 {
-                let message = format!("is, or mscale makes it, {magnitude}, not 0.1·ln(factor) + 1 = {usual}");
-                keys.refuse("attention_factor", message, "no other can be imported");
+                attention_factor: ((magnitude - usual).abs() > 1e-6).then_some(magnitude),
+                truncate: keys.flag("truncate", true),
             }
-            yarn
         }
         other => {
             let message = format!("the scaling {other:?} is not known");
@@ -105,10 +101,19 @@ pub fn write(config: &mut Map<String, Value>, rope: &RopeConfig) {
             "rope_type": "llama3", "factor": factor, "low_freq_factor": low_frequency, "high_freq_factor": high_frequency,
             "original_max_position_embeddings": original_context,
         }),
-        RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow } => json!({
-            "rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original_context,
-            "beta_fast": beta_fast, "beta_slow": beta_slow,
-        }),
+        RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, attention_factor, truncate } => {
+            let mut scaling = json!({
+                "rope_type": "yarn", "factor": factor, "original_max_position_embeddings": original_context,
+                "beta_fast": beta_fast, "beta_slow": beta_slow,
+            });
+            if let Some(given) = attention_factor {
+                scaling["attention_factor"] = json!(given);
+            }
+            if !truncate {
+                scaling["truncate"] = json!(false);
+            }
+            scaling
+        }
     };
     config.insert("rope_scaling".into(), scaling);
 }

@@ -147,6 +147,14 @@ impl Replica {
         self.optimizer.to_record()
     }
 
+    /// Does something that those who follow wait for.
+    pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.team {
+            Some(team) => team.working(work),
+            None => work(),
+        }
+    }
+
     /// The state of the optimizer, gathered from those who have a part of it; to be called by all ranks, answered to the first.
     ///
     /// # Errors

@@ -324,7 +324,8 @@ impl Attempt<'_> {
 
     fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> std::result::Result<Scores, Lost> {
         let model = self.whole()?.valid();
-        let scores = Scores(validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect());
+        let examine = || validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect();
+        let scores = Scores(self.replica.working(examine));
         memory::give_back();
         Ok(scores)
     }
@@ -383,7 +384,8 @@ impl Attempt<'_> {
         };
         let model = self.whole()?;
         pulse::beat();
-        checkpoint::save(&steps.out, self.contents(model, &state, optimizer), steps.spec.train.keep_last)?;
+        let contents = self.contents(model, &state, optimizer);
+        self.replica.working(|| checkpoint::save(&steps.out, contents, steps.spec.train.keep_last))?;
         self.saved = Instant::now();
         Ok(())
     }

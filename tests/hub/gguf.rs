@@ -156,8 +156,11 @@ fn yarn_with_other_betas_is_refused() {
     };
     assert_eq!(write("").unwrap(), "llama");
     assert_eq!(values(&path)["llama.rope.scaling.type"], "yarn");
-    for more in [", beta_fast = 16.0", ", beta_slow = 2.0"] {
+    for more in [", beta_fast = 16.0", ", beta_slow = 2.0", ", attention_factor = 1.0", ", truncate = false"] {
         let error = write(more).unwrap_err().to_string();
-        assert!(error.contains("llama.cpp's llama has no YaRN but with beta_fast = 32 and beta_slow = 1"), "{error}");
+        assert!(
+            error.contains("llama.cpp's llama has no YaRN but with beta_fast = 32, beta_slow = 1 and what follows from its factor"),
+            "{error}"
+        );
     }
 }

@@ -127,6 +127,15 @@ CASES = {
             rope_parameters=ROPE | {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16},
         ),
     ),
+    "llama-yarn-factor": (
+        "llama",
+        LLAMA
+        | dict(
+            rope_parameters=ROPE
+            | {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "truncate": False}
+            | {"mscale": 0.7, "mscale_all_dim": 1.1, "beta_fast": 4.0},
+        ),
+    ),
     "mistral": ("mistral", LLAMA | dict(sliding_window=6, head_dim=10)),
     "mistral-0.3": ("mistral", LLAMA | dict(sliding_window=None)),
     "gemma": ("gemma", LLAMA | dict(head_dim=16, num_key_value_heads=1)),

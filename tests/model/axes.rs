@@ -105,7 +105,7 @@ pub fn axes() -> Vec<Axis> {
             RopeScaling::Linear { factor: 2.0 },
             RopeScaling::Ntk { factor: 2.0 },
             RopeScaling::Llama3 { factor: 8.0, low_frequency: 1.0, high_frequency: 4.0, original_context: 16 },
-            RopeScaling::Yarn { factor: 4.0, original_context: 8, beta_fast: 32.0, beta_slow: 1.0 },
+            RopeScaling::Yarn { factor: 4.0, original_context: 8, beta_fast: 32.0, beta_slow: 1.0, attention_factor: None, truncate: true },
         )),
         or_nothing(axis!("position.pattern", |m| *pattern(m) => vec![Use::On], vec![Use::On, Use::Off])),
         axis!("residual.scale", |m| m.residual.scale =>

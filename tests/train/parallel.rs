@@ -265,7 +265,7 @@ fn who_is_started_alone_or_with_other_settings_is_told() {
     for name in ["RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"] {
         command.env_remove(name);
     }
-    let output = command.args(["train", "small.toml", "--distributed", "--out", "x"]).output().unwrap();
+    let output = command.args(["train", "small.toml", "--distributed", "--out", "x"]).args(&ranks.set).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("RANK and WORLD_SIZE"), "{said}");

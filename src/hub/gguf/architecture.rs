@@ -116,10 +116,10 @@ impl Architecture {
         }
         if let PositionConfig::Rope(rope) = &spec.position {
             // It has keys for them, and reads these for other architectures alone.
-            if let RopeScaling::Yarn { beta_fast, beta_slow, .. } = rope.scaling
-                && (beta_fast, beta_slow) != (32.0, 1.0)
+            if let RopeScaling::Yarn { beta_fast, beta_slow, attention_factor, truncate, .. } = rope.scaling
+                && (beta_fast, beta_slow, attention_factor, truncate) != (32.0, 1.0, None, true)
             {
-                return Some("YaRN but with beta_fast = 32 and beta_slow = 1".into());
+                return Some("YaRN but with beta_fast = 32, beta_slow = 1 and what follows from its factor".into());
             }
             let fourth = |layer: usize| (rope.pattern[layer % rope.pattern.len()] == Use::Off) == (layer + 1).is_multiple_of(4);
             if self.name == "smollm3" && !(0..spec.layers).all(fourth) {
@@ -232,7 +232,7 @@ impl Architecture {
                         own.push(("rope.scaling.type", Value::Text("linear".into())));
                         own.push(("rope.scaling.factor", float(factor)));
                     }
-                    RopeScaling::Yarn { factor, original_context, beta_fast: _, beta_slow: _ } => {
+                    RopeScaling::Yarn { factor, original_context, .. } => {
                         own.push(("rope.scaling.type", Value::Text("yarn".into())));
                         own.push(("rope.scaling.factor", float(factor)));
                         own.push(("rope.scaling.original_context_length", size(original_context)));

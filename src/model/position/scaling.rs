@@ -46,6 +46,12 @@ pub enum RopeScaling {
         /// Rotations below which a frequency is divided.
         #[serde(default = "one")]
         beta_slow: f64,
+        /// Factor on cosines and sines; 0.1·ln(factor) + 1 unless given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attention_factor: Option<f64>,
+        /// Whether the first and the last pair that are blended are whole numbers.
+        #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+        truncate: bool,
     },
 }
 
@@ -54,6 +60,9 @@ fn one() -> f64 {
 }
 fn four() -> f64 {
     4.0
+}
+fn yes() -> bool {
+    true
 }
 fn thirty_two() -> f64 {
     32.0
@@ -74,8 +83,8 @@ impl RopeScaling {
     /// - Llama 3: with the wavelength λ = 2π/f and L = original_context: f/factor for λ > L/low_frequency, f for
     ///   λ < L/high_frequency, else (1 - s)·f/factor + s·f with s = (L/λ - low)/(high - low).
     /// - YaRN (Peng et al. 2023, section 3.2): r(b) = rotated·ln(L/(2π·b))/(2·ln theta) is the pair that makes b rotations over
-    ///   L; the share of f/factor rises linearly from 0 at ⌊r(beta_fast)⌋ to 1 at ⌈r(beta_slow)⌉, both kept inside
-    ///   [0, rotated - 1].
+    ///   L; the share of f/factor rises linearly from 0 at ⌊r(beta_fast)⌋ to 1 at ⌈r(beta_slow)⌉ (with `truncate`; else at these
+    ///   places as they are), both kept inside [0, rotated - 1].
     pub fn frequencies(&self, theta: f64, rotated: usize) -> Vec<f64> {
         let size = rotated as f64;
         let plain = |theta: f64| (0..rotated / 2).map(move |p| theta.powf(-2.0 * p as f64 / size));
@@ -90,10 +99,11 @@ impl RopeScaling {
                     (1.0 - kept) * f / factor + kept * f
                 })
                 .collect(),
-            Self::Yarn { factor, original_context, beta_fast, beta_slow } => {
+            Self::Yarn { factor, original_context, beta_fast, beta_slow, truncate, .. } => {
                 let pair = |rotations: f64| size * (original_context as f64 / (2.0 * PI * rotations)).ln() / (2.0 * theta.ln());
-                let first = pair(beta_fast).floor().max(0.0);
-                let last = pair(beta_slow).ceil().min(size - 1.0);
+                let (first, last) = (pair(beta_fast), pair(beta_slow));
+                let (first, last) = if truncate { (first.floor(), last.ceil()) } else { (first, last) };
+                let (first, last) = (first.max(0.0), last.min(size - 1.0));
                 let span = if last == first { 0.001 } else { last - first };
                 plain(theta)
                     .enumerate()
@@ -106,10 +116,10 @@ impl RopeScaling {
         }
     }
 
-    /// Factor on cosines and sines, and so, squared, on the scores: 0.1·ln(factor) + 1 for YaRN (section 3.4), else 1.
+    /// Factor on cosines and sines, and so, squared, on the scores: 0.1·ln(factor) + 1 for YaRN (section 3.4) unless given, else 1.
     pub fn magnitude(&self) -> f64 {
         match *self {
-            Self::Yarn { factor, .. } => 0.1 * factor.ln() + 1.0,
+            Self::Yarn { factor, attention_factor, .. } => attention_factor.unwrap_or(0.1 * factor.ln() + 1.0),
             _ => 1.0,
         }
     }
@@ -143,6 +153,9 @@ impl RopeScaling {
             }
             Self::Yarn { beta_fast: fast, beta_slow: slow, .. } if !(slow > 0.0 && fast > slow && fast.is_finite()) => {
                 problems.push(Problem::new(key("beta_fast"), format!("{fast} is not above beta_slow ({slow}), or that is not above 0")));
+            }
+            Self::Yarn { attention_factor: Some(given), .. } if !(given > 0.0 && given.is_finite()) => {
+                problems.push(Problem::new(key("attention_factor"), format!("{given} is not a number above 0")));
             }
             _ => {}
         }
@@ -193,7 +206,14 @@ mod tests {
     #[test]
     fn yarn_blends_between_the_published_pairs() {
         // 128 channels, theta 1e4, context 4096: 128·ln(4096/(64π))/(2·ln 1e4) = 20.94 and 128·ln(4096/(2π))/(2·ln 1e4) = 45.02.
-        let scaling = RopeScaling::Yarn { factor: 16.0, original_context: 4096, beta_fast: 32.0, beta_slow: 1.0 };
+        let scaling = RopeScaling::Yarn {
+            factor: 16.0,
+            original_context: 4096,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+            attention_factor: None,
+            truncate: true,
+        };
         let (plain, scaled) = (RopeScaling::None {}.frequencies(1e4, 128), scaling.frequencies(1e4, 128));
         for (p, (f, s)) in plain.iter().zip(&scaled).enumerate() {
             let divided = ((p as f64 - 20.0) / 26.0).clamp(0.0, 1.0);
@@ -204,13 +224,43 @@ mod tests {
     }
 
     #[test]
+    fn yarn_takes_a_factor_and_places_that_are_no_whole_numbers() {
+        // The same 20.94 and 45.02, as they are.
+        let yarn = |attention_factor, truncate| RopeScaling::Yarn {
+            factor: 16.0,
+            original_context: 4096,
+            beta_fast: 32.0,
+            beta_slow: 1.0,
+            attention_factor,
+            truncate,
+        };
+        let (plain, scaled) = (RopeScaling::None {}.frequencies(1e4, 128), yarn(Some(1.5), false).frequencies(1e4, 128));
+        let place = |rotations: f64| 128.0 * (4096.0 / (2.0 * PI * rotations)).ln() / (2.0 * 1e4f64.ln());
+        for (p, (f, s)) in plain.iter().zip(&scaled).enumerate() {
+            let divided = ((p as f64 - place(32.0)) / (place(1.0) - place(32.0))).clamp(0.0, 1.0);
+            assert!((s / f - (divided / 16.0 + 1.0 - divided)).abs() < 1e-12, "pair {p}");
+        }
+        assert_eq!((yarn(Some(1.5), false).magnitude(), yarn(Some(0.0), true).problems(128).len()), (1.5, 1));
+        // Runs from before there was a choice keep their identity.
+        let text = serde_json::to_string(&yarn(None, true)).unwrap();
+        assert!(!text.contains("attention_factor") && !text.contains("truncate"), "{text}");
+    }
+
+    #[test]
     fn a_factor_of_one_changes_nothing() {
         let plain = RopeScaling::None {}.frequencies(1e4, 32);
         for scaling in [
             RopeScaling::Linear { factor: 1.0 },
             RopeScaling::Ntk { factor: 1.0 },
             RopeScaling::Llama3 { factor: 1.0, low_frequency: 1.0, high_frequency: 4.0, original_context: 512 },
-            RopeScaling::Yarn { factor: 1.0, original_context: 512, beta_fast: 32.0, beta_slow: 1.0 },
+            RopeScaling::Yarn {
+                factor: 1.0,
+                original_context: 512,
+                beta_fast: 32.0,
+                beta_slow: 1.0,
+                attention_factor: None,
+                truncate: true,
+            },
         ] {
             close("one", &scaling.frequencies(1e4, 32), &plain, 1e-15);
             assert_eq!(scaling.magnitude(), 1.0);

@@ -133,7 +133,8 @@ fn late_queries_rotate_as_in_the_whole_sequence() {
 
 #[test]
 fn yarn_multiplies_scores_by_the_square_of_its_magnitude() {
-    let scaling = RopeScaling::Yarn { factor: 4.0, original_context: 16, beta_fast: 32.0, beta_slow: 1.0 };
+    let scaling =
+        RopeScaling::Yarn { factor: 4.0, original_context: 16, beta_fast: 32.0, beta_slow: 1.0, attention_factor: None, truncate: true };
     let magnitude = scaling.magnitude();
     let plain = scores(&RopeConfig::default().build(8, 4), 4);
     let yarn = scores(&RopeConfig { scaling, ..Default::default() }.build(8, 4), 4);

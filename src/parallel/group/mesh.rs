@@ -17,10 +17,12 @@ pub(super) enum Message {
     Bytes(Vec<u8>, Option<Instant>),
     /// The sender leaves, and why.
     Leaves(String),
+    /// The sender has something else to do first.
+    Works,
 }
 
 /// The end of a connection that messages are sent into. It does not wait for the receiver.
-pub(super) trait Post: Send + fmt::Debug {
+pub(super) trait Post: Send + Sync + fmt::Debug {
     /// Sends a message; none that the other one does not care for any more.
     fn post(&self, message: Message);
 }
@@ -88,7 +90,7 @@ impl Slow {
 #[derive(Debug)]
 pub(super) struct Channel {
     /// By rank; none to itself.
-    pub posts: Vec<Option<Box<dyn Post>>>,
+    pub posts: Vec<Option<Arc<dyn Post>>>,
     /// By rank; none of itself.
     pub inboxes: Vec<Option<Receiver<Message>>>,
     pub slow: Option<Slow>,
@@ -123,16 +125,19 @@ impl Channel {
 
     pub fn receive(&self, from: usize, timeout: Duration) -> Result<Vec<u8>, Lost> {
         let inbox = self.inboxes[from].as_ref().expect("no rank waits for itself");
-        match inbox.recv_timeout(timeout) {
-            Ok(Message::Bytes(bytes, due)) => {
-                if let Some(rest) = due.and_then(|due| due.checked_duration_since(Instant::now())) {
-                    std::thread::sleep(rest);
+        loop {
+            return match inbox.recv_timeout(timeout) {
+                Ok(Message::Works) => continue,
+                Ok(Message::Bytes(bytes, due)) => {
+                    if let Some(rest) = due.and_then(|due| due.checked_duration_since(Instant::now())) {
+                        std::thread::sleep(rest);
+                    }
+                    Ok(bytes)
                 }
-                Ok(bytes)
-            }
-            Ok(Message::Leaves(why)) => Err(Lost::Left { rank: from, why: Some(why) }),
-            Err(RecvTimeoutError::Disconnected) => Err(Lost::Left { rank: from, why: None }),
-            Err(RecvTimeoutError::Timeout) => Err(Lost::Silent { rank: from, seconds: timeout.as_secs() }),
+                Ok(Message::Leaves(why)) => Err(Lost::Left { rank: from, why: Some(why) }),
+                Err(RecvTimeoutError::Disconnected) => Err(Lost::Left { rank: from, why: None }),
+                Err(RecvTimeoutError::Timeout) => Err(Lost::Silent { rank: from, seconds: timeout.as_secs() }),
+            };
         }
     }
 }

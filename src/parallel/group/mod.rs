@@ -18,8 +18,14 @@ pub use numbers::Numbers;
 pub use processes::{Placement, processes};
 pub use threads::threads;
 
-use mesh::Channel;
-use std::{ops::Range, time::Duration};
+use crate::pulse;
+use mesh::{Channel, Message};
+use std::{
+    ops::Range,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 /// The ranks of a run, as one of them sees them. All must call the same operations in the same order.
 #[derive(Debug)]
@@ -140,6 +146,26 @@ impl Group {
         }
         let rest = self.others().map(|other| self.channel.receive(other, self.timeout));
         std::iter::once(Ok(message)).chain(rest).collect()
+    }
+
+    /// Does something that the others wait for, and tells them as long as it goes on, by the [`pulse`] of this process.
+    pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
+        let (done, over) = mpsc::channel::<()>();
+        let (posts, every) = (self.channel.posts.clone(), self.timeout / 4);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut seen = pulse::beats();
+                while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    let now = pulse::beats();
+                    if std::mem::replace(&mut seen, now) != now {
+                        posts.iter().flatten().for_each(|post| post.post(Message::Works));
+                    }
+                }
+            });
+            // Given up also where the work panics.
+            let _done = done;
+            work()
+        })
     }
 
     /// What a rank that was found missing said here before it left, if it did.

@@ -8,7 +8,7 @@ use std::{
     env, fmt,
     io::{self, BufReader, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::{Duration, Instant},
 };
 
@@ -226,7 +226,7 @@ impl Meeting {
             let reader = stream.try_clone().map_err(broken)?;
             let (sender, receiver) = mpsc::channel();
             std::thread::spawn(move || read_all(reader, &sender));
-            channels[channel].posts[rank] = Some(Box::new(Writer(Mutex::new(stream))));
+            channels[channel].posts[rank] = Some(Arc::new(Writer(Mutex::new(stream))));
             channels[channel].inboxes[rank] = Some(receiver);
         }
         Ok(Mesh { rank: self.rank, channels, timeout })
@@ -240,6 +240,7 @@ fn read_all(stream: TcpStream, sender: &mpsc::Sender<Message>) {
         let message = match frame.pop() {
             Some(BYTES) => Message::Bytes(frame, None),
             Some(LEAVES) => Message::Leaves(String::from_utf8_lossy(&frame).into_owned()),
+            Some(WORKS) => Message::Works,
             _ => break,
         };
         if sender.send(message).is_err() {
@@ -251,6 +252,7 @@ fn read_all(stream: TcpStream, sender: &mpsc::Sender<Message>) {
 /// The last byte of a frame, by the kind of message.
 const BYTES: u8 = 0;
 const LEAVES: u8 = 1;
+const WORKS: u8 = 2;
 
 #[derive(Debug)]
 struct Writer(Mutex<TcpStream>);
@@ -260,6 +262,7 @@ impl Post for Writer {
         let (mut bytes, kind) = match message {
             Message::Bytes(bytes, _) => (bytes, BYTES),
             Message::Leaves(why) => (why.into_bytes(), LEAVES),
+            Message::Works => (vec![], WORKS),
         };
         bytes.push(kind);
         let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);

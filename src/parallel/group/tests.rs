@@ -124,6 +124,26 @@ fn who_dies_hangs_or_leaves_is_named() {
 }
 
 #[test]
+fn whoever_works_is_waited_for_as_long_as_it_shows_that_it_does() {
+    let mut meshes = threads(2, None, Duration::from_millis(400));
+    let (follows, leads) = (meshes.remove(1), meshes.remove(0));
+    let waiting = thread::spawn(move || {
+        let [group, ..] = follows.groups();
+        group.broadcast(Vec::new)
+    });
+    let [group, ..] = leads.groups();
+    let until = Instant::now() + Duration::from_millis(1200);
+    group.working(|| {
+        while Instant::now() < until {
+            pulse::beat();
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    group.broadcast(|| b"done".to_vec()).unwrap();
+    assert_eq!(waiting.join().unwrap(), Ok(b"done".to_vec()));
+}
+
+#[test]
 fn those_who_do_not_come_are_not_waited_for_for_ever() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let place = |rank| Placement { rank, size: 2, local: 0, first: ("127.0.0.1".into(), port) };

@@ -28,7 +28,7 @@ pub fn threads(count: usize, link: Option<Link>, timeout: Duration) -> Vec<Mesh>
         for from in 0..count {
             for to in (0..count).filter(|to| *to != from) {
                 let (sender, receiver) = mpsc::channel();
-                channels[from].posts[to] = Some(Box::new(sender));
+                channels[from].posts[to] = Some(Arc::new(sender));
                 channels[to].inboxes[from] = Some(receiver);
             }
         }

@@ -217,6 +217,11 @@ impl Team {
         }
     }
 
+    /// Does something that the others wait for.
+    pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.commands.working(work)
+    }
+
     /// Tells the others why this one leaves.
     pub fn leave(&self, why: &str) {
         self.commands.leave(why);
