@@ -7,6 +7,7 @@ use ablate::{
     hub::{self, repaired},
     model::{Weights, position::PositionConfig},
     parallel::group::{Placement, processes},
+    pulse,
     settings::{Document, Error},
     train::{self, Beginning, Opened, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
 };
@@ -106,11 +107,22 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     stop_on_signal()?;
     let bar = if follows { ProgressBar::hidden() } else { bar() };
-    let dataset = prepare(&spec, &bar)?;
-    let mesh = place.map(|place| processes(&place, spec.parallel.timeout())).transpose().map_err(apart)?;
+    if args.trace.is_some() && spec.parallel.is_alone() {
+        return Err(Error::input("--trace", "a run on one device sends nothing", "set --devices"));
+    }
+    let mesh = match place.map(|place| processes(&place, spec.parallel.timeout())).transpose() {
+        Ok(mesh) => mesh,
+        Err(lost) => return Ok(apart(&lost)),
+    };
+    let dataset = match &mesh {
+        // The others may be done with this long before.
+        Some(mesh) => mesh.working(|| prepare(&spec, &bar))?,
+        None => prepare(&spec, &bar)?,
+    };
     if follows {
-        train::follow(&spec, &dataset, &device, mesh.expect("one of several is connected")).map_err(apart)?;
-        return Ok(ExitCode::SUCCESS);
+        drop(start);
+        let followed = train::follow(&spec, &dataset, &device, mesh.expect("one of several is connected"));
+        return Ok(followed.map_or_else(|left| apart(&left), |()| ExitCode::SUCCESS));
     }
     let training = ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {msg}, {eta} left").expect("the template is valid");
     bar.set_style(training);
@@ -138,9 +150,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(exit_code(result.outcome))
 }
 
-/// Processes that did not find each other, or have lost one.
-fn apart(why: impl std::fmt::Display) -> Error {
-    Error::input("--distributed", why.to_string(), "start all of them again: the run goes on from its last checkpoint")
+/// Tells that processes did not find each other, or have lost one: a failure of the run.
+fn apart(why: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("failed: {why}; started again, the run goes on from its last checkpoint");
+    exit_code(Outcome::Failed)
 }
 
 /// Takes batches from a file for data: as many rows in a step, and as many steps unless fewer are asked for, with the schedule as
@@ -197,6 +210,7 @@ pub(super) fn prepare(spec: &RunSpec, bar: &ProgressBar) -> Result<Dataset> {
         bar.set_length(all);
         bar.set_position(done);
         bar.set_message(phase.to_owned());
+        pulse::beat();
     })
 }
 
@@ -223,6 +237,10 @@ pub(super) fn stop_on_signal() -> Result<()> {
 
 /// Remembers the speed of a finished run for the estimates of `plan`.
 pub(super) fn calibrate(spec: &RunSpec, device: &DeviceName, result: &RunResult) {
+    // That of several devices says little about one.
+    if result.parallel.is_some() {
+        return;
+    }
     if let (Outcome::Finished, Some(speed)) = (result.outcome, result.tokens_per_second) {
         let flops = spec.model.account(spec.model.context).flops_per_token;
         // An estimate that cannot be stored is no reason to fail.
@@ -251,9 +269,9 @@ fn sentence(result: &RunResult, out: &Path) -> String {
             parts.extend(result.tokens_per_second.map(|speed| format!("{speed:.0} tokens/s")));
             let waited = result.waited_seconds.map(|seconds| seconds / result.seconds.max(f64::MIN_POSITIVE));
             parts.extend(waited.filter(|share| *share > TOLD_WAIT).map(|share| format!("waited for data {:.0} % of it", 100.0 * share)));
-            parts.extend(result.parallel.as_ref().map(|parallel| {
-                let beside = 1.0 - parallel.exposed_seconds / parallel.sending_seconds.max(f64::MIN_POSITIVE);
-                format!("on {} devices, {:.0} % of sending beside computation", parallel.devices, 100.0 * beside)
+            parts.extend(result.parallel.iter().map(|parallel| match parallel.hidden() {
+                Some(hidden) => format!("on {} devices, {:.0} % of sending beside computation", parallel.devices, 100.0 * hidden),
+                None => format!("on {} devices", parallel.devices),
             }));
             format!("finished {} steps in {:.0} s: {}; see {out}", result.steps, result.seconds, parts.join(", "))
         }

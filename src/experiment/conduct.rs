@@ -225,7 +225,7 @@ fn widest(experiment: &Experiment, plan: &Plan, jobs: &[Job]) -> usize {
 fn slots(how: &Conduct, jobs: usize, width: usize) -> Result<Vec<DeviceName>> {
     let slots = dealt(&how.devices, how.jobs.unwrap_or_else(|| default_jobs(how.devices.first())), jobs, width);
     if slots.is_empty() {
-        let message = format!("names fewer than the {width} devices of a run (parallel.devices)");
+        let message = format!("has no {width} neighbours for a run (parallel.devices)");
         return Err(Error::input(format!("--device {}", how.devices), message, "name more, or set parallel.devices to what is there"));
     }
     Ok(slots)
@@ -235,8 +235,14 @@ fn dealt(devices: &Devices, each: usize, jobs: usize, width: usize) -> Vec<Devic
     let devices: Vec<DeviceName> = devices.iter().cloned().collect();
     // Threads share a processor; GPUs are taken by runs of neighbours.
     let width = if devices[0].nth(1) == devices[0] { 1 } else { width };
-    let is_row = |group: &&[DeviceName]| (0..width).all(|place| group[place] == group[0].nth(place));
-    let groups: Vec<DeviceName> = devices.chunks_exact(width).filter(is_row).map(|group| group[0].clone()).collect();
+    let (mut groups, mut rest) = (vec![], &devices[..]);
+    while let Some(row) = rest.get(..width) {
+        let is_row = (0..width).all(|place| row[place] == row[0].nth(place));
+        if is_row {
+            groups.push(row[0].clone());
+        }
+        rest = &rest[if is_row { width } else { 1 }..];
+    }
     (0..each).flat_map(|_| groups.clone()).take(jobs.max(1)).collect()
 }
 
@@ -364,6 +370,7 @@ mod tests {
         };
         assert_eq!(names("cuda:0,cuda:1,cuda:2,cuda:3", 1, 2), ["cuda:0", "cuda:2"]);
         assert_eq!(names("cuda:0,cuda:1,cuda:4", 1, 2), ["cuda:0"]);
+        assert_eq!(names("cuda:0,cuda:2,cuda:3", 1, 2), ["cuda:2"]);
         assert_eq!(names("cuda:1", 1, 2), [""; 0]);
         assert_eq!(names("flex", 2, 4), ["flex", "flex"]);
     }

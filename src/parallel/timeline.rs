@@ -59,9 +59,24 @@ impl Timeline {
         self.events.push(Event { lane, name, start, seconds });
     }
 
-    /// Seconds that a lane is busy.
+    /// Seconds that a lane is busy, each counted once.
     pub fn busy(&self, lane: Lane) -> f64 {
-        self.events.iter().filter(|event| event.lane == lane).map(|event| event.seconds).sum()
+        self.spans(lane).into_iter().map(|(start, end)| end - start).sum()
+    }
+
+    /// When a lane is busy: spans that do not touch, in the order of time.
+    fn spans(&self, lane: Lane) -> Vec<(f64, f64)> {
+        let mut events: Vec<_> =
+            self.events.iter().filter(|event| event.lane == lane).map(|event| (event.start, event.start + event.seconds)).collect();
+        events.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut spans: Vec<(f64, f64)> = vec![];
+        for (start, end) in events {
+            match spans.last_mut().filter(|last| start <= last.1) {
+                Some(last) => last.1 = last.1.max(end),
+                None => spans.push((start, end)),
+            }
+        }
+        spans
     }
 
     /// When a lane is done.
@@ -71,12 +86,9 @@ impl Timeline {
 
     /// Seconds that a lane is busy while the other one is not.
     pub fn alone(&self, lane: Lane) -> f64 {
-        let (own, others): (Vec<&Event>, Vec<&Event>) = self.events.iter().partition(|event| event.lane == lane);
-        let beside = |event: &Event| {
-            let end = event.start + event.seconds;
-            others.iter().map(|other| (end.min(other.start + other.seconds) - event.start.max(other.start)).max(0.0)).sum::<f64>()
-        };
-        own.into_iter().map(|event| (event.seconds - beside(event)).max(0.0)).sum()
+        let others = self.spans(if lane == Lane::Link { Lane::Compute } else { Lane::Link });
+        let beside = |(start, end): (f64, f64)| others.iter().map(|(from, to)| (end.min(*to) - start.max(*from)).max(0.0)).sum::<f64>();
+        self.spans(lane).into_iter().map(|span| span.1 - span.0 - beside(span)).sum()
     }
 
     /// Seconds of sending after the last computation.

@@ -15,6 +15,7 @@ use burn::{
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, OptimizerRecord},
     train::TrainStep,
 };
+use std::cell::RefCell;
 
 /// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
 /// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
@@ -44,6 +45,7 @@ impl Computed {
 }
 
 impl Replica {
+    /// What takes the steps of a run; `team` says with whom.
     pub fn new(spec: &RunSpec, model: Transformer, optimizer: ModuleOptimizer, team: Option<Team>) -> Self {
         let serial = optimizer::serial(&spec.optimizer, &model);
         let model = match &team {
@@ -53,6 +55,7 @@ impl Replica {
         Self { model: Some(model), optimizer, serial, team }
     }
 
+    /// The model, as far as this one has it.
     pub fn model(&self) -> &Transformer {
         self.model.as_ref().expect("the model is put back after each step")
     }
@@ -75,10 +78,12 @@ impl Replica {
         self.team.as_ref().is_none_or(|team| team.shards.is_none())
     }
 
+    /// The model, when no more steps are taken.
     pub fn into_model(self) -> Transformer {
         self.model.expect("the model is put back after each step")
     }
 
+    /// Those who take the same steps.
     pub fn team(&self) -> Option<&Team> {
         self.team.as_ref()
     }
@@ -120,15 +125,16 @@ impl Replica {
             gradients = team.own(&model, gradients);
         }
         let (optimizer, rate) = (&mut self.optimizer, measured.learning_rate);
-        let mut model = match &self.serial {
+        let model = match &self.serial {
             Some(pool) => pool.install(|| optimizer.step(rate, model, gradients)),
             None => optimizer.step(rate, model, gradients),
         };
+        // Back before anything can be lost.
+        self.model = Some(model.clone());
         if let Some(team) = &mut self.team {
-            model = team.shared(model)?;
+            self.model = Some(team.shared(model)?);
             team.count();
         }
-        self.model = Some(model);
         Ok(())
     }
 
@@ -185,29 +191,35 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
     // Parameters outside of blocks stay for the whole step.
     let outside = team.shards.as_mut().map(|shards| shards.with_outside(model)).transpose()?;
     let run = outside.as_ref().unwrap_or(model);
+    team.exchange.begin();
     let last = micro.pop().expect("a step has a batch");
     let mut earlier = GradientsAccumulator::new();
-    team.exchange.begin();
     let Team { exchange, shards, .. } = team;
-    let mut hand_out = |index: usize, next: Option<usize>| match &mut *shards {
-        Some(shards) => shards.block(model, index, next),
-        None => Ok(model.layers()[index].clone()),
+    let exchange = RefCell::new(exchange);
+    let mut hand_out = |index: usize, next: Option<usize>| {
+        let Some(shards) = &mut *shards else { return Ok(model.layers()[index].clone()) };
+        // Waiting is no computation.
+        exchange.borrow_mut().computed("before a block");
+        let block = shards.block(model, index, next);
+        exchange.borrow_mut().begin();
+        block
     };
     for batch in micro.iter().map(|batch| batch.part(rank, ranks)) {
         let recorded = forward(run, &batch, measured, &mut hand_out)?;
         recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| earlier.accumulate(model, part))?;
-        exchange.computed("micro-batch");
+        exchange.borrow_mut().computed("micro-batch");
     }
     let batch = last.part(rank, ranks);
     let recorded = forward(run, &batch, measured, &mut hand_out)?;
-    exchange.computed("forward");
+    exchange.borrow_mut().computed("forward");
     let mut earlier = earlier.grads();
     recorded.backward_each(run, batch.share, &mut hand_out, &mut |name, part| {
+        let mut exchange = exchange.borrow_mut();
         exchange.computed(name);
         exchange.deliver(model, part, &mut earlier);
         exchange.begin();
     })?;
-    exchange.finish(model)
+    exchange.into_inner().finish(model)
 }
 
 /// The forward pass of a micro-batch, by the blocks that are handed out.

@@ -11,7 +11,7 @@ use super::{
     renderer::Forwarder,
     step::{Examination, Measurement},
     strategy::{Shared, Status, Steps, TRACE, lock},
-    team::{Followers, Start, Team, message},
+    team::{Followers, Start, Team, message, terms},
 };
 use crate::{
     data::{Dataset, hex},
@@ -133,22 +133,17 @@ fn attempt(
     stop: Arc<AtomicBool>,
 ) -> Result<RunResult> {
     let id = spec.id();
-    let opened = device.train_device()?;
-    device.computes(spec.train.precision)?;
-    data.require_context(spec.model.context)?;
-    data.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
-    fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
-    if let Some(result) = previous(spec, out)? {
-        from.mesh.into_iter().for_each(Start::nothing);
-        return Ok(result);
-    }
-    let recovered = checkpoint::recover(out)?;
-    let (saved, warnings) = recovered.map_or((None, vec![]), |Recovered { saved, warnings }| (Some(saved), warnings));
-    if let Some(saved) = &saved
-        && saved.state.id != id
-    {
-        return Err(other_run(out));
-    }
+    let (opened, saved, warnings) = match prepared(spec, data, out, device, &id) {
+        Ok(Prepared::Over(result)) => {
+            from.mesh.into_iter().for_each(Start::nothing);
+            return Ok(*result);
+        }
+        Ok(Prepared::Open(opened, saved, warnings)) => (opened, saved.map(|saved| *saved), warnings),
+        Err(error) => {
+            from.mesh.into_iter().for_each(|mesh| mesh.leave(&error.to_string()));
+            return Err(error);
+        }
+    };
     let text = toml::to_string_pretty(spec).expect("a specification is plain data");
     files::write(&out.join(SPEC), text.as_bytes())?;
     let log_path = out.join(LOG);
@@ -201,6 +196,33 @@ fn attempt(
     Ok(result)
 }
 
+/// Where a run stands before anything is written.
+enum Prepared {
+    /// It has ended before.
+    Over(Box<RunResult>),
+    /// Its device, what it continues from, and what was wrong with that.
+    Open(Device, Option<Box<Saved>>, Vec<String>),
+}
+
+fn prepared(spec: &RunSpec, data: &Dataset, out: &Path, device: &DeviceName, id: &str) -> Result<Prepared> {
+    let opened = device.train_device()?;
+    device.computes(spec.train.precision)?;
+    data.require_context(spec.model.context)?;
+    data.require_epochs((spec.train.steps * spec.train.batch) as u64, spec.model.context)?;
+    fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    if let Some(result) = previous(spec, out)? {
+        return Ok(Prepared::Over(Box::new(result)));
+    }
+    let recovered = checkpoint::recover(out)?;
+    let (saved, warnings) = recovered.map_or((None, vec![]), |Recovered { saved, warnings }| (Some(saved), warnings));
+    if let Some(saved) = &saved
+        && saved.state.id != id
+    {
+        return Err(other_run(out));
+    }
+    Ok(Prepared::Open(opened, saved.map(Box::new), warnings))
+}
+
 /// Builds what burn-train needs and launches it.
 #[allow(clippy::too_many_arguments)]
 fn train(
@@ -239,7 +261,7 @@ fn train(
         }
         Some((followers, groups, devices)) => {
             let state = moments.map(OptimizerRecord::into_bytes).transpose().map_err(|error| unfit(out, &error.to_string()))?;
-            let start = Start::new(spec.id(), first, lock(status).state.initial_loss, model.clone().into_record(), state);
+            let start = Start::new(terms(spec), first, lock(status).state.initial_loss, model.clone().into_record(), state);
             let start = start.map_err(|error| unfit(out, &error.to_string()))?;
             // Who is lost by now is missed at the first step.
             let _ = start.tell(&groups[0]);

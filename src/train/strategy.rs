@@ -127,7 +127,7 @@ impl SupervisedLearningStrategy<Transformer> for Steps {
             Err(error) => status.error = Some(error),
         }
         if let Some(team) = attempt.replica.team() {
-            status.parallel = Some(team.result());
+            status.parallel = team.result();
             let trace = serde_json::to_vec(&team.exchange.last_step().trace()).expect("a trace is plain data");
             // A picture that cannot be drawn is no reason to fail.
             let _ = files::write(&self.out.join(TRACE), &trace);
@@ -282,18 +282,17 @@ impl Attempt<'_> {
     /// One optimizer step; a reason instead if the run has diverged, and the model is then as before.
     fn step(&mut self, step: usize, micro: Vec<Batch>) -> std::result::Result<Measurement, Stopped> {
         let spec = &self.steps.spec;
+        if self.prober.is_some() && spec.probe.is_due(step + 1, spec.train.steps) {
+            // Before the step: the others cannot be asked for parameters within.
+            let model = self.whole()?;
+            self.prober.as_mut().expect("it is there").before_update(&model);
+        }
         self.replica.command(Command::Step)?;
         let computed = self.replica.compute(spec, step, micro)?;
         let measured = computed.measured;
         let initial = lock(&self.steps.status).state.initial_loss.unwrap_or(measured.loss);
         if let Some(reason) = divergence(&measured, initial) {
             return Err(Stopped::Diverged(reason));
-        }
-        if self.prober.is_some() && spec.probe.is_due(step + 1, spec.train.steps) {
-            // The others wait for the update: nothing may be asked of them here.
-            if self.replica.is_whole() {
-                self.prober.as_mut().expect("it is there").before_update(self.replica.model());
-            }
         }
         self.replica.update(computed)?;
         Ok(measured)
@@ -307,7 +306,8 @@ impl Attempt<'_> {
         }
         let history = lock(status).state.probes.clone().unwrap_or_default();
         let model = self.whole()?;
-        let seen = self.prober.as_mut().expect("it is there").look(&model, done, &history);
+        let prober = self.prober.as_mut().expect("it is there");
+        let seen = self.replica.working(|| prober.look(&model, done, &history));
         probe::write(out, &seen)?;
         lock(status).state.metrics.extend(seen.metrics());
         Ok(())

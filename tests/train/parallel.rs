@@ -41,7 +41,7 @@ fn the_number_of_devices_changes_rounding_alone() {
         }
         let parallel = result.parallel.expect("what it took is told");
         assert_eq!(parallel.devices, count);
-        assert!(parallel.bytes_per_step > 0 && parallel.exposed_seconds <= parallel.sending_seconds, "{parallel:?}");
+        assert!(parallel.bytes_per_step > 0 && parallel.hidden().is_some_and(|hidden| (0.0..=1.0).contains(&hidden)), "{parallel:?}");
         assert!(bench.path(&name).join("trace.json").exists());
     }
     assert_eq!(one.parallel, None);
@@ -114,11 +114,16 @@ impl Ranks {
 
     /// Starts a process for each rank.
     fn start(&self, out: &str, count: usize, more: &[&str]) -> Vec<Child> {
+        self.start_each(out, count, |_| more.iter().map(ToString::to_string).collect())
+    }
+
+    /// Starts a process for each rank, with something of its own.
+    fn start_each(&self, out: &str, count: usize, more: impl Fn(usize) -> Vec<String>) -> Vec<Child> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let start = |rank: usize| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_ablate"));
             command.current_dir(self.folder.path()).env("ABLATE_CACHE", self.folder.path().join("cache")).stdin(Stdio::null());
-            command.args(["train", "small.toml", "--distributed", "--out", out]).args(&self.set).args(more);
+            command.args(["train", "small.toml", "--distributed", "--out", out]).args(&self.set).args(more(rank));
             command.env("RANK", rank.to_string()).env("WORLD_SIZE", count.to_string());
             command.env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", port.to_string());
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -222,8 +227,10 @@ fn a_rank_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
         for (rank, child) in children.into_iter().enumerate().filter(|(rank, _)| *rank != victim) {
             let output = child.wait_with_output().unwrap();
             let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            assert!(finished || output.status.code().is_some_and(|code| code == 3 || code == 2), "rank {rank}: {said}");
-            assert!(finished || said.contains("rank "), "rank {rank}: {said}");
+            // One whose leader was killed behind the last step has done all that it had to.
+            let done = finished || rank > 0 && output.status.success();
+            assert!(done || output.status.code() == Some(3), "rank {rank}: {said}");
+            assert!(done || said.contains("rank ") || said.contains("ranks did not come in time"), "rank {rank}: {said}");
         }
     }
     for run in 0..kills().div_ceil(4) {
@@ -237,21 +244,23 @@ fn a_rank_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
 #[test]
 #[cfg(unix)]
 fn a_rank_that_hangs_is_missed_in_time() {
-    let ranks = Ranks::new(2, &["parallel.timeout_seconds=2"]);
+    let ranks = Ranks::new(2, &["parallel.timeout_seconds=4"]);
     for victim in 0..2 {
         let out = format!("hangs-{victim}");
         let mut children = ranks.start(&out, 2, &["--steps", "4000"]);
         let metrics = ranks.path(&out).join("metrics.jsonl");
+        let until = Instant::now() + Duration::from_secs(60);
         while std::fs::metadata(&metrics).map_or(0, |found| found.len()) < 2000 {
+            assert!(Instant::now() < until, "no steps are taken");
             std::thread::sleep(Duration::from_millis(5));
         }
         // SAFETY: a plain system call on a child that has not been waited for.
         assert_eq!(unsafe { libc::kill(children[victim].id() as libc::pid_t, libc::SIGSTOP) }, 0);
         let mut other = children.remove(1 - victim);
-        assert_eq!(all_end(std::slice::from_mut(&mut other), Duration::from_secs(20)), 0);
+        assert_eq!(all_end(std::slice::from_mut(&mut other), Duration::from_secs(40)), 0);
         let output = other.wait_with_output().unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains(&format!("rank {victim} has not answered for 2 s")), "{said}");
+        assert!(said.contains(&format!("rank {victim} has not answered for 4 s")), "{said}");
         children[0].kill().unwrap();
         children[0].wait().unwrap();
     }
@@ -272,6 +281,55 @@ fn who_is_started_alone_or_with_other_settings_is_told() {
     command.env("RANK", "0").env("WORLD_SIZE", "2").env("MASTER_PORT", "0");
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("1 of 2 ranks did not come in time"), "{said}");
+    assert!(said.contains("1 of 2 ranks did not come in time") && output.status.code() == Some(3), "{said}");
     assert!(!ranks.path("x").exists());
+    let own = |rank: usize| vec!["--set".to_string(), format!("parallel.bucket_megabytes={}", 1 + rank)];
+    for (rank, child) in Ranks::new(2, &[]).start_each("other", 2, own).into_iter().enumerate() {
+        let output = child.wait_with_output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.code() == Some(3) && said.contains("another configuration than the first rank"), "rank {rank}: {said}");
+    }
+}
+
+#[test]
+fn a_divergence_and_a_run_that_is_over_end_for_all() {
+    let ranks = Ranks::new(2, &["optimizer={ kind = \"sgd\", lr = 1e6 }", "train.gradient_clip=0", "parallel.sharded=\"gradients\""]);
+    for child in ranks.start("diverges", 2, &[]) {
+        assert!(child.wait_with_output().unwrap().status.code().is_some());
+    }
+    assert_eq!(ranks.result("diverges").outcome, Outcome::Diverged);
+}
+
+#[test]
+fn probes_see_all_parameters_wherever_they_are() {
+    let bench = Bench::new();
+    for (name, more) in [("nothing", "parallel.sharded=\"nothing\""), ("parameters", "parallel.sharded=\"parameters\"")] {
+        let set = devices(2, &[more, "probe={ every = 5, batch = 2 }", "train.accumulation=2", "train.activations=\"recompute\""]);
+        assert_eq!(bench.run(&spec(&bench, &set), name).unwrap().outcome, Outcome::Finished);
+    }
+    let probes = |name: &str| std::fs::read_to_string(bench.path(name).join("probes.jsonl")).unwrap();
+    assert_eq!(probes("nothing"), probes("parameters"));
+    assert!(probes("nothing").contains("relative_update_rms"));
+    assert_eq!(bench.parameters("nothing"), bench.parameters("parameters"));
+}
+
+/// `torchrun` keeps a store of its own at the port that it names.
+#[test]
+fn torchrun_starts_ranks_that_find_each_other() {
+    let Some(python) = std::env::var_os("ABLATE_TRANSFORMERS_PYTHON") else {
+        eprintln!("skipped: set ABLATE_TRANSFORMERS_PYTHON to a Python that has torch");
+        return;
+    };
+    let ranks = Ranks::new(2, &[]);
+    ranks.finish("alone");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let output = Command::new(python)
+        .args(["-m", "torch.distributed.run", "--no-python", "--nproc-per-node", "2", "--master-port", &port])
+        .args([env!("CARGO_BIN_EXE_ablate"), "train", "small.toml", "--distributed", "--out", "torchrun"])
+        .current_dir(ranks.folder.path())
+        .env("ABLATE_CACHE", ranks.folder.path().join("cache"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(model(&ranks.path("torchrun")), model(&ranks.path("alone")));
 }

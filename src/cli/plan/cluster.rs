@@ -16,7 +16,7 @@ const SHOWN: usize = 5;
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Instead of an experiment, plan the configuration of one run on a cluster, e.g. a100-80g:2048: memory, sending, speed
-    /// and days by the cost model of docs/parallel.md, for every layout, the fastest first. Training runs on one device so far.
+    /// and days by the cost model of docs/parallel.md, for every layout, the fastest first.
     #[arg(long, value_name = "KIND:DEVICES")]
     pub cluster: Option<Cluster>,
     /// Only layouts that divide each layer among so many neighbours.

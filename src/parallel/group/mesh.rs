@@ -1,12 +1,14 @@
 //! The ends of all connections of one rank.
 
 use super::Group;
+use crate::pulse;
 use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -111,6 +113,26 @@ impl Channel {
         self.posts[to].as_ref().expect("no rank leaves itself").post(Message::Leaves(why.to_owned()));
     }
 
+    /// Does something that the others wait for, and tells them every so often that it goes on, by the [`pulse`] of this process.
+    pub fn working<T>(&self, every: Duration, work: impl FnOnce() -> T) -> T {
+        let (done, over) = mpsc::channel::<()>();
+        let posts = self.posts.clone();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut seen = pulse::beats();
+                while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    let now = pulse::beats();
+                    if std::mem::replace(&mut seen, now) != now {
+                        posts.iter().flatten().for_each(|post| post.post(Message::Works));
+                    }
+                }
+            });
+            // Given up also where the work panics.
+            let _done = done;
+            work()
+        })
+    }
+
     /// Why a rank has left, if it says so within a moment.
     pub fn last_words(&self, from: usize) -> Option<String> {
         const MOMENT: Duration = Duration::from_millis(200);
@@ -130,7 +152,7 @@ impl Channel {
                 Ok(Message::Works) => continue,
                 Ok(Message::Bytes(bytes, due)) => {
                     if let Some(rest) = due.and_then(|due| due.checked_duration_since(Instant::now())) {
-                        std::thread::sleep(rest);
+                        thread::sleep(rest);
                     }
                     Ok(bytes)
                 }
@@ -162,6 +184,17 @@ impl Mesh {
     /// How many ranks there are.
     pub fn size(&self) -> usize {
         self.channels[0].size()
+    }
+
+    /// Does something that the others wait for, and tells them as long as it goes on.
+    pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.channels[0].working(self.timeout / 4, work)
+    }
+
+    /// Tells the others why this one leaves before there was anything to do.
+    pub fn leave(self, why: &str) {
+        let [commands, ..] = self.groups();
+        commands.leave(why);
     }
 
     /// All ranks, once for each purpose: for commands, for gradients, and for parameters.

@@ -18,14 +18,8 @@ pub use numbers::Numbers;
 pub use processes::{Placement, processes};
 pub use threads::threads;
 
-use crate::pulse;
-use mesh::{Channel, Message};
-use std::{
-    ops::Range,
-    sync::mpsc::{self, RecvTimeoutError},
-    thread,
-    time::Duration,
-};
+use mesh::Channel;
+use std::{ops::Range, time::Duration};
 
 /// The ranks of a run, as one of them sees them. All must call the same operations in the same order.
 #[derive(Debug)]
@@ -78,7 +72,7 @@ impl Group {
         }
         let own = values.bytes(mine.clone());
         for rank in 0..self.size() {
-            let received = if rank == self.rank { None } else { Some(self.channel.receive(rank, self.timeout)?) };
+            let received = if rank == self.rank { None } else { Some(self.part(rank, own.len())?) };
             let bytes = received.as_deref().unwrap_or(&own);
             if rank == 0 { values.put_bytes(mine.clone(), bytes) } else { values.add_bytes(mine.clone(), bytes) }
         }
@@ -97,7 +91,8 @@ impl Group {
             }
         }
         for other in self.others().filter(|other| !parts[*other].is_empty()) {
-            values.put_bytes(parts[other].clone(), &self.channel.receive(other, self.timeout)?);
+            let bytes = self.part(other, parts[other].len() * values.width())?;
+            values.put_bytes(parts[other].clone(), &bytes);
         }
         Ok(())
     }
@@ -113,9 +108,16 @@ impl Group {
             return if mine.is_empty() { Ok(()) } else { self.channel.send(0, values.bytes(mine)) };
         }
         for other in self.others().filter(|other| !parts[*other].is_empty()) {
-            values.put_bytes(parts[other].clone(), &self.channel.receive(other, self.timeout)?);
+            let bytes = self.part(other, parts[other].len() * values.width())?;
+            values.put_bytes(parts[other].clone(), &bytes);
         }
         Ok(())
+    }
+
+    /// What a rank has sent, which must be so many bytes.
+    fn part(&self, rank: usize, length: usize) -> Result<Vec<u8>, Lost> {
+        let bytes = self.channel.receive(rank, self.timeout)?;
+        if bytes.len() == length { Ok(bytes) } else { Err(Lost::Apart(format!("rank {rank} does something else than this one"))) }
     }
 
     /// Gives each rank what the first one has: `message` is looked at there alone.
@@ -150,22 +152,7 @@ impl Group {
 
     /// Does something that the others wait for, and tells them as long as it goes on, by the [`pulse`] of this process.
     pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
-        let (done, over) = mpsc::channel::<()>();
-        let (posts, every) = (self.channel.posts.clone(), self.timeout / 4);
-        thread::scope(|scope| {
-            scope.spawn(move || {
-                let mut seen = pulse::beats();
-                while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                    let now = pulse::beats();
-                    if std::mem::replace(&mut seen, now) != now {
-                        posts.iter().flatten().for_each(|post| post.post(Message::Works));
-                    }
-                }
-            });
-            // Given up also where the work panics.
-            let _done = done;
-            work()
-        })
+        self.channel.working(self.timeout / 4, work)
     }
 
     /// What a rank that was found missing said here before it left, if it did.

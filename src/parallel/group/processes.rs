@@ -4,6 +4,7 @@
 //! connects to those before it. What follows a greeting is frames: a length of eight bytes, the kind of message, its bytes.
 
 use super::mesh::{Channel, Lost, Mesh, Message, Post};
+use sha2::{Digest, Sha256};
 use std::{
     env, fmt,
     io::{self, BufReader, Read, Write},
@@ -23,10 +24,12 @@ pub struct Placement {
     pub local: usize,
     /// Where the first one listens: host and port.
     pub first: (String, u16),
+    /// What tells this start from others on the same machines.
+    pub token: u64,
 }
 
-/// Not the port of anything well known; jobs of SLURM on one machine get different ones.
-const BASE_PORT: u16 = 29_500;
+/// Below the ports that systems hand out by themselves; steps of SLURM's jobs on one machine get different ones.
+const PORTS: std::ops::Range<u16> = 29_500..32_500;
 
 impl Placement {
     /// What `torchrun` and the like (`RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`) or SLURM's `srun`
@@ -58,13 +61,23 @@ impl Placement {
         }
         let local = either("LOCAL_RANK", "SLURM_LOCALID")?.unwrap_or(0);
         let host = get("MASTER_ADDR").or_else(|| get("SLURM_STEP_NODELIST").map(|list| first_host(&list)));
-        let job = number("SLURM_JOB_ID")?.unwrap_or(0);
+        let [job, step] = ["SLURM_JOB_ID", "SLURM_STEP_ID"].map(|name| get(name).unwrap_or_default());
+        let mut hash = Sha256::new();
+        let run = get("TORCHELASTIC_RUN_ID").unwrap_or_default();
+        hash.update(format!("{size} {job} {step} {run} {}", get("TORCHELASTIC_RESTART_COUNT").unwrap_or_default()));
+        let token = u64::from_le_bytes(hash.finalize()[..8].try_into().expect("it is longer"));
         let port = match number("MASTER_PORT")? {
+            // torchrun itself listens there: the next but some, by what all ranks know.
+            Some(port) if get("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|used| used == "True") => of_token(token ^ port as u64),
             Some(port) => u16::try_from(port).map_err(|_| format!("MASTER_PORT={port} is no port"))?,
-            None => BASE_PORT + (job % 10_000) as u16,
+            None => of_token(token),
         };
-        Ok(Self { rank, size, local, first: (host.unwrap_or_else(|| "127.0.0.1".into()), port) })
+        Ok(Self { rank, size, local, first: (host.unwrap_or_else(|| "127.0.0.1".into()), port), token })
     }
+}
+
+fn of_token(token: u64) -> u16 {
+    PORTS.start + (token % PORTS.len() as u64) as u16
 }
 
 /// The first host of a list as SLURM writes it: `node[03-07,9],other` begins with `node03`.
@@ -86,17 +99,18 @@ pub fn processes(place: &Placement, timeout: Duration) -> Result<Mesh, Lost> {
     let (host, port) = &place.first;
     let apart = |what: &str, error: &dyn fmt::Display| Lost::Apart(format!("rank {}: {what} {host}:{port}: {error}", place.rank));
     let addresses = || (host.as_str(), *port).to_socket_addrs().map_err(|error| apart("no such address:", &error));
-    let mut meeting = Meeting { rank: place.rank, streams: (0..place.size * Mesh::CHANNELS).map(|_| None).collect(), until };
+    let streams = (0..place.size * Mesh::CHANNELS).map(|_| None).collect();
+    let mut meeting = Meeting { rank: place.rank, token: place.token, streams, until };
     if place.rank == 0 {
         // The name that others find this one by may not be one of its own: behind a translated address, or in a container.
         let listener = TcpListener::bind(("0.0.0.0", *port)).map_err(|error| apart("cannot listen at", &error))?;
-        let mut listening = vec![];
+        let mut listening: Vec<(usize, IpAddr, u16)> = vec![];
         let mut waiting = vec![];
         while waiting.len() + 1 < place.size {
             let (mut stream, peer) = meeting.accept(&listener, || place.size - 1 - waiting.len())?;
-            let Ok([rank, their_port]) = read_words(&mut stream) else { continue };
-            if rank as usize >= place.size {
-                return Err(Lost::Apart(format!("rank {rank} came to {} ranks", place.size)));
+            let Some([rank, their_port]) = meeting.greeted(&mut stream) else { continue };
+            if rank == 0 || rank as usize >= place.size || listening.iter().any(|(known, ..)| *known == rank as usize) {
+                continue;
             }
             listening.push((rank as usize, peer.ip(), their_port as u16));
             waiting.push(stream);
@@ -118,23 +132,29 @@ pub fn processes(place: &Placement, timeout: Duration) -> Result<Mesh, Lost> {
         let own = listener.local_addr().map_err(|error| apart("has no port, beside", &error))?.port();
         let targets: Vec<SocketAddr> = addresses()?.collect();
         let mut stream = meeting.connect(&targets).map_err(|error| apart("cannot reach the first rank at", &error))?;
-        write_words(&mut stream, [place.rank as u64, u64::from(own)]).map_err(|error| apart("lost the first rank at", &error))?;
+        write_words(&mut stream, place.token, [place.rank as u64, u64::from(own)])
+            .map_err(|error| apart("lost the first rank at", &error))?;
         stream.set_read_timeout(Some(timeout)).map_err(|error| apart("lost the first rank at", &error))?;
         let book = read_frame(&mut stream).map_err(|error| apart("the first rank did not say where all are, at", &error))?;
-        let mut known = vec![(0, targets)];
+        let mut known = vec![(0, targets.clone())];
         for line in String::from_utf8_lossy(&book).lines() {
             let mut words = line.split(' ');
             let entry = (|| {
                 let rank: usize = words.next()?.parse().ok()?;
                 let ip: IpAddr = words.next()?.parse().ok()?;
-                Some((rank, vec![SocketAddr::new(ip, words.next()?.parse().ok()?)]))
+                let port = words.next()?.parse().ok()?;
+                // What the first rank sees as its own machine is where the first rank is.
+                let place = |ip: IpAddr| SocketAddr::new(ip, port);
+                let there = if ip.is_loopback() { targets.iter().map(|first| place(first.ip())).collect() } else { vec![place(ip)] };
+                Some((rank, there))
             })();
             known.push(entry.ok_or_else(|| Lost::Apart(format!("`{line}` is no address of a rank")))?);
         }
         for (rank, targets) in known.into_iter().filter(|(rank, _)| *rank < place.rank) {
             for channel in 0..Mesh::CHANNELS {
                 let mut stream = meeting.connect(&targets).map_err(|error| apart(&format!("cannot reach rank {rank}, told by"), &error))?;
-                write_words(&mut stream, [place.rank as u64, channel as u64]).map_err(|error| apart("lost its peer, told by", &error))?;
+                write_words(&mut stream, place.token, [place.rank as u64, channel as u64])
+                    .map_err(|error| apart("lost its peer, told by", &error))?;
                 meeting.streams[rank * Mesh::CHANNELS + channel] = Some(stream);
             }
         }
@@ -146,6 +166,7 @@ pub fn processes(place: &Placement, timeout: Duration) -> Result<Mesh, Lost> {
 /// Ranks that come together.
 struct Meeting {
     rank: usize,
+    token: u64,
     /// By rank and channel.
     streams: Vec<Option<TcpStream>>,
     until: Instant,
@@ -159,7 +180,7 @@ impl Meeting {
             match listener.accept() {
                 Ok((stream, peer)) => {
                     let ready = stream.set_nonblocking(false).and_then(|()| stream.set_nodelay(true));
-                    ready.and_then(|()| stream.set_read_timeout(Some(self.left()))).map_err(|error| Lost::Apart(error.to_string()))?;
+                    ready.map_err(|error| Lost::Apart(error.to_string()))?;
                     return Ok((stream, peer));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -177,15 +198,22 @@ impl Meeting {
         }
     }
 
+    /// What a rank of this run says first; none of strangers, who are given a moment only.
+    fn greeted(&self, stream: &mut TcpStream) -> Option<[u64; 2]> {
+        const MOMENT: Duration = Duration::from_secs(2);
+        stream.set_read_timeout(Some(MOMENT)).ok()?;
+        read_words(stream, self.token).ok()
+    }
+
     /// Takes the connections of that many ranks behind this one.
     fn take(&mut self, listener: &TcpListener, ranks: usize) -> Result<(), Lost> {
         let mut left = ranks * Mesh::CHANNELS;
         while left > 0 {
             let (mut stream, _) = self.accept(listener, || left.div_ceil(Mesh::CHANNELS))?;
-            let Ok([rank, channel]) = read_words(&mut stream) else { continue };
-            let place = rank as usize * Mesh::CHANNELS + channel as usize;
-            if channel as usize >= Mesh::CHANNELS || place >= self.streams.len() || self.streams[place].is_some() {
-                return Err(Lost::Apart(format!("rank {rank} came twice, or is not one of this run")));
+            let Some([rank, channel]) = self.greeted(&mut stream) else { continue };
+            let place = (rank as usize).saturating_mul(Mesh::CHANNELS).saturating_add(channel as usize);
+            if channel as usize >= Mesh::CHANNELS || self.streams.get(place).is_none_or(Option::is_some) {
+                continue;
             }
             self.streams[place] = Some(stream);
             left -= 1;
@@ -205,10 +233,6 @@ impl Meeting {
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
-    }
-
-    fn left(&self) -> Duration {
-        self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 
     fn mesh(self, size: usize, timeout: Duration) -> Result<Mesh, Lost> {
@@ -266,8 +290,10 @@ impl Post for Writer {
         };
         bytes.push(kind);
         let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever waits for one that has gone finds out.
-        let _ = stream.write_all(&(bytes.len() as u64).to_le_bytes()).and_then(|()| stream.write_all(&bytes));
+        if stream.write_all(&(bytes.len() as u64).to_le_bytes()).and_then(|()| stream.write_all(&bytes)).is_err() {
+            // What is half sent would be read as the beginning of what follows. Whoever waits for one that has gone finds out.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
     }
 }
 
@@ -293,18 +319,18 @@ fn read_frame(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     if stream.take(length).read_to_end(&mut bytes)? as u64 == length { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// What a rank says first: that it is one, and two numbers.
+/// What a rank says first: that it is one, of which start, and two numbers.
 const GREETING: [u8; 8] = *b"ablate-1";
 
-fn write_words(stream: &mut impl Write, words: [u64; 2]) -> io::Result<()> {
-    stream.write_all(&[GREETING, words[0].to_le_bytes(), words[1].to_le_bytes()].concat())
+fn write_words(stream: &mut impl Write, token: u64, words: [u64; 2]) -> io::Result<()> {
+    stream.write_all(&[GREETING, token.to_le_bytes(), words[0].to_le_bytes(), words[1].to_le_bytes()].concat())
 }
 
-fn read_words(stream: &mut impl Read) -> io::Result<[u64; 2]> {
-    let mut bytes = [0; 24];
+fn read_words(stream: &mut impl Read, token: u64) -> io::Result<[u64; 2]> {
+    let mut bytes = [0; 32];
     stream.read_exact(&mut bytes)?;
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-    if bytes[..8] == GREETING { Ok([word(8), word(16)]) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if bytes[..8] == GREETING && word(8) == token { Ok([word(16), word(24)]) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 #[cfg(test)]
@@ -320,9 +346,20 @@ mod tests {
     #[test]
     fn launchers_say_who_is_who() {
         let torchrun = [("RANK", "3"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1"), ("MASTER_ADDR", "n0"), ("MASTER_PORT", "400")];
-        assert_eq!(read(&torchrun), Ok(Placement { rank: 3, size: 8, local: 1, first: ("n0".into(), 400) }));
-        let slurm = [("SLURM_PROCID", "1"), ("SLURM_NTASKS", "2"), ("SLURM_STEP_NODELIST", "gpu[07-09,12]"), ("SLURM_JOB_ID", "10042")];
-        assert_eq!(read(&slurm), Ok(Placement { rank: 1, size: 2, local: 0, first: ("gpu07".into(), 29_542) }));
+        let found = read(&torchrun).unwrap();
+        assert_eq!((found.rank, found.size, found.local, found.first), (3, 8, 1, ("n0".into(), 400)));
+        // Its own store listens at that port.
+        let beside = read(&[&torchrun[..], &[("TORCHELASTIC_USE_AGENT_STORE", "True")]].concat()).unwrap();
+        assert!(PORTS.contains(&beside.first.1) && beside.first.1 != 400);
+        let slurm = |rank, step| {
+            let job = [("SLURM_STEP_NODELIST", "gpu[07-09,12]"), ("SLURM_JOB_ID", "10042"), ("SLURM_STEP_ID", step)];
+            read(&[&[("SLURM_PROCID", rank), ("SLURM_NTASKS", "2")], &job[..]].concat()).unwrap()
+        };
+        let found = slurm("1", "0");
+        assert_eq!((found.rank, found.size, found.local, found.first.0.as_str()), (1, 2, 0, "gpu07"));
+        assert!(PORTS.contains(&found.first.1));
+        assert_eq!((slurm("0", "0").first, slurm("0", "0").token), (found.first, found.token));
+        assert_ne!(slurm("0", "0").token, slurm("0", "1").token);
         assert!(read(&[]).unwrap_err().contains("torchrun or srun"));
         assert!(read(&[("RANK", "2"), ("WORLD_SIZE", "2")]).unwrap_err().contains("not among"));
         assert!(read(&[("RANK", "x"), ("WORLD_SIZE", "2")]).unwrap_err().contains("RANK=x is no number"));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pulse;
 use std::{net::TcpListener, thread, time::Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -13,7 +14,7 @@ fn together<T: Send + 'static>(count: usize, sockets: bool, work: impl Fn(Mesh) 
             thread::spawn(move || match port {
                 None => work(mesh),
                 Some(port) => {
-                    let place = Placement { rank, size: count, local: 0, first: ("127.0.0.1".into(), port) };
+                    let place = Placement { rank, size: count, local: 0, first: ("127.0.0.1".into(), port), token: 7 };
                     work(processes(&place, PATIENCE).unwrap())
                 }
             })
@@ -146,10 +147,40 @@ fn whoever_works_is_waited_for_as_long_as_it_shows_that_it_does() {
 #[test]
 fn those_who_do_not_come_are_not_waited_for_for_ever() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let place = |rank| Placement { rank, size: 2, local: 0, first: ("127.0.0.1".into(), port) };
+    let place = |rank| Placement { rank, size: 2, local: 0, first: ("127.0.0.1".into(), port), token: 7 };
     let patience = Duration::from_millis(200);
     assert!(processes(&place(0), patience).unwrap_err().to_string().contains("1 of 2 ranks did not come"));
     assert!(processes(&place(1), patience).unwrap_err().to_string().contains("cannot reach the first rank"));
+}
+
+#[test]
+fn strangers_are_no_ranks_and_hold_nobody_up() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let place = move |rank, token| Placement { rank, size: 2, local: 0, first: ("127.0.0.1".into(), port), token };
+    let first = thread::spawn(move || processes(&place(0, 7), PATIENCE).map(|mesh| mesh.size()));
+    // One that says something else, and one of another start.
+    let stranger = thread::spawn(move || {
+        loop {
+            if let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) {
+                return std::io::Write::write_all(&mut stream, &[b'x'; 64]);
+            }
+        }
+    });
+    let other = thread::spawn(move || processes(&place(1, 8), Duration::from_millis(500)).map(|mesh| mesh.size()));
+    assert!(other.join().unwrap().is_err());
+    let _ = stranger.join().unwrap();
+    let second = processes(&place(1, 7), PATIENCE).unwrap();
+    assert_eq!((first.join().unwrap().unwrap(), second.size()), (2, 2));
+}
+
+#[test]
+fn ranks_that_do_different_things_are_told() {
+    let seen = together(2, false, |mesh| {
+        let [_, group, _] = mesh.groups();
+        let count = 8 + 4 * group.rank();
+        group.all_reduce(&mut Numbers::F32(vec![1.0; count])).unwrap_err().to_string()
+    });
+    assert!(seen.iter().any(|said| said.contains("does something else")), "{seen:?}");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 /// Version of the numerics: raised whenever the same specification may give other bits.
 pub const NUMERICS: u32 = 2;
 
-/// Keys and sections that change no bit of a run's result. An arm that sets only these is an A/A control.
+/// Keys and sections that are no part of what a run is: they change no bit of its result, or rounding alone. An arm that sets only
+/// such as change no bit is an A/A control.
 pub const NON_NUMERICAL_KEYS: [&str; 8] = [
     "train.activations",
     "train.log_every",
@@ -17,13 +18,17 @@ pub const NON_NUMERICAL_KEYS: [&str; 8] = [
     "train.keep_last",
     "train.keep_best",
     "probe",
-    "parallel",
+    PARALLEL,
 ];
 
-/// Whether the value of `key` can change a bit of a run's result.
+/// Changes rounding alone.
+const PARALLEL: &str = "parallel";
+
+/// Whether the value of `key` can change a bit of a run's result: also by other rounding, as the number of devices does, which is
+/// no part of what a run is.
 pub fn is_numerical(key: &str) -> bool {
     let is_within = |known: &&str| key.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    !NON_NUMERICAL_KEYS.iter().any(is_within)
+    !NON_NUMERICAL_KEYS.iter().filter(|key| **key != PARALLEL).any(is_within)
 }
 
 impl RunSpec {
@@ -96,7 +101,7 @@ mod tests {
             let before = value.to_string();
             remove(&mut value, key);
             assert_ne!(before, value.to_string(), "{key} is no field");
-            assert!(!is_numerical(key));
+            assert_eq!(is_numerical(key), key == PARALLEL);
         }
         assert!(is_numerical("train.steps") && is_numerical("probes") && !is_numerical("probe.every"));
         assert_eq!(value["train"].as_object().map(|train| train.len()), Some(6));

@@ -25,6 +25,8 @@ pub struct Exchange {
     sender: Sender,
     /// Where gradients do not go through the host.
     on_devices: Option<OnDevices>,
+    /// Bytes that went there, since the last look.
+    unmeasured: u64,
     buckets: Buckets,
     names: Vec<String>,
     numbers: HashMap<ParamId, usize>,
@@ -65,6 +67,7 @@ impl Exchange {
             rank,
             sender: Sender::start(group, origin),
             on_devices: OnDevices::between(devices),
+            unmeasured: 0,
             names: parameters.into_iter().map(|(path, _, _)| path).collect(),
             filling: vec![Filling::default(); buckets.all.len()],
             seen: vec![false; sizes.len()],
@@ -77,6 +80,11 @@ impl Exchange {
             last: Timeline::default(),
             since: 0.0,
         }
+    }
+
+    /// Whether it is known when things are sent.
+    pub fn is_measured(&self) -> bool {
+        self.on_devices.is_none()
     }
 
     /// How many parameters there are.
@@ -116,6 +124,7 @@ impl Exchange {
         let bucket = &self.buckets.all[self.next];
         let Filling { values, pieces, .. } = std::mem::take(&mut self.filling[self.next]);
         if let Some(on_devices) = &mut self.on_devices {
+            self.unmeasured += 4 * bucket.count as u64;
             on_devices.send(pieces, bucket.count, &model.devices()[0].clone().inner());
             self.next += 1;
             return;
@@ -194,7 +203,8 @@ impl Exchange {
         self.timeline.events.extend(self.sender.events());
         self.timeline.events.extend(others);
         let timeline = std::mem::take(&mut self.timeline);
-        let measured = [(self.sender.bytes() + bytes) as f64, timeline.busy(Lane::Link), timeline.alone(Lane::Link)];
+        let bytes = self.sender.bytes() + std::mem::take(&mut self.unmeasured) + bytes;
+        let measured = [bytes as f64, timeline.busy(Lane::Link), timeline.alone(Lane::Link)];
         self.last = timeline;
         measured
     }

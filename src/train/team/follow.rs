@@ -1,6 +1,6 @@
 //! The ranks that follow the first one.
 
-use super::{Command, GatherError, Start, Team};
+use super::{Command, GatherError, Start, Team, terms};
 use crate::{
     data::Dataset,
     device::DeviceName,
@@ -13,7 +13,13 @@ use crate::{
         replica::{Replica, divergence},
     },
 };
-use burn::{data::dataloader::DataLoader, module::Module, store::RecordError, tensor::Device};
+use burn::{
+    data::dataloader::DataLoader,
+    module::Module,
+    store::{ModuleRecord, RecordError},
+    tensor::{Bytes, Device},
+    train::checkpoint::Checkpoint,
+};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -94,14 +100,14 @@ fn steps(
 ) -> Result<(), Left> {
     let groups = mesh.groups();
     let commands = &groups[0];
-    let Some(start) = Start::hear(commands)? else { return Ok(()) };
-    let model = model(spec, device, &start).inspect_err(|why| commands.leave(why)).map_err(Left::Failed)?;
+    let Some(Start { terms, step, initial_loss, model: record, optimizer: state }) = Start::hear(commands)? else { return Ok(()) };
+    let model = model(spec, device, &terms, record).inspect_err(|why| commands.leave(why)).map_err(Left::Failed)?;
     let team = Team::new(groups, &model, &spec.parallel, devices);
-    let optimizer = team.load(optimizer::build(&spec.optimizer, spec.model.multiple(), &model), start.optimizer)?;
+    let optimizer = team.load(optimizer::build(&spec.optimizer, spec.model.multiple(), &model), state)?;
     let replica = kept.insert(Replica::new(spec, model, optimizer, Some(team)));
-    let batches = Batches::of(spec, data, start.step, Waited::default());
+    let batches = Batches::of(spec, data, step, Waited::default());
     let mut batches = batches.iter();
-    let (mut step, mut initial) = (start.step, start.initial_loss);
+    let (mut step, mut initial) = (step, initial_loss);
     loop {
         match replica.team().expect("it has one").command(Command::End)? {
             Command::End => return Ok(()),
@@ -129,12 +135,12 @@ fn steps(
 }
 
 /// The model as the first rank has it, with the identifiers that groups of parameters and buckets go by.
-fn model(spec: &RunSpec, device: &DeviceName, start: &Start) -> Result<Transformer, String> {
-    if start.id != spec.id() {
+fn model(spec: &RunSpec, device: &DeviceName, agreed: &str, record: Vec<u8>) -> Result<Transformer, String> {
+    if agreed != terms(spec) {
         return Err("it was started with another configuration than the first rank".into());
     }
     let device = device.train_device().map_err(|error| error.to_string())?;
-    let record = start.model().map_err(|error| error.to_string())?;
+    let record = ModuleRecord::checkpoint_from_bytes(Bytes::from_bytes_vec(record)).map_err(|error| error.to_string())?;
     spec.model.build(spec.train.seed, &device).try_load_record(record).map_err(|error| error.to_string())
 }
 

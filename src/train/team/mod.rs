@@ -14,7 +14,7 @@ mod values;
 pub(super) use exchange::Exchange;
 pub(super) use follow::{Followers, message};
 pub use follow::{Left, follow};
-pub(super) use start::Start;
+pub(super) use start::{Start, terms};
 
 use crate::{
     model::Transformer,
@@ -74,12 +74,20 @@ pub struct ParallelResult {
     pub devices: usize,
     /// What each held a part of only.
     pub sharded: Sharded,
-    /// Bytes of the gradients and parameters that went into collectives in a step, on each device.
+    /// Bytes of the gradients and parameters that a device handed over in a step, padding and copies aside.
     pub bytes_per_step: u64,
-    /// Seconds a step in which something was sent, on the first device.
-    pub sending_seconds: f64,
+    /// Seconds a step in which something was sent, on the first device; none where that was not measured: between GPUs by NCCL.
+    pub sending_seconds: Option<f64>,
     /// Those of them in which the device did not compute beside it.
-    pub exposed_seconds: f64,
+    pub exposed_seconds: Option<f64>,
+}
+
+impl ParallelResult {
+    /// The share of sending beside which the device computed, where something was sent and measured.
+    pub fn hidden(&self) -> Option<f64> {
+        let sending = self.sending_seconds.filter(|seconds| *seconds > 0.0)?;
+        Some(1.0 - self.exposed_seconds? / sending)
+    }
 }
 
 impl Team {
@@ -102,10 +110,12 @@ impl Team {
         Self::new(mesh.groups(), model, config, vec![])
     }
 
+    /// The place of this one among all ranks.
     pub fn rank(&self) -> usize {
         self.commands.rank()
     }
 
+    /// How many ranks there are.
     pub fn size(&self) -> usize {
         self.commands.size()
     }
@@ -142,10 +152,12 @@ impl Team {
         Ok(all.into_iter().enumerate().collect())
     }
 
+    /// Whether a rank gets the sums of its own gradients alone.
     pub fn has_parts_of_gradients(&self) -> bool {
         self.config.sharded >= Sharded::Gradients
     }
 
+    /// Whether a rank updates its own parameters alone.
     pub fn has_parts_of_moments(&self) -> bool {
         self.config.sharded >= Sharded::Moments
     }
@@ -171,10 +183,11 @@ impl Team {
 
     /// The model with all parameters, with the first rank.
     pub fn whole(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
-        match &mut self.shards {
-            Some(shards) => shards.whole(model),
-            None => Ok(model.clone()),
-        }
+        let Some(shards) = &mut self.shards else { return Ok(model.clone()) };
+        let whole = shards.whole(model)?;
+        // No part of a step.
+        drop((shards.events(), shards.bytes()));
+        Ok(whole)
     }
 
     /// The state of the whole optimizer, from a rank's part of it; with the first rank only.
@@ -205,16 +218,17 @@ impl Team {
         };
     }
 
-    pub fn result(&self) -> ParallelResult {
+    /// How the run lay on its devices, and what that took; none before the first step.
+    pub fn result(&self) -> Option<ParallelResult> {
         let Traffic { steps, bytes, sending, exposed } = self.traffic;
-        let each = 1.0 / steps.max(1) as f64;
-        ParallelResult {
+        let each = |seconds: f64| self.exchange.is_measured().then_some(seconds / steps as f64);
+        (steps > 0).then(|| ParallelResult {
             devices: self.size(),
             sharded: self.config.sharded,
-            bytes_per_step: bytes / steps.max(1) as u64,
-            sending_seconds: sending * each,
-            exposed_seconds: exposed * each,
-        }
+            bytes_per_step: bytes / steps as u64,
+            sending_seconds: each(sending),
+            exposed_seconds: each(exposed),
+        })
     }
 
     /// Does something that the others wait for.

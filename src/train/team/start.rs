@@ -1,6 +1,12 @@
 //! What the first rank tells the others before the first step.
 
-use crate::parallel::group::{Group, Lost, Mesh};
+use crate::{
+    parallel::{
+        ParallelConfig,
+        group::{Group, Lost, Mesh},
+    },
+    train::RunSpec,
+};
 use burn::{
     store::{ModuleRecord, RecordError},
     tensor::Bytes,
@@ -11,8 +17,8 @@ use serde::{Deserialize, Serialize};
 /// Where a run begins on all ranks: where its checkpoint left it, or at the first step.
 #[derive(Debug)]
 pub struct Start {
-    /// Identity of the run.
-    pub id: String,
+    /// What all ranks must agree on: see [`terms`].
+    pub terms: String,
     /// Steps done.
     pub step: usize,
     /// Loss of the first step.
@@ -25,10 +31,17 @@ pub struct Start {
 
 #[derive(Serialize, Deserialize)]
 struct Head {
-    id: String,
+    terms: String,
     step: usize,
     initial_loss: Option<f64>,
     model_bytes: usize,
+}
+
+/// What ranks must agree on to do the same at the same time, beside the identity of the run.
+pub fn terms(spec: &RunSpec) -> String {
+    let ParallelConfig { devices, sharded, bucket_megabytes, overlap, .. } = &spec.parallel;
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{} {devices} {sharded} {bucket_megabytes} {overlap} {} {version}", spec.id(), spec.train.activations)
 }
 
 impl Start {
@@ -36,7 +49,7 @@ impl Start {
     ///
     /// A record that cannot be written.
     pub fn new(
-        id: String,
+        terms: String,
         step: usize,
         initial_loss: Option<f64>,
         model: ModuleRecord,
@@ -44,13 +57,13 @@ impl Start {
     ) -> Result<Self, RecordError> {
         let model = model.checkpoint_into_bytes()?.to_vec();
         let optimizer = optimizer.map(|bytes| bytes.to_vec()).unwrap_or_default();
-        Ok(Self { id, step, initial_loss, model, optimizer })
+        Ok(Self { terms, step, initial_loss, model, optimizer })
     }
 
     /// Tells it, as the first rank.
     pub fn tell(&self, group: &Group) -> Result<(), Lost> {
         group.broadcast(|| {
-            let head = Head { id: self.id.clone(), step: self.step, initial_loss: self.initial_loss, model_bytes: self.model.len() };
+            let head = Head { terms: self.terms.clone(), step: self.step, initial_loss: self.initial_loss, model_bytes: self.model.len() };
             let mut message = serde_json::to_vec(&head).expect("it is plain data");
             message.push(b'\n');
             [message.as_slice(), &self.model, &self.optimizer].concat()
@@ -73,15 +86,10 @@ impl Start {
         }
         let parsed = || {
             let end = message.iter().position(|byte| *byte == b'\n')?;
-            let Head { id, step, initial_loss, model_bytes } = serde_json::from_slice(&message[..end]).ok()?;
+            let Head { terms, step, initial_loss, model_bytes } = serde_json::from_slice(&message[..end]).ok()?;
             let (model, optimizer) = message[end + 1..].split_at_checked(model_bytes)?;
-            Some(Self { id, step, initial_loss, model: model.to_vec(), optimizer: optimizer.to_vec() })
+            Some(Self { terms, step, initial_loss, model: model.to_vec(), optimizer: optimizer.to_vec() })
         };
         parsed().map(Some).ok_or_else(|| Lost::Apart("the first rank is of another version".into()))
-    }
-
-    /// The parameters.
-    pub fn model(&self) -> Result<ModuleRecord, RecordError> {
-        ModuleRecord::checkpoint_from_bytes(Bytes::from_bytes_vec(self.model.clone()))
     }
 }

@@ -263,12 +263,12 @@ fn over_a_slow_link_sending_beside_the_backward_pass_is_faster_than_after_it() {
             }
             replica.team().unwrap().result()
         });
-        results.into_iter().next().unwrap()
+        results.into_iter().next().unwrap().expect("steps were taken")
     };
     let (beside, after) = (time(true), time(false));
-    // What is sent takes the same time; of it less is left over. By the schedule, not by the clock of a busy machine.
-    assert!(beside.exposed_seconds < 0.9 * after.exposed_seconds, "{beside:?} {after:?}");
-    assert!((after.exposed_seconds / after.sending_seconds - 1.0).abs() < 1e-6, "{after:?}");
+    // By the shares, not by the clock of a busy machine: what is sent after the backward pass is beside nothing.
+    assert!(beside.hidden().unwrap() > 0.1, "{beside:?}");
+    assert!(after.hidden().unwrap() < 1e-6, "{after:?}");
     assert_eq!(beside.bytes_per_step, after.bytes_per_step);
 }
 
@@ -285,14 +285,19 @@ fn whoever_loses_another_says_which_and_nobody_waits_for_ever() {
                 for step in 0..6 {
                     let mut batch = step_of(spec, step, false);
                     batch[0].tokens.extend(0..9);
-                    if rank == fatal % 3 && step == fatal / 3 {
+                    // Before a step, or between its gradients and its update.
+                    let dies = rank == fatal % 3 && step == 1;
+                    if dies && fatal < 3 {
                         return Ok(());
                     }
                     let computed = replica.compute(spec, step, batch)?;
-                    if rank == fatal % 3 && step == fatal / 2 {
+                    if dies {
                         return Ok(());
                     }
-                    replica.update(computed)?;
+                    let updated = replica.update(computed);
+                    // Whoever is lost, there is a model.
+                    replica.model();
+                    updated?;
                 }
                 Ok::<_, Lost>(())
             });
