@@ -449,7 +449,7 @@ fn explain_says_meaning_default_and_allowed_values() {
         assert!(matches!(&error, Error::Input { help, .. } if help.contains(right)), "{error}");
     }
     assert!(settings::explain::<RunConfig>("model.norm.kind.rms").is_err());
-    assert_eq!(settings::sections::<RunConfig>().lines().count(), 7);
+    assert_eq!(settings::sections::<RunConfig>().lines().count(), 8);
 }
 
 #[test]

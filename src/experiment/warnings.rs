@@ -113,29 +113,46 @@ fn controls(plan: &Plan, runs: &Runs) -> Vec<String> {
     controls.filter(|(arm, reference)| differs(arm, reference)).map(warning).collect()
 }
 
-/// Arms of a seed that consumed other batches, as far as both trained: no pairs at all.
+/// What of the data an arm has otherwise than the base.
+fn own_data(arm: &PlannedArm) -> Vec<(&str, Option<&str>)> {
+    let data = arm.differences.iter().filter(|change| change.key.starts_with("data."));
+    data.map(|change| (change.key.as_str(), change.arm.as_deref())).collect()
+}
+
+/// Arms of a seed that consumed other batches of the same data, as far as both trained: no pairs at all. Where data is what arms
+/// differ in, seeds pair the rest.
 fn data_orders(plan: &Plan, runs: &Runs) -> Vec<String> {
     let mut warnings = Vec::new();
+    let others: Vec<&str> = plan.arms.iter().filter(|arm| !own_data(arm).is_empty()).map(|arm| arm.name.as_str()).collect();
+    if !others.is_empty() {
+        let arms = others.join(", ");
+        warnings.push(format!("arms with data of their own ({arms}): runs of a seed share initial parameters, but not batches"));
+    }
     for seed in &plan.seeds {
-        let mut groups: Vec<(&Record, Vec<&str>)> = Vec::new();
-        for arm in &plan.arms {
-            let found = runs.get(&(arm.name.as_str(), *seed)).copied();
-            let Some(record) = found.filter(|record| record.result.outcome == Outcome::Finished) else { continue };
-            match groups.iter_mut().find(|(other, _)| same_order(other, record)) {
-                Some((_, arms)) => arms.push(&arm.name),
-                None => groups.push((record, vec![&arm.name])),
-            }
-        }
-        if groups.len() > 1 {
-            let mut groups: Vec<String> = groups.into_iter().map(|(_, arms)| arms.join(", ")).collect();
-            groups.sort();
-            warnings.push(format!(
-                "error: with seed {seed} the arms trained on different batches ({}): these are no pairs",
-                groups.join(" | ")
-            ));
+        for data in plan.arms.iter().map(own_data).collect::<BTreeSet<_>>() {
+            warnings.extend(parted(plan, runs, *seed, &data));
         }
     }
     warnings
+}
+
+/// Arms of a seed with the same data that consumed other batches.
+fn parted(plan: &Plan, runs: &Runs, seed: u64, data: &[(&str, Option<&str>)]) -> Option<String> {
+    let mut groups: Vec<(&Record, Vec<&str>)> = Vec::new();
+    for arm in plan.arms.iter().filter(|arm| own_data(arm) == data) {
+        let found = runs.get(&(arm.name.as_str(), seed)).copied();
+        let Some(record) = found.filter(|record| record.result.outcome == Outcome::Finished) else { continue };
+        match groups.iter_mut().find(|(other, _)| same_order(other, record)) {
+            Some((_, arms)) => arms.push(&arm.name),
+            None => groups.push((record, vec![&arm.name])),
+        }
+    }
+    if groups.len() < 2 {
+        return None;
+    }
+    let mut groups: Vec<String> = groups.into_iter().map(|(_, arms)| arms.join(", ")).collect();
+    groups.sort();
+    Some(format!("error: with seed {seed} the arms trained on different batches ({}): these are no pairs", groups.join(" | ")))
 }
 
 /// Whether two runs consumed the same batches, as far as the shorter one went: by the hash of all, or else at the last step
@@ -292,6 +309,20 @@ mod tests {
             reroll(records, &["query"]);
         };
         assert_eq!(warned_of(reshaped), Vec::<String>::new());
+    }
+
+    /// Data is what an arm may differ in: its batches are other ones, and those of the others still have to agree.
+    #[test]
+    fn arms_with_data_of_their_own_have_other_batches() {
+        let own = |plan: &mut Plan, records: &mut Vec<Record>| {
+            let change =
+                crate::experiment::Difference { key: "data.corpus.path".into(), base: None, arm: Some("x".into()), origin: "named".into() };
+            plan.arms[1].differences.push(change);
+            for record in records.iter_mut().filter(|record| record.arm == plan.arms[1].name) {
+                record.result.data_hash = format!("own-{}", record.seed);
+            }
+        };
+        assert_eq!(warned_of(own), ["arms with data of their own (a): runs of a seed share initial parameters, but not batches"]);
     }
 
     /// Arms of other lengths are compared at the last step that both have marked.

@@ -18,8 +18,10 @@ pub struct ParallelConfig {
     /// moments; `parameters` (ZeRO-3), with both, gathered block by block before use: set train.activations = "recompute" with it,
     /// since other policies keep what was gathered until the backward pass is done with it.
     pub sharded: Sharded,
-    /// Megabytes of gradients that are sent together. Smaller ones are sent earlier, larger ones with less overhead.
-    pub bucket_megabytes: f64,
+    /// Megabytes of gradients that are sent together; an eighth of all, but at most 25, unless given. Smaller ones are sent earlier,
+    /// larger ones with less overhead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket_megabytes: Option<f64>,
     /// Whether gradients are sent while the backward pass goes on; else after it.
     pub overlap: bool,
     /// Seconds without an answer after which another device counts as lost, and the run ends.
@@ -42,7 +44,7 @@ pub struct LinkConfig {
 
 impl Default for ParallelConfig {
     fn default() -> Self {
-        Self { devices: 1, sharded: Sharded::Nothing, bucket_megabytes: 25.0, overlap: true, timeout_seconds: 600, link: None }
+        Self { devices: 1, sharded: Sharded::Nothing, bucket_megabytes: None, overlap: true, timeout_seconds: 600, link: None }
     }
 }
 
@@ -55,6 +57,14 @@ impl ParallelConfig {
     /// The link that threads have between them, if it is slowed down.
     pub fn link(&self) -> Option<Link> {
         self.link.map(|link| Link { bytes_per_second: link.megabytes_per_second * 1e6, latency: link.latency_microseconds * 1e-6 })
+    }
+
+    /// Numbers of a bucket, of so many in f32.
+    pub fn bucket(&self, all: usize) -> usize {
+        match self.bucket_megabytes {
+            Some(megabytes) => (megabytes * 1e6 / 4.0) as usize,
+            None => (all / 8).min(25_000_000 / 4),
+        }
     }
 
     /// How long others are waited for.
@@ -76,8 +86,11 @@ impl ParallelConfig {
             "devices",
             format!("{} must divide the {rows} rows of a micro-batch (train.batch / train.accumulation)", self.devices),
         );
-        let megabytes = self.bucket_megabytes;
-        require(megabytes > 0.0 && megabytes.is_finite(), "bucket_megabytes", "must be a positive number".into());
+        require(
+            self.bucket_megabytes.is_none_or(|megabytes| megabytes > 0.0 && megabytes.is_finite()),
+            "bucket_megabytes",
+            "must be a positive number".into(),
+        );
         require(self.timeout_seconds > 0, "timeout_seconds", "must be at least 1".into());
         if let Some(LinkConfig { megabytes_per_second: rate, latency_microseconds: latency }) = self.link {
             require(rate > 0.0 && rate.is_finite(), "link.megabytes_per_second", "must be a positive number".into());

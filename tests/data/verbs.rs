@@ -140,8 +140,8 @@ fn a_build_that_is_killed_again_and_again_gives_the_same_bytes() {
         let out = format!("killed-{builds}");
         let build = ["data", "build", "recipe.toml", "--out", &out, "--jobs", if builds % 2 == 0 { "2" } else { "1" }];
         let mut child = desk.command(&build).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // At all times up to that of a whole build.
-        std::thread::sleep(time * (1 + attempts % 10) / 11);
+        // At all times up to that of a whole build, which takes longer where other work has begun since.
+        std::thread::sleep(time * (1 + attempts % 10) * (1 + attempts / 40) / 11);
         // It may have ended.
         let _ = child.kill();
         let code = child.wait().unwrap().code();

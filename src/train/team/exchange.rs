@@ -60,7 +60,7 @@ impl Exchange {
         let numbers: HashMap<ParamId, usize> = parameters.iter().enumerate().map(|(number, (_, id, _))| (*id, number)).collect();
         let sizes: Vec<usize> = parameters.iter().map(|(_, _, shape)| shape.iter().product()).collect();
         let order: Vec<usize> = model.backward_order().iter().map(|id| numbers[id]).collect();
-        let limit = (config.bucket_megabytes * 1e6 / 4.0) as usize;
+        let limit = config.bucket(sizes.iter().sum());
         let (rank, size) = (group.rank(), group.size());
         let buckets = Buckets::new(&order, &sizes, limit, size);
         Self {

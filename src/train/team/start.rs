@@ -41,7 +41,7 @@ struct Head {
 pub fn terms(spec: &RunSpec) -> String {
     let ParallelConfig { devices, sharded, bucket_megabytes, overlap, .. } = &spec.parallel;
     let version = env!("CARGO_PKG_VERSION");
-    format!("{} {devices} {sharded} {bucket_megabytes} {overlap} {} {version}", spec.id(), spec.train.activations)
+    format!("{} {devices} {sharded} {bucket_megabytes:?} {overlap} {} {version}", spec.id(), spec.train.activations)
 }
 
 impl Start {
