@@ -57,7 +57,10 @@ fn a_checkpoint_of_some_devices_goes_on_with_any_other_number() {
     let kinds = ["{ kind = \"adamw\", lr = 0.003 }", "{ kind = \"muon\", lr = 0.003 }"];
     for (index, kind) in kinds.iter().enumerate() {
         let optimizer = format!("optimizer={kind}");
-        let of = |count: usize, sharded: &str| spec(&bench, &devices(count, &[&format!("parallel.sharded=\"{sharded}\""), &optimizer]));
+        // Long enough to be stopped amid them on a machine that has other things to do.
+        let of = |count: usize, sharded: &str| {
+            spec(&bench, &devices(count, &[&format!("parallel.sharded=\"{sharded}\""), &optimizer, "train.steps=60"]))
+        };
         let name = |text: &str| format!("{text}-{index}");
         // The same number: the same bits, however it is sharded.
         bench.run(&of(2, "nothing"), &name("whole")).unwrap();
@@ -71,7 +74,7 @@ fn a_checkpoint_of_some_devices_goes_on_with_any_other_number() {
             let parts = name(&format!("{from}-{to}"));
             assert_eq!(bench.stopped(&of(from, "moments"), &parts, 6).unwrap().outcome, Outcome::Interrupted);
             assert_eq!(bench.run(&of(to, "gradients"), &parts).unwrap().outcome, Outcome::Finished);
-            assert!(apart(&bench, &parts, &name("whole"), "loss") < 1e-4, "{kind} {from} {to}");
+            assert!(apart(&bench, &parts, &name("whole"), "loss") < 1e-3, "{kind} {from} {to}");
         }
     }
 }
@@ -293,9 +296,21 @@ fn who_is_started_alone_or_with_other_settings_is_told() {
 
 #[test]
 fn a_divergence_and_a_run_that_is_over_end_for_all() {
-    let ranks = Ranks::new(2, &["optimizer={ kind = \"sgd\", lr = 1e6 }", "train.gradient_clip=0", "parallel.sharded=\"gradients\""]);
-    for child in ranks.start("diverges", 2, &[]) {
-        assert!(child.wait_with_output().unwrap().status.code().is_some());
+    let ranks = Ranks::new(
+        2,
+        &[
+            "optimizer={ kind = \"sgd\", lr = 1.0, momentum = 0.99 }",
+            "train.gradient_clip=0",
+            "train.steps=500",
+            "schedule.warmup=0",
+            "model.init.std=0.5",
+            "parallel.sharded=\"gradients\"",
+        ],
+    );
+    // Once, and again when it is over.
+    for _ in 0..2 {
+        let codes = ranks.start("diverges", 2, &[]).into_iter().map(|child| child.wait_with_output().unwrap().status.code());
+        assert_eq!(codes.collect::<Vec<_>>(), [Some(3), Some(0)]);
     }
     assert_eq!(ranks.result("diverges").outcome, Outcome::Diverged);
 }
