@@ -32,11 +32,11 @@ struct Blocks {
 pub type HandOut<'a, E> = &'a mut dyn FnMut(usize, Option<usize>) -> Result<Block, E>;
 
 /// What is kept of a block.
-enum Piece {
-    /// What it read, without gradients: it is run again.
-    Input(Tensor<3>),
-    /// What it read, where its gradients end, and what it gave; and itself, with the parameters that are on the tape.
-    Whole { x: Tensor<3>, y: Tensor<3>, block: Box<Block> },
+struct Piece {
+    /// What it read: without gradients where it is run again, else where its gradients end.
+    x: Tensor<3>,
+    /// What it gave, and itself with the parameters that are on the tape; none where it is run again.
+    ran: Option<Box<(Tensor<3>, Block)>>,
 }
 
 impl Transformer {
@@ -99,14 +99,14 @@ impl Transformer {
             match &plain {
                 Some((position, plain)) => {
                     report_kept(&x);
-                    each.push(Piece::Input(x.clone()));
+                    each.push(Piece { x: x.clone(), ran: None });
                     x = block.valid().forward(x, position, plain);
                 }
                 None => {
                     let input = Tensor::from_inner(x).require_grad();
                     let y = block.forward(input.clone(), &self.position, pass);
                     x = y.clone().inner();
-                    each.push(Piece::Whole { x: input, y, block: Box::new(block) });
+                    each.push(Piece { x: input, ran: Some(Box::new((y, block))) });
                 }
             }
         }
@@ -173,9 +173,10 @@ impl Recorded {
         late.accumulate(model, GradientsParams::from_grads(gradients, model));
         deliver("head", behind.grads());
         for index in (0..model.layers.len()).rev() {
-            let (x, y, own) = match each.pop().expect("a piece for each block") {
-                Piece::Whole { x, y, block } => (x, y, *block),
-                Piece::Input(x) => {
+            let Piece { x, ran } = each.pop().expect("a piece for each block");
+            let (x, y, own) = match ran {
+                Some(ran) => (x, ran.0, ran.1),
+                None => {
                     let own = block(index, index.checked_sub(1))?;
                     let x = Tensor::from_inner(x).require_grad();
                     let y = computing(pass.precision, || own.forward(x.clone(), &model.position, &pass));

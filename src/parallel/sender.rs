@@ -93,7 +93,7 @@ impl Sender {
     /// # Errors
     ///
     /// A rank that has left, or does not answer.
-    pub fn next(&mut self) -> Result<Option<Numbers>, Lost> {
+    pub fn receive(&mut self) -> Result<Option<Numbers>, Lost> {
         if self.waiting == 0 {
             return Ok(None);
         }

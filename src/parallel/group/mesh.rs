@@ -113,7 +113,7 @@ impl Channel {
         self.posts[to].as_ref().expect("no rank leaves itself").post(Message::Leaves(why.to_owned()));
     }
 
-    /// Does something that the others wait for, and tells them every so often that it goes on, by the [`pulse`] of this process.
+    /// Does something that the others wait for, and tells them every so often that it goes on, by the pulse of this process.
     pub fn working<T>(&self, every: Duration, work: impl FnOnce() -> T) -> T {
         let (done, over) = mpsc::channel::<()>();
         let posts = self.posts.clone();

@@ -150,7 +150,7 @@ impl Group {
         std::iter::once(Ok(message)).chain(rest).collect()
     }
 
-    /// Does something that the others wait for, and tells them as long as it goes on, by the [`pulse`] of this process.
+    /// Does something that the others wait for, and tells them as long as it goes on, by the pulse of this process.
     pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
         self.channel.working(self.timeout / 4, work)
     }

@@ -149,7 +149,7 @@ impl Exchange {
         }
         self.next = 0;
         let mut sums = vec![];
-        while let Some(values) = self.sender.next()? {
+        while let Some(values) = self.sender.receive()? {
             sums.push(values);
         }
         let seen = std::mem::replace(&mut self.seen, vec![false; self.names.len()]);
@@ -191,7 +191,7 @@ impl Exchange {
             self.sender.send("parameters", Operation::Gather, values, &bucket.parts);
         }
         let mut all = vec![];
-        while let Some(values) = self.sender.next()? {
+        while let Some(values) = self.sender.receive()? {
             all.push(values);
         }
         Ok(model.map(&mut Unpack { exchange: self, all }))

@@ -119,7 +119,7 @@ impl Shards {
 
     fn receive(&mut self) -> Result<Numbers, Lost> {
         self.asked.pop_front();
-        Ok(self.sender.next()?.expect("it was asked for"))
+        Ok(self.sender.receive()?.expect("it was asked for"))
     }
 
     fn filled<M: Module>(&self, module: M, unit: usize, values: &Numbers) -> M {

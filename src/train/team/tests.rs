@@ -70,7 +70,7 @@ fn step_of(spec: &RunSpec, step: usize, scored: bool) -> Vec<Batch> {
     let length = CONTEXT + usize::from(!scored);
     let word = |row: usize, i: usize| ((row * 7919 + i * 131 + step * 31 + row * i) % 40) as u32;
     // Not as many in each row.
-    let is_scored = |row: usize, i: usize| i % 4 == 1 || row % 3 == 0 && i < 3;
+    let is_scored = |row: usize, i: usize| i % 4 == 1 || row.is_multiple_of(3) && i < 3;
     let all = (0..ROWS).flat_map(|row| (0..CONTEXT).filter(move |i| is_scored(row, *i))).count();
     let of = |micro: usize| {
         let first = micro * rows;
