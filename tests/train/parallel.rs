@@ -247,7 +247,7 @@ fn a_rank_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
 #[test]
 #[cfg(unix)]
 fn a_rank_that_hangs_is_missed_in_time() {
-    let ranks = Ranks::new(2, &["parallel.timeout_seconds=4"]);
+    let ranks = Ranks::new(2, &["parallel.timeout_seconds=8"]);
     for victim in 0..2 {
         let out = format!("hangs-{victim}");
         let mut children = ranks.start(&out, 2, &["--steps", "4000"]);
@@ -263,7 +263,7 @@ fn a_rank_that_hangs_is_missed_in_time() {
         assert_eq!(all_end(std::slice::from_mut(&mut other), Duration::from_secs(40)), 0);
         let output = other.wait_with_output().unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains(&format!("rank {victim} has not answered for 4 s")), "{said}");
+        assert!(said.contains(&format!("rank {victim} has not answered for 8 s")), "{said}");
         children[0].kill().unwrap();
         children[0].wait().unwrap();
     }
