@@ -276,6 +276,15 @@ impl DataLoader<Batch> for Batches {
     }
 }
 
+/// The next `count` micro-batches: those of a step, from 0. Or what is wrong.
+pub(super) fn next_step(
+    batches: &mut dyn Iterator<Item = Result<Batch, DatasetError>>,
+    count: usize,
+    step: usize,
+) -> Result<Vec<Batch>, String> {
+    (0..count).map(|_| batches.next()?.ok()).collect::<Option<_>>().ok_or_else(|| format!("no batch for step {}", step + 1))
+}
+
 /// Batches in their order, read ahead on a thread, so that the device does not wait for the disk.
 struct Reader {
     batches: Receiver<Batch>,

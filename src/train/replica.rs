@@ -130,9 +130,11 @@ impl Replica {
             None => optimizer.step(rate, model, gradients),
         };
         // Back before anything can be lost.
-        self.model = Some(model.clone());
+        let model = self.model.insert(model);
         if let Some(team) = &mut self.team {
-            self.model = Some(team.shared(model)?);
+            if let Some(shared) = team.shared(model)? {
+                *model = shared;
+            }
             team.count();
         }
         Ok(())

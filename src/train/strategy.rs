@@ -5,7 +5,7 @@
 
 use super::{
     Outcome, RunSpec,
-    batch::{Batch, Waited},
+    batch::{Batch, Waited, next_step},
     checkpoint::{self, Contents, State},
     memory, metrics,
     probe::{self, Prober},
@@ -216,13 +216,10 @@ impl Attempt<'_> {
                 return self.interrupted(step, drain);
             }
             let started = Instant::now();
-            let mut micro = Vec::with_capacity(spec.train.accumulation);
-            for _ in 0..spec.train.accumulation {
-                match batches.next() {
-                    Some(Ok(batch)) => micro.push(batch),
-                    _ => return Ok((Outcome::Failed, Some(format!("no batch for step {}", step + 1)))),
-                }
-            }
+            let micro = match next_step(&mut batches, spec.train.accumulation, step) {
+                Ok(micro) => micro,
+                Err(reason) => return Ok((Outcome::Failed, Some(reason))),
+            };
             let data_hash = chain(&lock(&self.steps.status).state.data_hash, &micro);
             let mut measured = self.step(step, micro)?;
             measured.milliseconds = started.elapsed().as_secs_f64() * 1e3;

@@ -1,35 +1,33 @@
 //! Gradients and parameters on their way between ranks.
 
 use super::{
+    holding::Holding,
     on_devices::OnDevices,
     values::{numbers, shape_of, tensor},
 };
 use crate::{
-    model::{Transformer, parameters},
+    model::Transformer,
     parallel::{
         Buckets, Event, Lane, Operation, ParallelConfig, Place, Sender, Sharded, Timeline,
         group::{Group, Lost, Numbers},
     },
 };
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    module::{Module, ModuleVisitor, Param, ParamId},
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use std::{collections::HashMap, time::Instant};
+use std::time::Instant;
 
 /// What a rank sends and receives in a step.
 #[derive(Debug)]
 pub struct Exchange {
-    rank: usize,
     sender: Sender,
     /// Where gradients do not go through the host.
     on_devices: Option<OnDevices>,
     /// Bytes that went there, since the last look.
     unmeasured: u64,
-    buckets: Buckets,
-    names: Vec<String>,
-    numbers: HashMap<ParamId, usize>,
+    holding: Holding,
     operation: Operation,
     overlap: bool,
     filling: Vec<Filling>,
@@ -56,23 +54,18 @@ struct Filling {
 impl Exchange {
     /// `devices` are those of all ranks where these can add up by themselves, else none.
     pub fn new(group: Group, model: &Transformer, config: &ParallelConfig, devices: Vec<Device>, origin: Instant) -> Self {
-        let parameters = parameters(model);
-        let numbers: HashMap<ParamId, usize> = parameters.iter().enumerate().map(|(number, (_, id, _))| (*id, number)).collect();
-        let sizes: Vec<usize> = parameters.iter().map(|(_, _, shape)| shape.iter().product()).collect();
-        let order: Vec<usize> = model.backward_order().iter().map(|id| numbers[id]).collect();
-        let limit = config.bucket(sizes.iter().sum());
-        let (rank, size) = (group.rank(), group.size());
-        let buckets = Buckets::new(&order, &sizes, limit, size);
+        let size = group.size();
+        let holding = Holding::new(group.rank(), model, |numbers, sizes| {
+            let order: Vec<usize> = model.backward_order().iter().map(|id| numbers[id]).collect();
+            Buckets::new(&order, sizes, config.bucket(sizes.iter().sum()), size)
+        });
         Self {
-            rank,
             sender: Sender::start(group, origin),
             on_devices: OnDevices::between(devices),
             unmeasured: 0,
-            names: parameters.into_iter().map(|(path, _, _)| path).collect(),
-            filling: vec![Filling::default(); buckets.all.len()],
-            seen: vec![false; sizes.len()],
-            buckets,
-            numbers,
+            filling: vec![Filling::default(); holding.buckets.all.len()],
+            seen: vec![false; holding.names.len()],
+            holding,
             operation: if config.sharded >= Sharded::Gradients { Operation::ReduceOwned } else { Operation::Reduce },
             overlap: config.overlap,
             next: 0,
@@ -89,7 +82,7 @@ impl Exchange {
 
     /// How many parameters there are.
     pub fn parameters(&self) -> usize {
-        self.names.len()
+        self.holding.names.len()
     }
 
     /// What was computed and sent in the last step, and when.
@@ -114,14 +107,16 @@ impl Exchange {
     pub fn deliver(&mut self, model: &Transformer, gradients: GradientsParams, earlier: &mut GradientsParams) {
         model.visit(&mut Deliver { exchange: self, gradients, earlier });
         if self.overlap {
-            while self.next < self.buckets.all.len() && self.filling[self.next].filled == self.buckets.all[self.next].parameters.len() {
+            while self.next < self.holding.buckets.all.len()
+                && self.filling[self.next].filled == self.holding.buckets.all[self.next].parameters.len()
+            {
                 self.send_next(model);
             }
         }
     }
 
     fn send_next(&mut self, model: &Transformer) {
-        let bucket = &self.buckets.all[self.next];
+        let bucket = &self.holding.buckets.all[self.next];
         let Filling { values, pieces, .. } = std::mem::take(&mut self.filling[self.next]);
         if let Some(on_devices) = &mut self.on_devices {
             self.unmeasured += 4 * bucket.count as u64;
@@ -130,7 +125,7 @@ impl Exchange {
             return;
         }
         let values = values.unwrap_or_else(|| Numbers::F32(vec![0.0; bucket.count]));
-        let name = |place: Option<&usize>| place.map(|number| self.names[*number].clone()).unwrap_or_default();
+        let name = |place: Option<&usize>| place.map(|number| self.holding.names[*number].clone()).unwrap_or_default();
         let (first, last) = (name(bucket.parameters.first()), name(bucket.parameters.last()));
         let name = if first == last { first } else { format!("{first} to {last}") };
         self.sender.send(name, self.operation, values, &bucket.parts);
@@ -144,15 +139,12 @@ impl Exchange {
     /// A rank that is lost.
     pub fn finish(&mut self, model: &Transformer) -> Result<GradientsParams, Lost> {
         // What is still missing has no gradient: with all ranks, since they have the same model.
-        while self.next < self.buckets.all.len() {
+        while self.next < self.holding.buckets.all.len() {
             self.send_next(model);
         }
         self.next = 0;
-        let mut sums = vec![];
-        while let Some(values) = self.sender.receive()? {
-            sums.push(values);
-        }
-        let seen = std::mem::replace(&mut self.seen, vec![false; self.names.len()]);
+        let sums = self.received()?;
+        let seen = std::mem::replace(&mut self.seen, vec![false; self.holding.names.len()]);
         let reduced = self.on_devices.as_mut().map(OnDevices::sums).unwrap_or_default();
         let mut fetch = Fetch { exchange: self, sums, reduced, seen, found: GradientsParams::new() };
         model.visit(&mut fetch);
@@ -168,12 +160,7 @@ impl Exchange {
 
     /// Whether this rank owns a parameter.
     pub fn owns(&self, id: ParamId) -> bool {
-        self.numbers.get(&id).is_some_and(|number| self.buckets.owner(*number) == self.rank)
-    }
-
-    /// The number of a parameter in the model.
-    pub fn number(&self, id: ParamId) -> usize {
-        self.numbers[&id]
+        self.holding.owns(id)
     }
 
     /// The model with every parameter as its owner has it.
@@ -181,20 +168,17 @@ impl Exchange {
     /// # Errors
     ///
     /// A rank that is lost.
-    pub fn gather(&mut self, model: Transformer) -> Result<Transformer, Lost> {
-        let mut pack = Pack { exchange: self, buckets: vec![] };
-        pack.buckets = pack.exchange.buckets.all.iter().map(|_| None).collect();
-        model.visit(&mut pack);
-        let packed = pack.buckets;
-        for (bucket, values) in self.buckets.all.iter().zip(packed) {
-            let values = values.expect("every bucket has a parameter");
-            self.sender.send("parameters", Operation::Gather, values, &bucket.parts);
+    pub fn gather(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
+        for (number, bucket) in self.holding.buckets.all.iter().enumerate() {
+            self.sender.send("parameters", Operation::Gather, self.holding.packed(model, number), &bucket.parts);
         }
-        let mut all = vec![];
-        while let Some(values) = self.sender.receive()? {
-            all.push(values);
-        }
-        Ok(model.map(&mut Unpack { exchange: self, all }))
+        let all = self.received()?;
+        Ok(self.holding.filled(model.clone(), |bucket| all.get(bucket)))
+    }
+
+    /// All buckets that were handed over, in their order.
+    fn received(&mut self) -> Result<Vec<Numbers>, Lost> {
+        std::iter::from_fn(|| self.sender.receive().transpose()).collect()
     }
 
     /// Ends a step, in which other things were sent as well: bytes that were sent, seconds of sending, and those beside which
@@ -222,14 +206,14 @@ impl ModuleVisitor for Deliver<'_> {
         if let Some(earlier) = self.earlier.remove::<D>(param.id) {
             gradient = earlier + gradient;
         }
-        let number = self.exchange.number(param.id);
-        let Place { bucket, start, count } = self.exchange.buckets.place(number);
+        let number = self.exchange.holding.number(param.id);
+        let Place { bucket, start, count } = self.exchange.holding.place(param.id);
         let filling = &mut self.exchange.filling[bucket];
         if self.exchange.on_devices.is_some() {
             filling.pieces.push((start, gradient.reshape([count])));
         } else {
             let values = numbers(gradient);
-            filling.values.get_or_insert_with(|| values.zeros(self.exchange.buckets.all[bucket].count)).put(start, &values);
+            filling.values.get_or_insert_with(|| values.zeros(self.exchange.holding.buckets.all[bucket].count)).put(start, &values);
         }
         filling.filled += 1;
         self.exchange.seen[number] = true;
@@ -247,10 +231,10 @@ struct Fetch<'a> {
 
 impl ModuleVisitor for Fetch<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let number = self.exchange.number(param.id);
+        let number = self.exchange.holding.number(param.id);
         let mine = self.exchange.operation == Operation::Reduce || self.exchange.owns(param.id);
         if self.seen[number] && mine {
-            let Place { bucket, start, count } = self.exchange.buckets.place(number);
+            let Place { bucket, start, count } = self.exchange.holding.place(param.id);
             let sum = match self.reduced.get(bucket) {
                 Some(sum) => sum.clone().slice(start..start + count).reshape(shape_of(param)),
                 None => tensor(self.sums[bucket].part(start..start + count), shape_of(param), &param.lazy_device().inner()),
@@ -271,45 +255,5 @@ impl ModuleVisitor for Own<'_> {
         if let Some(gradient) = self.from.remove::<D>(param.id).filter(|_| self.exchange.owns(param.id)) {
             self.to.register::<D>(param.id, gradient);
         }
-    }
-}
-
-struct Pack<'a> {
-    exchange: &'a Exchange,
-    buckets: Vec<Option<Numbers>>,
-}
-
-impl ModuleVisitor for Pack<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Place { bucket, start, .. } = self.exchange.buckets.place(self.exchange.number(param.id));
-        let count = self.exchange.buckets.all[bucket].count;
-        let owned = self.exchange.owns(param.id);
-        if owned || self.buckets[bucket].is_none() {
-            let values = numbers(param.val().inner());
-            let bucket = self.buckets[bucket].get_or_insert_with(|| values.zeros(count));
-            if owned {
-                bucket.put(start, &values);
-            }
-        }
-    }
-}
-
-struct Unpack<'a> {
-    exchange: &'a Exchange,
-    all: Vec<Numbers>,
-}
-
-impl ModuleMapper for Unpack<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        // What is owned stays where it is, so that it is updated in place.
-        if self.exchange.owns(param.id) {
-            return param;
-        }
-        let Place { bucket, start, count } = self.exchange.buckets.place(self.exchange.number(param.id));
-        let values = self.all[bucket].part(start..start + count);
-        param.map(|old| {
-            let new = tensor(values, old.dims(), &old.device());
-            if old.is_require_grad() { new.require_grad() } else { new }
-        })
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     parallel::group::{Lost, Mesh},
     train::{
         RunSpec,
-        batch::{Batches, Waited},
+        batch::{Batches, Waited, next_step},
         optimizer,
         replica::{Replica, divergence},
     },
@@ -114,13 +114,7 @@ fn steps(
             Command::Gather => drop(replica.optimizer()?),
             Command::Whole => drop(replica.whole()?),
             Command::Step => {
-                let mut micro = vec![];
-                for _ in 0..spec.train.accumulation {
-                    match batches.next() {
-                        Some(Ok(batch)) => micro.push(batch),
-                        _ => return Err(Left::Failed(format!("no batch for step {}", step + 1))),
-                    }
-                }
+                let micro = next_step(&mut batches, spec.train.accumulation, step).map_err(Left::Failed)?;
                 let computed = replica.compute(spec, step, micro)?;
                 let initial = *initial.get_or_insert(computed.measured.loss);
                 if divergence(&computed.measured, initial).is_some() {

@@ -5,6 +5,7 @@
 
 mod exchange;
 mod follow;
+mod holding;
 mod on_devices;
 mod shards;
 mod start;
@@ -167,10 +168,10 @@ impl Team {
         if self.has_parts_of_moments() { self.exchange.own(model, gradients) } else { gradients }
     }
 
-    /// The model with the parameters that others have updated.
-    pub fn shared(&mut self, model: Transformer) -> Result<Transformer, Lost> {
-        let is_whole = self.shards.is_none();
-        if self.has_parts_of_moments() && is_whole { self.exchange.gather(model) } else { Ok(model) }
+    /// The model with the parameters that others have updated; none where it is that already, or these are gathered when needed.
+    pub fn shared(&mut self, model: &Transformer) -> Result<Option<Transformer>, Lost> {
+        let elsewhere = self.has_parts_of_moments() && self.shards.is_none();
+        elsewhere.then(|| self.exchange.gather(model)).transpose()
     }
 
     /// The model as this rank keeps it between steps.
@@ -209,13 +210,11 @@ impl Team {
     pub fn count(&mut self) {
         let (others, bytes) = self.shards.as_mut().map_or((vec![], 0), |shards| (shards.events(), shards.bytes()));
         let [bytes, sending, exposed] = self.exchange.end_step(others, bytes);
-        let Traffic { steps, .. } = self.traffic;
-        self.traffic = Traffic {
-            steps: steps + 1,
-            bytes: self.traffic.bytes + bytes as u64,
-            sending: self.traffic.sending + sending,
-            exposed: self.traffic.exposed + exposed,
-        };
+        let traffic = &mut self.traffic;
+        traffic.steps += 1;
+        traffic.bytes += bytes as u64;
+        traffic.sending += sending;
+        traffic.exposed += exposed;
     }
 
     /// How the run lay on its devices, and what that took; none before the first step.

@@ -1,58 +1,49 @@
 //! Parameters of which each rank has a part, gathered before use: ZeRO-3 (Rajbhandari et al. 2020, section 5.3), by blocks, as
 //! in "PyTorch FSDP" (Zhao et al. 2023, section 3).
 
-use super::values::{numbers, tensor};
+use super::{holding::Holding, values::instead_of};
 use crate::{
-    model::{Block, Transformer, parameters},
+    model::{Block, Transformer},
     parallel::{
-        Buckets, Event, Operation, Place, Sender,
+        Buckets, Event, Operation, Sender,
         group::{Group, Lost, Numbers},
     },
 };
 use burn::{
-    module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId},
+    module::{Module, ModuleMapper, Param},
     tensor::Tensor,
 };
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Instant,
-};
+use std::{collections::VecDeque, time::Instant};
 
 /// The parameters of a model in units: a block each, and what is outside of blocks.
 #[derive(Debug)]
 pub struct Shards {
-    rank: usize,
+    is_first: bool,
     sender: Sender,
-    units: Buckets,
-    numbers: HashMap<ParamId, usize>,
-    shapes: Vec<Vec<usize>>,
+    /// A bucket for each unit.
+    units: Holding,
     /// Units on their way, in their order.
     asked: VecDeque<usize>,
 }
 
 impl Shards {
     pub fn new(group: Group, model: &Transformer, origin: Instant) -> Self {
-        let parameters = parameters(model);
-        let numbers: HashMap<ParamId, usize> = parameters.iter().enumerate().map(|(number, (_, id, _))| (*id, number)).collect();
-        let shapes: Vec<Vec<usize>> = parameters.into_iter().map(|(_, _, shape)| shape).collect();
-        let sizes: Vec<usize> = shapes.iter().map(|shape| shape.iter().product()).collect();
-        let groups = model.parameter_groups().into_iter().map(|ids| ids.iter().map(|id| numbers[id]).collect()).collect();
-        let units = Buckets::of(groups, &sizes, group.size());
-        Self { rank: group.rank(), sender: Sender::start(group, origin), units, numbers, shapes, asked: VecDeque::new() }
+        let size = group.size();
+        let units = Holding::new(group.rank(), model, |numbers, sizes| {
+            let groups = model.parameter_groups().into_iter().map(|ids| ids.iter().map(|id| numbers[id]).collect()).collect();
+            Buckets::of(groups, sizes, size)
+        });
+        Self { is_first: group.rank() == 0, sender: Sender::start(group, origin), units, asked: VecDeque::new() }
     }
 
     /// The unit of what is outside of blocks.
     fn outside(&self) -> usize {
-        self.units.all.len() - 1
-    }
-
-    fn owns(&self, number: usize) -> bool {
-        self.units.owner(number) == self.rank
+        self.units.buckets.all.len() - 1
     }
 
     /// The model without the parameters that others own: these have no size until they are gathered.
     pub fn dropped(&self, model: Transformer) -> Transformer {
-        model.map(&mut Drop { shards: self })
+        model.map(&mut Shrink { units: &self.units })
     }
 
     /// The model with the parameters outside of its blocks.
@@ -61,7 +52,8 @@ impl Shards {
     ///
     /// A rank that is lost.
     pub fn with_outside(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
-        let values = self.take(model, self.outside())?;
+        self.ask(model, self.outside(), Operation::Gather);
+        let values = self.receive()?;
         Ok(self.filled(model.clone(), self.outside(), &values))
     }
 
@@ -88,32 +80,23 @@ impl Shards {
     /// A rank that is lost.
     pub fn whole(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
         let mut whole = model.clone();
-        for unit in 0..self.units.all.len() {
+        for unit in 0..self.units.buckets.all.len() {
             self.ask(model, unit, Operation::Collect);
             let values = self.receive()?;
-            if self.rank == 0 {
+            if self.is_first {
                 whole = self.filled(whole, unit, &values);
             }
         }
         Ok(whole)
     }
 
-    fn take(&mut self, model: &Transformer, unit: usize) -> Result<Numbers, Lost> {
-        self.ask(model, unit, Operation::Gather);
-        self.receive()
-    }
-
     fn ask(&mut self, model: &Transformer, unit: usize, operation: Operation) {
-        let mut pack = Pack { shards: self, unit, values: None };
-        match model.layers().get(unit) {
-            Some(block) => block.visit(&mut pack),
-            None => model.visit(&mut pack),
-        }
-        let bucket = &self.units.all[unit];
-        // Of a rank that owns nothing of it.
-        let values = pack.values.unwrap_or_else(|| Numbers::F32(vec![0.0; bucket.count]));
+        let values = match model.layers().get(unit) {
+            Some(block) => self.units.packed(block, unit),
+            None => self.units.packed(model, unit),
+        };
         let name = if unit == self.outside() { "embedding".to_string() } else { format!("layers.{unit}") };
-        self.sender.send(format!("parameters of {name}"), operation, values, &bucket.parts);
+        self.sender.send(format!("parameters of {name}"), operation, values, &self.units.buckets.all[unit].parts);
         self.asked.push_back(unit);
     }
 
@@ -123,7 +106,7 @@ impl Shards {
     }
 
     fn filled<M: Module>(&self, module: M, unit: usize, values: &Numbers) -> M {
-        module.map(&mut Fill { shards: self, unit, values })
+        self.units.filled(module, |bucket| (bucket == unit).then_some(values))
     }
 
     /// What was sent since the last call, and when.
@@ -137,62 +120,15 @@ impl Shards {
     }
 }
 
-struct Drop<'a> {
-    shards: &'a Shards,
+struct Shrink<'a> {
+    units: &'a Holding,
 }
 
-impl ModuleMapper for Drop<'_> {
+impl ModuleMapper for Shrink<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        if self.shards.owns(self.shards.numbers[&param.id]) {
+        if self.units.owns(param.id) {
             return param;
         }
-        param.map(|old| {
-            let nothing = Tensor::zeros([1; D], (&old.device(), old.dtype()));
-            if old.is_require_grad() { nothing.require_grad() } else { nothing }
-        })
-    }
-}
-
-struct Pack<'a> {
-    shards: &'a Shards,
-    unit: usize,
-    values: Option<Numbers>,
-}
-
-impl ModuleVisitor for Pack<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let number = self.shards.numbers[&param.id];
-        let Place { bucket, start, .. } = self.shards.units.place(number);
-        if bucket != self.unit {
-            return;
-        }
-        let values = numbers(param.val().inner());
-        let count = self.shards.units.all[bucket].count;
-        let all = self.values.get_or_insert_with(|| values.zeros(count));
-        if self.shards.owns(number) {
-            all.put(start, &values);
-        }
-    }
-}
-
-struct Fill<'a> {
-    shards: &'a Shards,
-    unit: usize,
-    values: &'a Numbers,
-}
-
-impl ModuleMapper for Fill<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let number = self.shards.numbers[&param.id];
-        let Place { bucket, start, count } = self.shards.units.place(number);
-        if bucket != self.unit || self.shards.owns(number) {
-            return param;
-        }
-        let shape: [usize; D] = self.shards.shapes[number].clone().try_into().expect("a parameter keeps its rank");
-        let values = self.values.part(start..start + count);
-        param.map(|old| {
-            let new = tensor(values, shape, &old.device());
-            if old.is_require_grad() { new.require_grad() } else { new }
-        })
+        param.map(|old| instead_of(&old, Tensor::zeros([1; D], (&old.device(), old.dtype()))))
     }
 }

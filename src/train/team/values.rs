@@ -27,3 +27,8 @@ pub fn tensor<const D: usize>(values: Numbers, shape: [usize; D], device: &Devic
 pub fn shape_of<const D: usize>(param: &Param<Tensor<D>>) -> [usize; D] {
     param.lazy_shape().dims()
 }
+
+/// A tensor in the place of another: a leaf with gradients where that is one.
+pub fn instead_of<const D: usize>(old: &Tensor<D>, new: Tensor<D>) -> Tensor<D> {
+    if old.is_require_grad() { new.require_grad() } else { new }
+}
