@@ -9,7 +9,7 @@ use ablate::{
     parallel::group::{Placement, processes},
     pulse,
     settings::{Document, Error},
-    train::{self, Beginning, Opened, Outcome, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
+    train::{self, Beginning, Opened, Outcome, ParallelResult, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -46,9 +46,12 @@ pub struct Args {
     /// Train on these batches, in their order, instead of text: safetensors with `batches` `[steps, batch, seq + 1]`.
     #[arg(long, value_name = "FILE")]
     batches: Option<PathBuf>,
-    /// Devices that share the batch, as parallel.devices says: threads on a CPU; on GPUs those from the named one on.
+    /// Devices of the run, which share the batch, as parallel.devices says: threads on a CPU; on GPUs those from the named one on.
     #[arg(long, value_name = "N")]
     devices: Option<usize>,
+    /// How many neighbours among the devices divide each layer among them, as parallel.tensor says.
+    #[arg(long, value_name = "N")]
+    tensor: Option<usize>,
     /// Be one of several processes that share the batch, as torchrun or srun say in the environment which; the first one writes.
     #[arg(long, conflicts_with = "devices")]
     distributed: bool,
@@ -71,6 +74,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     config.train.seed = args.seed.unwrap_or(config.train.seed);
     config.parallel.devices = args.devices.unwrap_or(config.parallel.devices);
+    config.parallel.tensor = args.tensor.unwrap_or(config.parallel.tensor);
     let place = args
         .distributed
         .then(Placement::from_env)
@@ -260,6 +264,18 @@ pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
 /// The share of a run's time above which it is told that training waited for data.
 const TOLD_WAIT: f64 = 0.01;
 
+/// How a run lay on its devices.
+fn laid(parallel: &ParallelResult) -> String {
+    let mut text = format!("on {} devices", parallel.devices);
+    if parallel.tensor > 1 {
+        text += &format!(", layers divided by {}", parallel.tensor);
+    }
+    if let Some(hidden) = parallel.hidden() {
+        text += &format!(", {:.0} % of sending beside computation", 100.0 * hidden);
+    }
+    text
+}
+
 fn sentence(result: &RunResult, out: &Path) -> String {
     let reason = result.reason.as_deref().unwrap_or_default();
     let out = out.display();
@@ -269,10 +285,7 @@ fn sentence(result: &RunResult, out: &Path) -> String {
             parts.extend(result.tokens_per_second.map(|speed| format!("{speed:.0} tokens/s")));
             let waited = result.waited_seconds.map(|seconds| seconds / result.seconds.max(f64::MIN_POSITIVE));
             parts.extend(waited.filter(|share| *share > TOLD_WAIT).map(|share| format!("waited for data {:.0} % of it", 100.0 * share)));
-            parts.extend(result.parallel.iter().map(|parallel| match parallel.hidden() {
-                Some(hidden) => format!("on {} devices, {:.0} % of sending beside computation", parallel.devices, 100.0 * hidden),
-                None => format!("on {} devices", parallel.devices),
-            }));
+            parts.extend(result.parallel.iter().map(laid));
             format!("finished {} steps in {:.0} s: {}; see {out}", result.steps, result.seconds, parts.join(", "))
         }
         Outcome::Diverged => format!("diverged: {reason}; see {out}"),

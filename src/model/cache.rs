@@ -125,6 +125,6 @@ impl Block {
     /// - `x`, output: `[rows, count, width]`
     fn extend(&self, x: Tensor<3>, model: &Transformer, extension: &Extension, memory: &mut KeyValue, pass: &Pass) -> Tensor<3> {
         let attention = |x| self.attention.extend(x, &model.position, extension, memory);
-        self.residual.forward(x, attention, |x| self.feed_forward.forward(x), pass)
+        self.residual.forward(x, attention, |x| self.feed_forward.forward(x, pass), pass)
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{ops, settings::Problem};
 use burn::{
     module::{Module, Param},
-    tensor::{Int, Tensor},
+    tensor::{FloatDType, Int, Tensor},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,8 @@ pub struct Embedding {
     norm: Norm,
     dropout: Dropout,
     #[module(skip)]
+    vocab: usize,
+    #[module(skip)]
     factor: Option<f64>,
 }
 
@@ -62,6 +64,7 @@ impl EmbeddingConfig {
             weight: scope.matrix("weight", vocab, width, Role::Embedding),
             norm: self.norm.build(&scope.child("norm"), width),
             dropout: Dropout::build(&scope.child("dropout"), self.dropout),
+            vocab,
             factor: self.scale.then(|| (width as f64 / multiple).sqrt()),
         }
     }
@@ -81,7 +84,16 @@ impl Embedding {
     /// - `tokens`: `[batch, seq]`
     /// - output: `[batch, seq, width]`
     pub fn forward(&self, tokens: Tensor<2, Int>, position: &Position, pass: &Pass) -> Tensor<3> {
-        self.dropout.forward(position.embed(self.embedded(tokens)), pass)
+        let [rows, seq] = tokens.dims();
+        let x = self.normed(self.looked_up(tokens, pass));
+        let x = match &pass.neighbours {
+            None => position.embed(x),
+            Some(neighbours) => {
+                let own = neighbours.part(seq);
+                position.embed_at(x, &Places { first: own.start, count: own.len(), filling: &vec![0; rows] })
+            }
+        };
+        self.dropout.forward(x, pass)
     }
 
     /// [`Embedding::forward`] for tokens that continue others, without dropout.
@@ -91,12 +103,23 @@ impl Embedding {
     /// - `tokens`: `[rows, count]`
     /// - output: `[rows, count, width]`
     pub fn extend(&self, tokens: Tensor<2, Int>, position: &Position, places: &Places) -> Tensor<3> {
-        position.embed_at(self.embedded(tokens), places)
+        position.embed_at(self.normed(ops::embedding(self.weight.val(), tokens)), places)
     }
 
-    /// Looks up, scales, normalises.
-    fn embedded(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
-        let x = ops::embedding(self.weight.val(), tokens);
+    /// The rows of the tokens, of this device's tokens where layers are divided: it gives those of its part of the vocabulary
+    /// to all, and zeros for the others.
+    fn looked_up(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
+        let Some(neighbours) = &pass.neighbours else { return ops::embedding(self.weight.val(), tokens) };
+        let own = neighbours.part(self.vocab);
+        let tokens = tokens - own.start as i64;
+        let others = tokens.clone().lower_elem(0).bool_or(tokens.clone().greater_equal_elem(own.len() as i64));
+        let rows = ops::embedding(self.weight.val(), tokens.mask_fill(others.clone(), 0));
+        let dtype = FloatDType::from(rows.dtype());
+        ops::scatter(rows * others.bool_not().float().cast(dtype).unsqueeze_dim(2), neighbours)
+    }
+
+    /// Scales, normalises.
+    fn normed(&self, x: Tensor<3>) -> Tensor<3> {
         let x = match self.factor {
             Some(factor) => x * factor,
             None => x,

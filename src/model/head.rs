@@ -6,7 +6,7 @@ use super::{
     linear::Linear,
 };
 use crate::{
-    ops::{self, CrossEntropyOptions, MeanCrossEntropy},
+    ops::{self, CrossEntropyOptions, MeanCrossEntropy, Neighbours},
     settings::Problem,
 };
 use burn::{
@@ -15,6 +15,7 @@ use burn::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Language-model head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +48,8 @@ pub struct Head {
     pub weight: Option<Param<Tensor<2>>>,
     /// `[vocab]`.
     pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    vocab: usize,
     #[module(skip)]
     config: HeadConfig,
     /// On what is read: the factor on the logits, and µP's.
@@ -82,7 +85,8 @@ impl HeadConfig {
     pub fn build(&self, scope: &Scope, width: usize, vocab: usize, tied: bool, multiple: f64) -> Head {
         Head {
             weight: (!tied).then(|| scope.matrix("weight", width, vocab, Role::Head)),
-            bias: self.bias.then(|| scope.constant("bias", [vocab], 0.0)),
+            bias: self.bias.then(|| scope.bias("bias", vocab, Role::Head)),
+            vocab,
             config: self.clone(),
             factor: self.scale.unwrap_or(1.0) / multiple,
         }
@@ -119,8 +123,18 @@ impl Head {
     /// # Shapes
     ///
     /// - `x`: `[batch, seq, width]`, `embedding`: `[vocab, width]`, `targets`: `[batch, seq]`
-    pub fn mean_loss(&self, x: Tensor<3>, targets: Tensor<2, Int>, embedding: &Param<Tensor<2>>) -> MeanCrossEntropy {
-        ops::linear_cross_entropy(self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val), targets, self.options())
+    pub fn mean_loss(
+        &self,
+        x: Tensor<3>,
+        targets: Tensor<2, Int>,
+        embedding: &Param<Tensor<2>>,
+        neighbours: Option<&Arc<dyn Neighbours>>,
+    ) -> MeanCrossEntropy {
+        let (x, weight, bias, options) = (self.scaled(x), self.matrix(embedding), self.bias.as_ref().map(Param::val), self.options());
+        match neighbours {
+            None => ops::linear_cross_entropy(x, weight, bias, targets, options),
+            Some(neighbours) => ops::divided_cross_entropy(x, weight, bias, targets, options, self.vocab, &**neighbours),
+        }
     }
 
     /// The cross-entropy of every token in nats.

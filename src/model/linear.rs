@@ -2,7 +2,7 @@
 
 use super::init::{Role, Scope};
 use crate::{
-    model::Account,
+    model::{Account, Pass},
     ops::{self, Affine},
 };
 use burn::{
@@ -22,7 +22,7 @@ pub struct Linear {
 impl Linear {
     /// Draws the weight by the scheme for `role`; a bias starts at 0.
     pub fn build(scope: &Scope, inputs: usize, outputs: usize, bias: bool, role: Role) -> Self {
-        Self { weight: scope.matrix("weight", inputs, outputs, role), bias: bias.then(|| scope.constant("bias", [outputs], 0.0)) }
+        Self { weight: scope.matrix("weight", inputs, outputs, role), bias: bias.then(|| scope.bias("bias", outputs, role)) }
     }
 
     /// The matrix and the bias, for operators that take several.
@@ -36,6 +36,22 @@ impl Linear {
     /// - output: `[batch, seq, outputs]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         ops::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+
+    /// [`Linear::forward`] where devices may have rows of the matrix, and columns of `x`: the sum over all of them, of the tokens
+    /// of this one.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, seq, inputs]`
+    /// - output: `[batch, seq, outputs]`, of fewer tokens where layers are divided
+    pub fn forward_summed(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
+        let Some(neighbours) = &pass.neighbours else { return self.forward(x) };
+        let y = ops::scatter(ops::linear(x, self.weight.val(), None), neighbours);
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
     }
 
     /// Cost of such a layer. It keeps its input, which whoever made it or reads it first accounts for.

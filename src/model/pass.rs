@@ -1,7 +1,8 @@
 //! What a forward pass is told beside its input.
 
-use crate::ops::{Activations, Precision};
+use crate::ops::{self, Activations, Neighbours, Precision};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::sync::Arc;
 
 /// What a forward pass needs beside the tokens.
 #[derive(Clone, Debug, Default)]
@@ -18,9 +19,24 @@ pub struct Pass {
     pub activations: Activations,
     /// The type of the operands of matrix products.
     pub precision: Precision,
+    /// The devices that divide the layers among them. None: this one has the whole model.
+    pub neighbours: Option<Arc<dyn Neighbours>>,
 }
 
 impl Pass {
+    /// All tokens, where this device has a part of them.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[batch, seq, width]`, of the tokens of this device
+    /// - output: `[batch, seq, width]`
+    pub(super) fn gathered(&self, x: Tensor<3>) -> Tensor<3> {
+        match &self.neighbours {
+            Some(neighbours) => ops::gather(x, neighbours),
+            None => x,
+        }
+    }
+
     /// The same pass for tensors without gradients.
     pub(super) fn without_gradients(&self) -> Self {
         let inner = |indices: &Option<Tensor<2, Int>>| indices.clone().map(Tensor::inner);

@@ -46,7 +46,7 @@ impl Block {
         };
         let feed_forward = |x: Tensor<3>| {
             dead = Some(self.feed_forward.dead_units(x.clone()));
-            self.feed_forward.forward(x)
+            self.feed_forward.forward(x, pass)
         };
         let output = self.residual.forward(x, attention, feed_forward, pass);
         (output, spread.expect("every topology has the branch"), dead.expect("every topology has the branch"))

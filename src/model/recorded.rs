@@ -138,7 +138,10 @@ impl Recorded {
     /// that several blocks use are added from the last block to the first, as without running blocks again.
     pub fn backward(self, model: &Transformer, share: f64) -> GradientsParams {
         let mut sum = GradientsAccumulator::new();
-        let Ok(()) = self.backward_each(model, share, &mut |index, _| model.held(index), &mut |_, part| sum.accumulate(model, part));
+        let Ok(()) = self.backward_each(model, share, &mut |index, _| model.held(index), &mut |_, part| {
+            sum.accumulate(model, part);
+            Ok(())
+        });
         sum.grads()
     }
 
@@ -147,20 +150,19 @@ impl Recorded {
     ///
     /// # Errors
     ///
-    /// Those of `block`, which hands out the blocks that are run again.
+    /// Those of `block`, which hands out the blocks that are run again, and of `deliver`.
     pub fn backward_each<E>(
         self,
         model: &Transformer,
         share: f64,
         block: HandOut<'_, E>,
-        deliver: &mut dyn FnMut(&str, GradientsParams),
+        deliver: &mut dyn FnMut(&str, GradientsParams) -> Result<(), E>,
     ) -> Result<(), E> {
         let objective = self.loss.objective;
         let scaled = if share == 1.0 { objective } else { objective.mul_scalar(share) };
         let mut gradients = scaled.backward();
         let Some(Blocks { embedded, mut each, last, pass }) = self.blocks else {
-            deliver("model", GradientsParams::from_grads(gradients, model));
-            return Ok(());
+            return deliver("model", GradientsParams::from_grads(gradients, model));
         };
         // What several parts use is complete after the last of them.
         let mut late = GradientsAccumulator::new();
@@ -171,7 +173,7 @@ impl Recorded {
         behind.accumulate(model, GradientsParams::from_module(&mut gradients, &model.final_norm));
         behind.accumulate(model, GradientsParams::from_module(&mut gradients, &model.head));
         late.accumulate(model, GradientsParams::from_grads(gradients, model));
-        deliver("head", behind.grads());
+        deliver("head", behind.grads())?;
         for index in (0..model.layers.len()).rev() {
             let Piece { x, ran } = each.pop().expect("a piece for each block");
             let (x, y, own) = match ran {
@@ -187,12 +189,11 @@ impl Recorded {
             of_output = taken(&x, &mut gradients);
             let own = GradientsParams::from_module(&mut gradients, &own);
             late.accumulate(model, GradientsParams::from_grads(gradients, model));
-            deliver(&format!("layers.{index}"), own);
+            deliver(&format!("layers.{index}"), own)?;
         }
         let gradients = product(embedded, of_output).backward();
         late.accumulate(model, GradientsParams::from_grads(gradients, model));
-        deliver("embedding", late.grads());
-        Ok(())
+        deliver("embedding", late.grads())
     }
 }
 

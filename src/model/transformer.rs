@@ -6,7 +6,7 @@ use super::{
     embedding::Embedding,
     feed_forward::FeedForward,
     head::Head,
-    init::{Marks, Scope},
+    init::{Marks, Scope, Sketched},
     norm::{Norm, NormConfig},
     position::{Position, PositionConfig},
     readout::Readout,
@@ -169,6 +169,11 @@ impl ModelSpec {
 
     /// Paths and shapes of all parameters, in module order, without building any.
     pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        self.sketched().into_iter().map(|parameter| (parameter.path, parameter.shape)).collect()
+    }
+
+    /// The same with how each can be divided.
+    pub fn sketched(&self) -> Vec<Sketched> {
         let scope = Scope::sketch(self.layers, self.width);
         self.compose(&scope);
         scope.sketched()
@@ -185,7 +190,7 @@ impl Block {
     ///
     /// - `x`, output: `[batch, seq, width]`
     pub(super) fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
-        self.residual.forward(x, |x| self.attention.forward(x, position, pass), |x| self.feed_forward.forward(x), pass)
+        self.residual.forward(x, |x| self.attention.forward(x, position, pass), |x| self.feed_forward.forward(x, pass), pass)
     }
 }
 
@@ -218,8 +223,12 @@ impl Transformer {
 
     /// The mean loss from what the last block gives, `[batch, seq, width]`.
     pub(super) fn loss_of(&self, x: Tensor<3>, targets: Tensor<2, Int>, pass: &Pass) -> Loss {
-        let x = self.normed(scored(self.read(x), pass));
-        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(x, targets, &self.embedding.weight);
+        let x = match &pass.neighbours {
+            None => self.normed(scored(self.read(x), pass)),
+            // A norm is of a token's own channels: of all tokens, or of those that are scored, it is the same.
+            Some(_) => scored(pass.gathered(self.normed(x)), pass),
+        };
+        let MeanCrossEntropy { objective, nats } = self.head.mean_loss(x, targets, &self.embedding.weight, pass.neighbours.as_ref());
         Loss { objective, nats }
     }
 

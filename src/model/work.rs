@@ -1,6 +1,6 @@
 //! A model as what plans layouts sees it.
 
-use super::{Account, ModelSpec};
+use super::{Account, ModelSpec, attention::QkNormConfig, norm::NormConfig};
 use crate::{
     ops::Activations,
     parallel::{Part, Work},
@@ -24,12 +24,24 @@ impl ModelSpec {
         let mut outside = part(sum(&|name| !name.starts_with("layers.")), Activations::All);
         // While a block runs again, it is there as a whole.
         outside.kept += HALF * self.kept(context, activations).passing_bytes_per_token;
-        let divided = vec![
-            ("heads", self.attention.heads),
-            ("heads of keys", self.attention.kv_heads),
-            ("hidden channels", self.feed_forward.hidden),
-        ];
+        let divided = self.divided();
         Work { layers, outside, width: self.width, divided, context, sequences, steps }
+    }
+
+    /// What is divided where devices divide layers among them, by name; a 1 is what cannot be.
+    pub fn divided(&self) -> Vec<(&'static str, usize)> {
+        let attention = &self.attention;
+        let mut divided =
+            vec![("heads", attention.heads), ("heads of keys", attention.kv_heads), ("hidden channels", self.feed_forward.hidden)];
+        match &attention.qk_norm {
+            QkNormConfig::None {} | QkNormConfig::PerHead { .. } => {}
+            QkNormConfig::FullWidth { norm } if matches!(norm, NormConfig::None(_)) => {}
+            QkNormConfig::FullWidth { .. } => divided.push(("norm over all heads (model.attention.qk_norm)", 1)),
+        }
+        if !self.readout.is_each() {
+            divided.push(("last position that all is read from (model.readout)", 1));
+        }
+        divided
     }
 
     fn layer(&self, account: Account, activations: Activations) -> Part {

@@ -10,6 +10,7 @@ use super::{
     relative_bucket::relative_bucket,
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// What is added to the scores before the softmax.
 // One value per layer and pass: a box would cost more than the size of the largest variant.
@@ -28,6 +29,17 @@ pub enum ScoreBias {
         /// Distance from which all share the last bucket.
         max_distance: usize,
     },
+}
+
+impl ScoreBias {
+    /// That of some of the query heads alone.
+    pub fn of_heads(self, heads: Range<usize>) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Alibi(slopes) => Self::Alibi(slopes[heads].to_vec()),
+            Self::Relative { table, max_distance } => Self::Relative { table: table.slice_dim(1, heads), max_distance },
+        }
+    }
 }
 
 /// How queries meet keys.

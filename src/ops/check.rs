@@ -1,7 +1,12 @@
 //! Helpers of the operators' tests: deterministic inputs, gradients, comparison with float64.
 
+use super::Neighbours;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
+use std::{
+    sync::{Arc, Barrier, Mutex},
+    thread,
+};
 
 /// `device` with gradients.
 pub fn autodiff(device: &Device) -> Device {
@@ -96,4 +101,58 @@ pub fn weighted_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 
 fn weight(i: usize) -> f64 {
     f64::from(((i * 37 + 11) % 101) as f32 / 64.0 - 0.75)
+}
+
+/// Threads that are neighbours.
+#[derive(Debug)]
+pub struct Ring {
+    rank: usize,
+    table: Arc<(Barrier, Mutex<Vec<Vec<f64>>>)>,
+}
+
+impl Ring {
+    /// What each of `size` neighbours makes of its place.
+    pub fn of<T: Send>(size: usize, work: impl Fn(Arc<dyn Neighbours>) -> T + Sync) -> Vec<T> {
+        let table = Arc::new((Barrier::new(size), Mutex::new(vec![vec![]; size])));
+        thread::scope(|scope| {
+            let one = |rank| {
+                let (table, work) = (table.clone(), &work);
+                scope.spawn(move || work(Arc::new(Self { rank, table })))
+            };
+            let all: Vec<_> = (0..size).map(one).collect();
+            all.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    }
+
+    /// What all have laid down.
+    fn all(&self, own: TensorData) -> Vec<Vec<f64>> {
+        let (barrier, table) = &*self.table;
+        table.lock().unwrap()[self.rank] = own.iter::<f64>().collect();
+        barrier.wait();
+        let all = table.lock().unwrap().clone();
+        barrier.wait();
+        all
+    }
+}
+
+impl Neighbours for Ring {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.table.1.lock().unwrap().len()
+    }
+
+    fn gather(&self, own: TensorData) -> TensorData {
+        let dtype = own.dtype();
+        TensorData::from(self.all(own).concat().as_slice()).convert_dtype(dtype)
+    }
+
+    fn scatter(&self, all: TensorData) -> TensorData {
+        let (dtype, count) = (all.dtype(), all.num_elements() / self.size());
+        let all = self.all(all);
+        let sum: Vec<f64> = (self.rank * count..(self.rank + 1) * count).map(|i| all.iter().map(|of| of[i]).sum()).collect();
+        TensorData::from(sum.as_slice()).convert_dtype(dtype)
+    }
 }

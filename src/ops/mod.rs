@@ -22,6 +22,7 @@ mod count;
 mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
+mod divided_cross_entropy;
 mod dropout;
 mod embedding;
 mod flex;
@@ -32,6 +33,7 @@ mod layer_norm;
 mod linear;
 mod linear_cross_entropy;
 mod memory;
+mod neighbours;
 mod operator;
 mod path;
 mod precision;
@@ -56,6 +58,7 @@ pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 #[cfg(feature = "cuda")]
 pub use cube::emit::{Emitted, cuda_sources};
+pub use divided_cross_entropy::divided_cross_entropy;
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::{
@@ -68,8 +71,9 @@ pub use join_heads::join_heads;
 pub use layer_norm::{add_layer_norm, layer_norm};
 pub use linear::linear;
 pub use linear_cross_entropy::{MeanCrossEntropy, linear_cross_entropy, token_cross_entropy};
+pub use neighbours::{Neighbours, gather, part_of, scatter};
 pub use path::{Path, choose, chosen, with};
-pub use precision::{Precision, computing};
+pub use precision::{Precision, computing, wide};
 pub use profile::{Part, profile};
 pub use relative_bucket::relative_bucket;
 pub use rms_norm::{RmsGain, add_rms_norm, rms_norm};

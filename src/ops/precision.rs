@@ -43,7 +43,7 @@ pub(super) fn current() -> Precision {
 }
 
 /// What statistics, softmax and losses of tensors of this type are computed in: f64 for f64, f32 for all others.
-pub(super) fn wide(dtype: DType) -> FloatDType {
+pub fn wide(dtype: DType) -> FloatDType {
     if dtype == DType::F64 { FloatDType::F64 } else { FloatDType::F32 }
 }
 

@@ -10,10 +10,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParallelConfig {
-    /// Devices that share the batch (data parallelism): each takes as many rows of every micro-batch, and their gradients are
-    /// added up while the backward pass goes on. On a CPU they are threads. `--devices N` sets it; started by torchrun or srun
-    /// with `--distributed`, it is the number of processes.
+    /// Devices of the run. They share the batch (data parallelism): each takes as many rows of every micro-batch, and their
+    /// gradients are added up while the backward pass goes on. On a CPU they are threads. `--devices N` sets it; started by
+    /// torchrun or srun with `--distributed`, it is the number of processes.
     pub devices: usize,
+    /// How many of them, neighbours, divide each layer among them (tensor parallelism): heads, hidden channels and the vocabulary
+    /// within products, tokens outside of them (sequence parallelism); such groups then share the batch. It must divide the
+    /// devices, heads, heads of keys, hidden channels and the context.
+    pub tensor: usize,
     /// What is held by one of the devices only: `nothing`; `moments` of the optimizer (ZeRO-1); `gradients` (ZeRO-2), with the
     /// moments; `parameters` (ZeRO-3), with both, gathered block by block before use: set train.activations = "recompute" with it,
     /// since other policies keep what was gathered until the backward pass is done with it.
@@ -44,7 +48,7 @@ pub struct LinkConfig {
 
 impl Default for ParallelConfig {
     fn default() -> Self {
-        Self { devices: 1, sharded: Sharded::Nothing, bucket_megabytes: None, overlap: true, timeout_seconds: 600, link: None }
+        Self { devices: 1, tensor: 1, sharded: Sharded::Nothing, bucket_megabytes: None, overlap: true, timeout_seconds: 600, link: None }
     }
 }
 
@@ -81,11 +85,20 @@ impl ParallelConfig {
             }
         };
         require(self.devices > 0, "devices", "must be at least 1".into());
-        require(
-            self.devices == 0 || rows.is_multiple_of(self.devices),
-            "devices",
-            format!("{} must divide the {rows} rows of a micro-batch (train.batch / train.accumulation)", self.devices),
-        );
+        require(self.tensor > 0, "tensor", "must be at least 1".into());
+        if self.devices > 0 && self.tensor > 0 {
+            let groups = self.devices / self.tensor;
+            require(
+                self.devices.is_multiple_of(self.tensor),
+                "tensor",
+                format!("{} must divide the {} devices (parallel.devices)", self.tensor, self.devices),
+            );
+            require(
+                groups == 0 || rows.is_multiple_of(groups),
+                "devices",
+                format!("{groups} that share the batch must divide the {rows} rows of a micro-batch (train.batch / train.accumulation)"),
+            );
+        }
         require(
             self.bucket_megabytes.is_none_or(|megabytes| megabytes > 0.0 && megabytes.is_finite()),
             "bucket_megabytes",

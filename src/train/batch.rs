@@ -99,7 +99,8 @@ impl Batch {
     /// What a forward pass needs to know of the batch, on `device`, without dropout.
     pub fn pass(&self, device: &Device) -> Pass {
         let scored = self.scored.as_ref().map(|scored| one_row(&scored.positions, device));
-        Pass { noise: None, starts: self.starts(device), scored, activations: self.activations, precision: self.precision }
+        let (activations, precision) = (self.activations, self.precision);
+        Pass { starts: self.starts(device), scored, activations, precision, ..Pass::default() }
     }
 
     /// Where the documents of the inputs start, `[rows, context]`, where the model keeps documents apart.

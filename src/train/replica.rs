@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     model::{HandOut, Recorded, Transformer},
+    ops::Neighbours,
     parallel::group::Lost,
     pulse,
 };
@@ -15,7 +16,7 @@ use burn::{
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, OptimizerRecord},
     train::TrainStep,
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 /// A loss beyond `RUNAWAY_FACTOR` times the first one plus `RUNAWAY_NATS` is a divergence. The first loss is near the
 /// logarithm of the vocabulary, where a model knows nothing; no useful run comes near three times that.
@@ -75,7 +76,7 @@ impl Replica {
 
     /// Whether this rank has all parameters.
     pub fn is_whole(&self) -> bool {
-        self.team.as_ref().is_none_or(|team| team.shards.is_none())
+        self.team.as_ref().is_none_or(Team::has_all)
     }
 
     /// The model, when no more steps are taken.
@@ -86,6 +87,11 @@ impl Replica {
     /// Those who take the same steps.
     pub fn team(&self) -> Option<&Team> {
         self.team.as_ref()
+    }
+
+    #[cfg(test)]
+    pub fn team_mut(&mut self) -> Option<&mut Team> {
+        self.team.as_mut()
     }
 
     /// Loss and gradients of a step's batch in micro-batches, clipped: of the whole batch, whoever has a part of it.
@@ -170,7 +176,7 @@ impl Replica {
     /// A rank that is lost, a state that cannot be read.
     pub fn optimizer(&self) -> Result<Option<OptimizerRecord>, GatherError> {
         match &self.team {
-            Some(team) if team.has_parts_of_moments() => team.gather(self.optimizer.to_record()),
+            Some(team) if !team.has_all_moments() => team.gather(self.optimizer.to_record()),
             _ => Ok(Some(self.optimizer.to_record())),
         }
     }
@@ -189,7 +195,8 @@ fn alone(model: &Transformer, micro: Vec<Batch>, measured: &mut Measurement) -> 
 
 /// Gradients of this rank's part of all micro-batches, added to those of the others while the last backward pass goes on.
 fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measured: &mut Measurement) -> Result<GradientsParams, Lost> {
-    let (rank, ranks) = (team.rank(), team.size());
+    let (part, parts) = team.part();
+    let neighbours = team.neighbours();
     // Parameters outside of blocks stay for the whole step.
     let outside = team.shards.as_mut().map(|shards| shards.with_outside(model)).transpose()?;
     let run = outside.as_ref().unwrap_or(model);
@@ -206,28 +213,38 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
         exchange.borrow_mut().begin();
         block
     };
-    for batch in micro.iter().map(|batch| batch.part(rank, ranks)) {
-        let recorded = forward(run, &batch, measured, &mut hand_out)?;
-        recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| earlier.accumulate(model, part))?;
+    for batch in micro.iter().map(|batch| batch.part(part, parts)) {
+        let recorded = forward(run, &batch, neighbours.as_ref(), measured, &mut hand_out)?;
+        recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| {
+            earlier.accumulate(model, part);
+            Ok(())
+        })?;
         exchange.borrow_mut().computed("micro-batch");
     }
-    let batch = last.part(rank, ranks);
-    let recorded = forward(run, &batch, measured, &mut hand_out)?;
+    let batch = last.part(part, parts);
+    let recorded = forward(run, &batch, neighbours.as_ref(), measured, &mut hand_out)?;
     exchange.borrow_mut().computed("forward");
     let mut earlier = earlier.grads();
     recorded.backward_each(run, batch.share, &mut hand_out, &mut |name, part| {
         let mut exchange = exchange.borrow_mut();
         exchange.computed(name);
-        exchange.deliver(model, part, &mut earlier);
+        exchange.deliver(model, part, &mut earlier)?;
         exchange.begin();
+        Ok(())
     })?;
     exchange.into_inner().finish(model)
 }
 
 /// The forward pass of a micro-batch, by the blocks that are handed out.
-fn forward(model: &Transformer, batch: &Batch, measured: &mut Measurement, hand_out: HandOut<'_, Lost>) -> Result<Recorded, Lost> {
+fn forward(
+    model: &Transformer,
+    batch: &Batch,
+    neighbours: Option<&Arc<dyn Neighbours>>,
+    measured: &mut Measurement,
+    hand_out: HandOut<'_, Lost>,
+) -> Result<Recorded, Lost> {
     pulse::beat();
-    let recorded = step::forward_in_parts(model, batch, hand_out)?;
+    let recorded = step::forward_in_parts(model, batch, neighbours, hand_out)?;
     measured.loss += batch.share * step::read(recorded.loss.nats.clone());
     measured.objective += batch.share * step::read(recorded.loss.objective.clone());
     Ok(recorded)

@@ -20,7 +20,7 @@ use crate::{
     files::{self, if_there},
     model::{Transformer, Weights, init::Marks},
     ops::Backend,
-    parallel::group::{Group, Mesh, threads},
+    parallel::group::{Groups, Mesh, threads},
     settings::{Error, Result},
 };
 use burn::{
@@ -264,8 +264,8 @@ fn train(
             let start = Start::new(terms(spec), first, lock(status).state.initial_loss, model.clone().into_record(), state);
             let start = start.map_err(|error| unfit(out, &error.to_string()))?;
             // Who is lost by now is missed at the first step.
-            let _ = start.tell(&groups[0]);
-            let team = Team::new(groups, &model, &spec.parallel, devices);
+            let _ = start.tell(&groups.commands);
+            let team = Team::new(groups, &spec.model, &model, &spec.parallel, devices);
             optimizer = team.load(optimizer, start.optimizer).map_err(|error| unfit(out, &error.to_string()))?;
             (followers, Some(team))
         }
@@ -308,12 +308,12 @@ fn train(
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Those who take steps beside this one, the ways to them, and the GPUs of all if these can add up by themselves.
-type Round = (Followers, [Group; Mesh::CHANNELS], Vec<Device>);
+type Round = (Followers, Groups, Vec<Device>);
 
 /// Connects the run with those who share it; none where it is alone. As threads they are started here.
 fn gather_round(spec: &RunSpec, data: &Dataset, device: &DeviceName, mesh: Option<Mesh>) -> Result<Option<Round>> {
     if let Some(mesh) = mesh {
-        return Ok(Some((Followers::default(), mesh.groups(), vec![])));
+        return Ok(Some((Followers::default(), mesh.groups(spec.parallel.tensor), vec![])));
     }
     if spec.parallel.is_alone() {
         return Ok(None);
@@ -325,7 +325,7 @@ fn gather_round(spec: &RunSpec, data: &Dataset, device: &DeviceName, mesh: Optio
     let mut meshes = threads(spec.parallel.devices, spec.parallel.link(), spec.parallel.timeout());
     let first = meshes.remove(0);
     let followers = Followers::start(spec, data, names.into_iter().skip(1).collect(), &devices, meshes);
-    Ok(Some((followers, first.groups(), devices)))
+    Ok(Some((followers, first.groups(spec.parallel.tensor), devices)))
 }
 
 fn result(spec: &RunSpec, id: String, device: &DeviceName, status: &Status) -> RunResult {

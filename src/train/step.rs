@@ -5,12 +5,14 @@ use crate::{
     data::Dataset,
     eval::{Evaluation, Scores, evaluate},
     model::{HandOut, Loss, Pass, Recorded, Transformer},
+    ops::Neighbours,
 };
 use burn::{
     module::Module,
     tensor::{ExecutionError, Int, Tensor},
     train::{InferenceStep, ItemLazy, TrainOutput, TrainStep},
 };
+use std::sync::Arc;
 
 /// What one optimizer step measured, on the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,9 +60,15 @@ pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
     model.record(tokens, targets, &pass)
 }
 
-/// [`forward`], with a backward pass for each block.
-pub(super) fn forward_in_parts<E>(model: &Transformer, batch: &Batch, block: HandOut<'_, E>) -> Result<Recorded, E> {
+/// [`forward`], with a backward pass for each block, and those among whom the layers are divided.
+pub(super) fn forward_in_parts<E>(
+    model: &Transformer,
+    batch: &Batch,
+    neighbours: Option<&Arc<dyn Neighbours>>,
+    block: HandOut<'_, E>,
+) -> Result<Recorded, E> {
     let (tokens, targets, pass) = input(model, batch);
+    let pass = Pass { neighbours: neighbours.cloned(), ..pass };
     model.record_in_parts(tokens, targets, &pass, block)
 }
 

@@ -112,14 +112,15 @@ impl Attention {
     /// - `x`, output: `[batch, seq, width]`
     pub fn forward(&self, x: Tensor<3>, position: &Position, pass: &Pass) -> Tensor<3> {
         let options = self.options(position, pass);
+        let x = pass.gathered(x);
         if matches!(self.spec.qk_norm, QkNormConfig::None {}) {
             let projections = [&self.query, &self.key, &self.value].map(Linear::affine);
             let rotation = position.rotation(self.layer, x.dims()[1]);
-            return self.output.forward(ops::self_attention(x, projections, self.spec.head_dim, rotation.as_ref(), &options));
+            return self.output.forward_summed(ops::self_attention(x, projections, self.spec.head_dim, rotation.as_ref(), &options), pass);
         }
         let [q, k, v] = self.heads(x);
         let (q, k) = position.rotate(q, k, self.layer);
-        self.output.forward(ops::join_heads(ops::attention(q, k, v, &options)))
+        self.output.forward_summed(ops::join_heads(ops::attention(q, k, v, &options)), pass)
     }
 
     /// Queries, keys and values by heads, normed, not rotated.
@@ -130,20 +131,26 @@ impl Attention {
     /// - outputs: `[batch, heads, seq, head_dim]`, of keys and values with their own number of heads
     pub(super) fn heads(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [batch, seq, _] = x.dims();
-        let AttentionSpec { heads, kv_heads, head_dim, .. } = self.spec;
+        let head_dim = self.spec.head_dim;
         let (_, whole) = qk_norm(&self.spec.qk_norm);
-        let split = |x: Tensor<3>, heads: usize| x.reshape([batch, seq, heads, head_dim]);
-        let normed = |x: Tensor<3>, norm: &Norm, heads: usize| {
-            if whole { split(norm.forward(x), heads) } else { norm.forward(split(x, heads)) }
+        // As many heads as are here: devices may divide them.
+        let split = |x: Tensor<3>| {
+            let [_, _, channels] = x.dims();
+            x.reshape([batch, seq, channels / head_dim, head_dim])
         };
-        let q = normed(self.query.forward(x.clone()), &self.query_norm, heads);
-        let k = normed(self.key.forward(x.clone()), &self.key_norm, kv_heads);
-        [q, k, split(self.value.forward(x), kv_heads)].map(|x| x.swap_dims(1, 2))
+        let normed = |x: Tensor<3>, norm: &Norm| if whole { split(norm.forward(x)) } else { norm.forward(split(x)) };
+        let q = normed(self.query.forward(x.clone()), &self.query_norm);
+        let k = normed(self.key.forward(x.clone()), &self.key_norm);
+        [q, k, split(self.value.forward(x))].map(|x| x.swap_dims(1, 2))
     }
 
     /// How queries meet keys.
     pub(super) fn options(&self, position: &Position, pass: &Pass) -> AttentionOptions {
-        self.options_from(position, pass.starts.clone().filter(|_| self.spec.document_mask))
+        let options = self.options_from(position, pass.starts.clone().filter(|_| self.spec.document_mask));
+        match &pass.neighbours {
+            Some(neighbours) => AttentionOptions { bias: options.bias.of_heads(neighbours.part(self.spec.heads)), ..options },
+            None => options,
+        }
     }
 
     /// The same where documents start at given places.

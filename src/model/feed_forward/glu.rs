@@ -3,7 +3,7 @@
 use super::FeedForwardSpec;
 use crate::{
     model::{
-        Account,
+        Account, Pass,
         init::{Role, Scope},
         linear::Linear,
     },
@@ -34,8 +34,9 @@ impl Glu {
     /// # Shapes
     ///
     /// - `x`, output: `[batch, seq, width]`
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(ops::gated_linear(x, self.gate.affine(), self.up.affine(), self.activation))
+    pub fn forward(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
+        let x = pass.gathered(x);
+        self.down.forward_summed(ops::gated_linear(x, self.gate.affine(), self.up.affine(), self.activation), pass)
     }
 
     /// The activation of each hidden unit, before it gates, `[batch, seq, hidden]`.

@@ -3,7 +3,7 @@
 use super::FeedForwardSpec;
 use crate::{
     model::{
-        Account,
+        Account, Pass,
         init::{Role, Scope},
         linear::Linear,
     },
@@ -32,8 +32,9 @@ impl Mlp {
     /// # Shapes
     ///
     /// - `x`, output: `[batch, seq, width]`
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.down.forward(ops::activate(self.up.forward(x), self.activation))
+    pub fn forward(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
+        let x = pass.gathered(x);
+        self.down.forward_summed(ops::activate(self.up.forward(x), self.activation), pass)
     }
 
     /// The activation of each hidden unit, `[batch, seq, hidden]`.

@@ -8,7 +8,7 @@ pub use glu::Glu;
 pub use hidden::{Hidden, HiddenRule, Matched};
 pub use mlp::Mlp;
 
-use super::{Account, init::Scope};
+use super::{Account, Pass, init::Scope};
 use crate::{ops::Activation, settings::Problem};
 use burn::{module::Module, tensor::Tensor};
 use schemars::JsonSchema;
@@ -141,10 +141,10 @@ impl FeedForward {
     /// # Shapes
     ///
     /// - `x`, output: `[batch, seq, width]`
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, pass: &Pass) -> Tensor<3> {
         match self {
-            Self::Mlp(branch) => branch.forward(x),
-            Self::Glu(branch) => branch.forward(x),
+            Self::Mlp(branch) => branch.forward(x, pass),
+            Self::Glu(branch) => branch.forward(x, pass),
         }
     }
 

@@ -97,7 +97,7 @@ impl InitConfig {
 mod draw;
 mod scope;
 
-pub use scope::{Marks, Role, Scope};
+pub use scope::{Divided, Marks, Role, Scope, Sketched};
 
 #[cfg(test)]
 mod tests {

@@ -31,11 +31,42 @@ pub enum Role {
     Head,
 }
 
+/// How a parameter lies on devices that divide layers among them (Shoeybi et al. 2019, "Megatron-LM", section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Divided {
+    /// Each has all of it, and finds a part of its gradient.
+    Whole,
+    /// Each has a part of this dimension.
+    Along(usize),
+}
+
+impl Role {
+    /// Rows of what is added up, and of what is looked up; else columns: heads, channels, entries of the vocabulary.
+    pub fn divided(self) -> Divided {
+        match self {
+            Self::QueryKey | Self::Value | Self::Hidden | Self::Head => Divided::Along(1),
+            Self::Residual | Self::Embedding => Divided::Along(0),
+            Self::Position => Divided::Whole,
+        }
+    }
+}
+
 /// What marks the standard noise of each parameter, by path.
 pub type Marks = BTreeMap<String, String>;
 
-/// Paths and shapes in the order in which parameters were asked for.
-type Sketch = Arc<Mutex<Vec<(String, Vec<usize>)>>>;
+/// A parameter that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketched {
+    /// Where.
+    pub path: String,
+    /// Its size.
+    pub shape: Vec<usize>,
+    /// How it can be divided.
+    pub divided: Divided,
+}
+
+/// In the order in which they were asked for.
+type Sketch = Arc<Mutex<Vec<Sketched>>>;
 
 /// A place in the model while it is built: path, layer, scheme, seed, device.
 ///
@@ -83,9 +114,8 @@ impl Scope {
         Self { given: Some(Arc::new(Mutex::new(weights))), ..self }
     }
 
-    /// Paths and shapes of the parameters asked for so far, in that order; empty unless this comes from
-    /// [`Scope::sketch`].
-    pub fn sketched(&self) -> Vec<(String, Vec<usize>)> {
+    /// The parameters asked for so far, in that order; empty unless this comes from [`Scope::sketch`].
+    pub fn sketched(&self) -> Vec<Sketched> {
         self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.lock().expect("no panic while held").clone())
     }
 
@@ -125,7 +155,7 @@ impl Scope {
     /// See [`InitConfig`] for the scales.
     pub fn matrix(&self, name: &str, inputs: usize, outputs: usize, role: Role) -> Param<Tensor<2>> {
         let shape = [inputs, outputs];
-        if let Some(param) = self.note(name, shape).or_else(|| self.take(name, shape)) {
+        if let Some(param) = self.note(name, shape, role.divided()).or_else(|| self.take(name, shape)) {
             return param;
         }
         let place =
@@ -138,7 +168,17 @@ impl Scope {
 
     /// A parameter filled with one value.
     pub fn constant<const D: usize>(&self, name: &str, shape: [usize; D], value: f32) -> Param<Tensor<D>> {
-        self.note(name, shape)
+        self.filled(name, shape, value, Divided::Whole)
+    }
+
+    /// The bias of a matrix for `role`: zeros, divided as its columns are.
+    pub fn bias(&self, name: &str, outputs: usize, role: Role) -> Param<Tensor<1>> {
+        let divided = if role.divided() == Divided::Along(1) { Divided::Along(0) } else { Divided::Whole };
+        self.filled(name, [outputs], 0.0, divided)
+    }
+
+    fn filled<const D: usize>(&self, name: &str, shape: [usize; D], value: f32, divided: Divided) -> Param<Tensor<D>> {
+        self.note(name, shape, divided)
             .or_else(|| self.take(name, shape))
             .unwrap_or_else(|| Param::from_tensor(Tensor::full(shape, value, &self.device)))
     }
@@ -157,9 +197,9 @@ impl Scope {
     }
 
     /// In a sketch: notes the parameter and returns a stand-in that allocates when read.
-    fn note<const D: usize>(&self, name: &str, shape: [usize; D]) -> Option<Param<Tensor<D>>> {
+    fn note<const D: usize>(&self, name: &str, shape: [usize; D], divided: Divided) -> Option<Param<Tensor<D>>> {
         let sketch = self.sketch.as_ref()?;
-        sketch.lock().expect("no panic while held").push((self.path_of(name), shape.to_vec()));
+        sketch.lock().expect("no panic while held").push(Sketched { path: self.path_of(name), shape: shape.to_vec(), divided });
         let zeros = move |device: &Device, grad: bool| Tensor::zeros(shape, device).set_require_grad(grad);
         Some(Param::uninitialized(ParamId::new(), zeros, self.device.clone(), true, shape.into()))
     }
@@ -208,11 +248,14 @@ mod tests {
         let sketch = Scope::sketch(2, 6);
         let lazy = build(&sketch);
         let expected = [
-            ("layers.0.attention.query.weight", vec![6, 4]),
-            ("layers.0.attention.query.bias", vec![4]),
-            ("layers.0.attention.key.weight", vec![6, 2]),
+            ("layers.0.attention.query.weight", vec![6, 4], 1),
+            ("layers.0.attention.query.bias", vec![4], 0),
+            ("layers.0.attention.key.weight", vec![6, 2], 1),
         ];
-        let expected: Vec<_> = expected.into_iter().map(|(path, shape)| (path.to_string(), shape)).collect();
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(path, shape, dimension)| Sketched { path: path.to_string(), shape, divided: Divided::Along(dimension) })
+            .collect();
         assert_eq!(sketch.sketched(), expected);
         assert!(lazy.iter().all(|l| !l.weight.is_initialized()));
         assert_eq!(lazy[0].weight.lazy_shape().to_vec(), [6, 4]);
@@ -228,7 +271,7 @@ mod tests {
         let real = scope(1, InitConfig::default());
         let mut shapes = Shapes::default();
         build(&real).visit(&mut shapes);
-        assert_eq!(shapes.0, expected.into_iter().map(|(_, shape)| shape).collect::<Vec<_>>());
+        assert_eq!(shapes.0, expected.into_iter().map(|parameter| parameter.shape).collect::<Vec<_>>());
         assert!(real.sketched().is_empty());
     }
 
@@ -238,6 +281,6 @@ mod tests {
         for layer in 0..80 {
             scope.layer("layers", layer).matrix("weight", 8192, 100_000, Role::Hidden);
         }
-        assert_eq!(scope.sketched().iter().map(|(_, s)| s[0] * s[1]).sum::<usize>(), 80 * 8192 * 100_000);
+        assert_eq!(scope.sketched().iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum::<usize>(), 80 * 8192 * 100_000);
     }
 }

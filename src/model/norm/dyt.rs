@@ -1,7 +1,10 @@
 //! Dynamic tanh.
 
 use super::{depth_factor, scaled};
-use crate::model::{Account, init::Scope};
+use crate::{
+    model::{Account, init::Scope},
+    ops,
+};
 use burn::{
     module::{Module, Param},
     tensor::{FloatDType, Tensor},
@@ -62,8 +65,9 @@ impl DynamicTanh {
     /// - output: as `x`
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let dtype = FloatDType::from(x.dtype());
-        let f32 = |p: &Param<Tensor<1>>| p.val().cast(FloatDType::F32).unsqueeze::<D>();
-        let squashed = (x.cast(FloatDType::F32) * f32(&self.alpha)).tanh();
-        scaled((squashed * f32(&self.gain) + f32(&self.bias)).cast(dtype), self.factor)
+        let wide = ops::wide(x.dtype());
+        let read = |p: &Param<Tensor<1>>| p.val().cast(wide).unsqueeze::<D>();
+        let squashed = (x.cast(wide) * read(&self.alpha)).tanh();
+        scaled((squashed * read(&self.gain) + read(&self.bias)).cast(dtype), self.factor)
     }
 }

@@ -66,7 +66,7 @@ fn paths_name_gain_bias_alpha() {
         config.build(&scope(), 4).visit(&mut names);
         let sketch = Scope::sketch(1, 4);
         let _ = config.build(&sketch, 4);
-        let asked: Vec<String> = sketch.sketched().into_iter().map(|(path, _)| path).collect();
+        let asked: Vec<String> = sketch.sketched().into_iter().map(|known| known.path).collect();
         assert_eq!(names.1, asked, "{config:?}");
     }
 }

@@ -62,7 +62,7 @@ fn accounts_equal_the_built_module_and_paths() {
         assert_eq!(config.account(&spec).parameters, position.num_params() as u64, "{config:?}");
         let sketch = Scope::sketch(4, 8);
         let _ = config.build(&sketch.child("position"), &spec);
-        let paths: Vec<String> = sketch.sketched().into_iter().map(|(path, _)| path).collect();
+        let paths: Vec<String> = sketch.sketched().into_iter().map(|known| known.path).collect();
         match config {
             PositionConfig::Learned(_) => assert_eq!(paths, ["position.weight"]),
             PositionConfig::T5(_) => assert_eq!(paths, ["position.table"]),

@@ -112,6 +112,16 @@ impl Channel {
         self.posts[to].as_ref().expect("no rank leaves itself").post(Message::Leaves(why.to_owned()));
     }
 
+    /// The same connections to some ranks alone; these are gone here.
+    fn taken(&mut self, ranks: &[usize]) -> Self {
+        let taken = |rank: usize| ranks.contains(&rank);
+        Self {
+            posts: self.posts.iter_mut().enumerate().map(|(rank, post)| post.take_if(|_| taken(rank))).collect(),
+            inboxes: self.inboxes.iter_mut().enumerate().map(|(rank, inbox)| inbox.take_if(|_| taken(rank))).collect(),
+            slow: self.slow.clone(),
+        }
+    }
+
     /// Does something that the others wait for, and tells them every so often that it goes on, by the pulse of this process.
     pub fn working<T>(&self, every: Duration, work: impl FnOnce() -> T) -> T {
         let (done, over) = mpsc::channel::<()>();
@@ -163,6 +173,19 @@ impl Channel {
     }
 }
 
+/// The ranks of a run as one of them needs them.
+#[derive(Debug)]
+pub struct Groups {
+    /// All, for commands.
+    pub commands: Group,
+    /// Those who have the same part of each layer, for gradients.
+    pub gradients: Group,
+    /// The same, for parameters.
+    pub parameters: Group,
+    /// Those among whom each layer is divided, if it is.
+    pub neighbours: Option<Group>,
+}
+
 /// The ends of all connections of one rank, a set for each purpose.
 #[derive(Debug)]
 pub struct Mesh {
@@ -192,14 +215,36 @@ impl Mesh {
 
     /// Tells the others why this one leaves before there was anything to do.
     pub fn leave(self, why: &str) {
-        let [commands, ..] = self.groups();
-        commands.leave(why);
+        self.commands().leave(why);
     }
 
-    /// All ranks, once for each purpose: for commands, for gradients, and for parameters.
-    pub fn groups(self) -> [Group; Self::CHANNELS] {
+    /// All ranks, for commands alone.
+    pub fn commands(self) -> Group {
+        self.groups(1).commands
+    }
+
+    /// All ranks by purpose, where `tensor` neighbours each divide the layers among them.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many times so many ranks.
+    pub fn groups(self, tensor: usize) -> Groups {
         let Self { rank, channels, timeout } = self;
-        let groups: Vec<Group> = channels.into_iter().map(|channel| Group { rank, channel, timeout }).collect();
-        groups.try_into().expect("a mesh has its channels")
+        let size = channels[0].size();
+        assert!(size.is_multiple_of(tensor), "{size} ranks in groups of {tensor}");
+        let group = |channel: Channel, members: Vec<usize>| {
+            let rank = members.iter().position(|member| *member == rank).expect("a rank is a member of its groups");
+            Group { rank, members, channel, timeout }
+        };
+        let neighbours: Vec<usize> = (rank / tensor * tensor..).take(tensor).collect();
+        let alike: Vec<usize> = (rank % tensor..size).step_by(tensor).collect();
+        let [commands, mut gradients, parameters]: [Channel; Self::CHANNELS] = channels.try_into().expect("a mesh has its channels");
+        Groups {
+            // Those who divide layers send each other no gradients of these.
+            neighbours: (tensor > 1).then(|| group(gradients.taken(&neighbours), neighbours)),
+            commands: group(commands, (0..size).collect()),
+            gradients: group(gradients, alike.clone()),
+            parameters: group(parameters, alike),
+        }
     }
 }

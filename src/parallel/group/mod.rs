@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! threads ──┐
-//!           ├─► Mesh (an end of every connection) ─► Group: all_reduce, reduce_scatter, all_gather, broadcast, gather
+//!           ├─► Mesh (an end of every connection) ─► Groups ─► Group: all_reduce, reduce_scatter, all_gather, broadcast, gather
 //! processes ┘
 //! ```
 //!
@@ -13,7 +13,7 @@ mod numbers;
 mod processes;
 mod threads;
 
-pub use mesh::{Link, Lost, Mesh};
+pub use mesh::{Groups, Link, Lost, Mesh};
 pub use numbers::Numbers;
 pub use processes::{Placement, processes};
 pub use threads::threads;
@@ -21,10 +21,12 @@ pub use threads::threads;
 use mesh::Channel;
 use std::{ops::Range, time::Duration};
 
-/// The ranks of a run, as one of them sees them. All must call the same operations in the same order.
+/// Ranks of a run, as one of them sees them. All must call the same operations in the same order.
 #[derive(Debug)]
 pub struct Group {
     rank: usize,
+    /// Their numbers among all ranks of the run, in their order.
+    members: Vec<usize>,
     channel: Channel,
     timeout: Duration,
 }
@@ -37,7 +39,7 @@ impl Group {
 
     /// How many there are.
     pub fn size(&self) -> usize {
-        self.channel.size()
+        self.members.len()
     }
 
     /// The others.
@@ -64,7 +66,7 @@ impl Group {
     /// See [`Group::all_reduce`].
     pub fn reduce_scatter(&self, values: &mut Numbers, parts: &[Range<usize>]) -> Result<(), Lost> {
         for other in self.others().filter(|other| !parts[*other].is_empty()) {
-            self.channel.send(other, values.bytes(parts[other].clone()));
+            self.channel.send(self.members[other], values.bytes(parts[other].clone()));
         }
         let mine = parts[self.rank].clone();
         if mine.is_empty() || self.size() == 1 {
@@ -87,7 +89,7 @@ impl Group {
     pub fn all_gather(&self, values: &mut Numbers, parts: &[Range<usize>]) -> Result<(), Lost> {
         if !parts[self.rank].is_empty() {
             for other in self.others() {
-                self.channel.send(other, values.bytes(parts[self.rank].clone()));
+                self.channel.send(self.members[other], values.bytes(parts[self.rank].clone()));
             }
         }
         for other in self.others().filter(|other| !parts[*other].is_empty()) {
@@ -106,7 +108,7 @@ impl Group {
         if self.rank > 0 {
             let mine = parts[self.rank].clone();
             if !mine.is_empty() {
-                self.channel.send(0, values.bytes(mine));
+                self.channel.send(self.members[0], values.bytes(mine));
             }
             return Ok(());
         }
@@ -119,6 +121,7 @@ impl Group {
 
     /// What a rank has sent, which must be so many bytes.
     fn part(&self, rank: usize, length: usize) -> Result<Vec<u8>, Lost> {
+        let rank = self.members[rank];
         let bytes = self.channel.receive(rank, self.timeout)?;
         if bytes.len() == length { Ok(bytes) } else { Err(Lost::Apart(format!("rank {rank} does something else than this one"))) }
     }
@@ -130,11 +133,11 @@ impl Group {
     /// See [`Group::all_reduce`].
     pub fn broadcast(&self, message: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Lost> {
         if self.rank > 0 {
-            return self.channel.receive(0, self.timeout);
+            return self.channel.receive(self.members[0], self.timeout);
         }
         let message = message();
         for other in self.others() {
-            self.channel.send(other, message.clone());
+            self.channel.send(self.members[other], message.clone());
         }
         Ok(message)
     }
@@ -146,10 +149,10 @@ impl Group {
     /// See [`Group::all_reduce`].
     pub fn gather(&self, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Lost> {
         if self.rank > 0 {
-            self.channel.send(0, message);
+            self.channel.send(self.members[0], message);
             return Ok(vec![]);
         }
-        let rest = self.others().map(|other| self.channel.receive(other, self.timeout));
+        let rest = self.others().map(|other| self.channel.receive(self.members[other], self.timeout));
         std::iter::once(Ok(message)).chain(rest).collect()
     }
 
@@ -161,7 +164,7 @@ impl Group {
     /// What a rank that was found missing said here before it left, if it did.
     pub fn last_words(&self, lost: Lost) -> Lost {
         match lost {
-            Lost::Left { rank, why: None } if rank != self.rank => match self.channel.last_words(rank) {
+            Lost::Left { rank, why: None } if rank != self.members[self.rank] => match self.channel.last_words(rank) {
                 Some(why) => Lost::Left { rank, why: Some(why) },
                 None => lost,
             },
@@ -172,7 +175,7 @@ impl Group {
     /// Tells the others why this one leaves; their next operations say so.
     pub fn leave(&self, why: &str) {
         for other in self.others() {
-            self.channel.leave(other, why);
+            self.channel.leave(self.members[other], why);
         }
     }
 }

@@ -35,7 +35,7 @@ fn sums_are_those_in_the_order_of_ranks_to_the_bit() {
                 let expected: Vec<f64> =
                     (0..count).map(|i| (1..ranks).fold(numbers(0, count)[i], |sum, rank| sum + numbers(rank, count)[i])).collect();
                 let sums = together(ranks, sockets, move |mesh| {
-                    let [_, group, _] = mesh.groups();
+                    let group = mesh.groups(1).gradients;
                     let mut wide = Numbers::F64(numbers(group.rank(), count));
                     let mut narrow = Numbers::F32(numbers(group.rank(), count).iter().map(|v| *v as f32).collect());
                     group.all_reduce(&mut wide).unwrap();
@@ -60,7 +60,7 @@ fn parts_are_summed_for_their_owners_and_handed_out_again() {
     for sockets in [false, true] {
         let owned = parts.clone();
         let seen = together(3, sockets, move |mesh| {
-            let [_, group, _] = mesh.groups();
+            let group = mesh.groups(1).gradients;
             let mut values = Numbers::F64(numbers(group.rank(), 7));
             group.reduce_scatter(&mut values, &owned).unwrap();
             let before = values.clone();
@@ -82,7 +82,7 @@ fn parts_are_summed_for_their_owners_and_handed_out_again() {
 fn the_first_rank_tells_all_and_is_told_by_all() {
     for sockets in [false, true] {
         let seen = together(4, sockets, |mesh| {
-            let [group, _, _] = mesh.groups();
+            let group = mesh.commands();
             let told = group.broadcast(|| b"step".to_vec()).unwrap();
             (told, group.gather(vec![group.rank() as u8; group.rank()]).unwrap())
         });
@@ -96,7 +96,7 @@ fn the_first_rank_tells_all_and_is_told_by_all() {
 fn who_dies_hangs_or_leaves_is_named() {
     for sockets in [false, true] {
         let seen = together(3, sockets, move |mesh| {
-            let [group, _, _] = mesh.groups();
+            let group = mesh.commands();
             if group.rank() == 1 {
                 return None;
             }
@@ -108,7 +108,7 @@ fn who_dies_hangs_or_leaves_is_named() {
         assert!(seen[0].is_some() && seen[2].is_some());
 
         let seen = together(2, sockets, move |mesh| {
-            let [group, _, _] = mesh.groups();
+            let group = mesh.commands();
             if group.rank() == 1 {
                 group.leave("no memory");
                 return None;
@@ -120,7 +120,7 @@ fn who_dies_hangs_or_leaves_is_named() {
     }
     let mut meshes = threads(2, None, Duration::from_millis(50));
     let (_hanging, waiting) = (meshes.remove(1), meshes.remove(0));
-    let [group, _, _] = waiting.groups();
+    let group = waiting.commands();
     assert_eq!(group.gather(vec![]), Err(Lost::Silent { rank: 1, seconds: 0 }));
 }
 
@@ -129,10 +129,10 @@ fn whoever_works_is_waited_for_as_long_as_it_shows_that_it_does() {
     let mut meshes = threads(2, None, Duration::from_millis(400));
     let (follows, leads) = (meshes.remove(1), meshes.remove(0));
     let waiting = thread::spawn(move || {
-        let [group, ..] = follows.groups();
+        let group = follows.commands();
         group.broadcast(Vec::new)
     });
-    let [group, ..] = leads.groups();
+    let group = leads.commands();
     let until = Instant::now() + Duration::from_millis(1200);
     group.working(|| {
         while Instant::now() < until {
@@ -176,7 +176,7 @@ fn strangers_are_no_ranks_and_hold_nobody_up() {
 #[test]
 fn ranks_that_do_different_things_are_told() {
     let seen = together(2, false, |mesh| {
-        let [_, group, _] = mesh.groups();
+        let group = mesh.groups(1).gradients;
         let count = 8 + 4 * group.rank();
         group.all_reduce(&mut Numbers::F32(vec![1.0; count])).unwrap_err().to_string()
     });
@@ -193,7 +193,7 @@ fn a_slow_link_takes_its_time_and_lets_others_work() {
         .into_iter()
         .map(|mesh| {
             thread::spawn(move || {
-                let [_, group, _] = mesh.groups();
+                let group = mesh.groups(1).gradients;
                 group.all_reduce(&mut Numbers::F32(vec![1.0; 20_000])).unwrap();
             })
         })

@@ -112,6 +112,7 @@ impl RunConfig {
             problems.extend(data.problems(model.context, longest));
             problems.extend(readout_problem(model, data));
             problems.extend(window_problem(model));
+            problems.extend(division_problems(model, &self.optimizer, self.parallel.tensor));
             if !data.has_text() && !data.is_synthetic() && self.probe.every > 0 {
                 problems.push(
                     Problem::new("probe.every", "probes look at validation text, and batches of a file have none").help("set it to 0"),
@@ -172,6 +173,28 @@ fn readout_problem(model: &ModelSpec, data: &DataSpec) -> Option<Problem> {
         (false, false) => Some(Problem::new("model.readout.kind", "only compression is read from the last position").help(help("each"))),
         _ => None,
     }
+}
+
+/// What cannot be divided among devices that divide layers.
+fn division_problems(model: &ModelSpec, optimizer: &OptimizerConfig, tensor: usize) -> Vec<Problem> {
+    if tensor < 2 {
+        return vec![];
+    }
+    let problem = |message: String| Problem::new("parallel.tensor", message).help("let fewer neighbours divide layers, or 1 for none");
+    let sizes = model.divided().into_iter().chain([("tokens of a sequence", model.context)]);
+    let mut problems: Vec<Problem> = sizes
+        .filter(|(_, size)| !size.is_multiple_of(tensor))
+        .map(|(name, size)| problem(format!("{size} {name} cannot be divided by {tensor}")))
+        .collect();
+    if model.vocab < tensor {
+        problems.push(problem(format!("{} entries of the vocabulary cannot be divided by {tensor}", model.vocab)));
+    }
+    match optimizer {
+        OptimizerConfig::Adamw(_) | OptimizerConfig::Adam(_) | OptimizerConfig::Sgd(_) | OptimizerConfig::Lion(_) => {}
+        OptimizerConfig::Muon(_) => problems.push(problem("the optimizer muon needs matrices as a whole".into())),
+        OptimizerConfig::Adafactor(_) => problems.push(problem("the optimizer adafactor needs matrices as a whole".into())),
+    }
+    problems
 }
 
 /// No text of training reaches a window that is longer: an arm with one would be the same model. An imported one may have it.

@@ -1,6 +1,7 @@
 //! Gradients and parameters on their way between ranks.
 
 use super::{
+    division::Division,
     holding::Holding,
     on_devices::OnDevices,
     values::{numbers, shape_of, tensor},
@@ -17,7 +18,7 @@ use burn::{
     optim::GradientsParams,
     tensor::{Device, Tensor},
 };
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// What a rank sends and receives in a step.
 #[derive(Debug)]
@@ -28,6 +29,10 @@ pub struct Exchange {
     /// Bytes that went there, since the last look.
     unmeasured: u64,
     holding: Holding,
+    /// How layers are divided among neighbours, if they are.
+    division: Option<Arc<Division>>,
+    /// What was sent to neighbours while this one waited.
+    between: Vec<Event>,
     operation: Operation,
     overlap: bool,
     filling: Vec<Filling>,
@@ -52,8 +57,15 @@ struct Filling {
 }
 
 impl Exchange {
-    /// `devices` are those of all ranks where these can add up by themselves, else none.
-    pub fn new(group: Group, model: &Transformer, config: &ParallelConfig, devices: Vec<Device>, origin: Instant) -> Self {
+    /// `devices` are those of all ranks of the group where these can add up by themselves, else none.
+    pub fn new(
+        group: Group,
+        model: &Transformer,
+        config: &ParallelConfig,
+        devices: Vec<Device>,
+        division: Option<Arc<Division>>,
+        origin: Instant,
+    ) -> Self {
         let size = group.size();
         let holding = Holding::new(group.rank(), model, |numbers, sizes| {
             let order: Vec<usize> = model.backward_order().iter().map(|id| numbers[id]).collect();
@@ -66,6 +78,8 @@ impl Exchange {
             filling: vec![Filling::default(); holding.buckets.all.len()],
             seen: vec![false; holding.names.len()],
             holding,
+            division,
+            between: vec![],
             operation: if config.sharded >= Sharded::Gradients { Operation::ReduceOwned } else { Operation::Reduce },
             overlap: config.overlap,
             next: 0,
@@ -98,14 +112,45 @@ impl Exchange {
     /// The computation `name` is done.
     pub fn computed(&mut self, name: &str) {
         let now = self.sender.now();
-        let event = Event { lane: Lane::Compute, name: name.to_owned(), start: self.since, seconds: now - self.since };
-        self.timeline.events.push(event);
-        self.since = now;
+        let waited = self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default();
+        let mut compute = |until: f64, since: &mut f64| {
+            let event = Event { lane: Lane::Compute, name: name.to_owned(), start: *since, seconds: until - *since };
+            self.timeline.events.push(event);
+            *since = until;
+        };
+        // While it waits for neighbours, a device does not compute.
+        for event in &waited {
+            compute(event.start, &mut self.since);
+            self.since += event.seconds;
+        }
+        compute(now, &mut self.since);
+        self.between.extend(waited);
+    }
+
+    /// What was sent to neighbours since the last call, and when.
+    pub fn with_neighbours(&mut self) -> Vec<Event> {
+        let rest = self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default();
+        std::mem::take(&mut self.between).into_iter().chain(rest).collect()
+    }
+
+    /// Whether neighbours have a part each of a parameter, by its number.
+    pub fn divides(&self, number: usize) -> bool {
+        self.division.as_ref().is_some_and(|division| division.divides(self.holding.id(number)))
     }
 
     /// Takes gradients that are complete, and adds them to those of earlier micro-batches; buckets that are full go on their way.
-    pub fn deliver(&mut self, model: &Transformer, gradients: GradientsParams, earlier: &mut GradientsParams) {
-        model.visit(&mut Deliver { exchange: self, gradients, earlier });
+    ///
+    /// # Errors
+    ///
+    /// A neighbour is lost.
+    pub fn deliver(&mut self, model: &Transformer, gradients: GradientsParams, earlier: &mut GradientsParams) -> Result<(), Lost> {
+        let mut complete = Complete { gradients, earlier, sum: GradientsParams::new() };
+        model.visit(&mut complete);
+        let mut gradients = complete.sum;
+        if let Some(division) = &self.division {
+            gradients = division.summed(model, gradients)?;
+        }
+        model.visit(&mut Deliver { exchange: self, gradients });
         if self.overlap {
             while self.next < self.holding.buckets.all.len()
                 && self.filling[self.next].filled == self.holding.buckets.all[self.next].parameters.len()
@@ -113,6 +158,7 @@ impl Exchange {
                 self.send_next(model);
             }
         }
+        Ok(())
     }
 
     fn send_next(&mut self, model: &Transformer) {
@@ -194,18 +240,32 @@ impl Exchange {
     }
 }
 
+/// Adds what earlier micro-batches have found.
+struct Complete<'a> {
+    gradients: GradientsParams,
+    earlier: &'a mut GradientsParams,
+    sum: GradientsParams,
+}
+
+impl ModuleVisitor for Complete<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
+        let gradient = match self.earlier.remove::<D>(param.id) {
+            Some(earlier) => earlier + gradient,
+            None => gradient,
+        };
+        self.sum.register(param.id, gradient);
+    }
+}
+
 struct Deliver<'a> {
     exchange: &'a mut Exchange,
     gradients: GradientsParams,
-    earlier: &'a mut GradientsParams,
 }
 
 impl ModuleVisitor for Deliver<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(mut gradient) = self.gradients.remove::<D>(param.id) else { return };
-        if let Some(earlier) = self.earlier.remove::<D>(param.id) {
-            gradient = earlier + gradient;
-        }
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
         let number = self.exchange.holding.number(param.id);
         let Place { bucket, start, count } = self.exchange.holding.place(param.id);
         let filling = &mut self.exchange.filling[bucket];

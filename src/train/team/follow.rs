@@ -98,11 +98,11 @@ fn steps(
     mesh: Mesh,
     kept: &mut Option<Replica>,
 ) -> Result<(), Left> {
-    let groups = mesh.groups();
-    let commands = &groups[0];
+    let groups = mesh.groups(spec.parallel.tensor);
+    let commands = &groups.commands;
     let Some(Start { terms, step, initial_loss, model: record, optimizer: state }) = Start::hear(commands)? else { return Ok(()) };
     let model = model(spec, device, &terms, record).inspect_err(|why| commands.leave(why)).map_err(Left::Failed)?;
-    let team = Team::new(groups, &model, &spec.parallel, devices);
+    let team = Team::new(groups, &spec.model, &model, &spec.parallel, devices);
     let optimizer = team.load(optimizer::build(&spec.optimizer, spec.model.multiple(), &model), state)?;
     let replica = kept.insert(Replica::new(spec, model, optimizer, Some(team)));
     let batches = Batches::of(spec, data, step, Waited::default());

@@ -21,24 +21,31 @@ pub struct Holding {
     pub names: Vec<String>,
     shapes: Vec<Vec<usize>>,
     numbers: HashMap<ParamId, usize>,
+    ids: Vec<ParamId>,
 }
 
 impl Holding {
     /// Of a model that has all its parameters; `buckets` makes buckets of their numbers in the module, by identifier, and sizes.
     pub fn new(rank: usize, model: &Transformer, buckets: impl FnOnce(&HashMap<ParamId, usize>, &[usize]) -> Buckets) -> Self {
-        let (mut names, mut shapes, mut numbers) = (vec![], vec![], HashMap::new());
+        let (mut names, mut shapes, mut numbers, mut ids) = (vec![], vec![], HashMap::new(), vec![]);
         for (number, (name, id, shape)) in parameters(model).into_iter().enumerate() {
             numbers.insert(id, number);
+            ids.push(id);
             names.push(name);
             shapes.push(shape);
         }
         let sizes: Vec<usize> = shapes.iter().map(|shape| shape.iter().product()).collect();
-        Self { rank, buckets: buckets(&numbers, &sizes), names, shapes, numbers }
+        Self { rank, buckets: buckets(&numbers, &sizes), names, shapes, numbers, ids }
     }
 
     /// The number of a parameter in the module.
     pub fn number(&self, id: ParamId) -> usize {
         self.numbers[&id]
+    }
+
+    /// The parameter of a number.
+    pub fn id(&self, number: usize) -> ParamId {
+        self.ids[number]
     }
 
     /// Where a parameter lies.

@@ -1,12 +1,17 @@
-//! A run on several devices: each rank has the whole model and a part of every batch, and what they find is added up.
+//! A run on several devices: each rank has a part of every batch, and the whole model or a part of each layer, and what they find
+//! is added up.
+//!
+//! Ranks that are neighbours divide layers among them ([`Division`]); such groups share the batch.
 //!
 //! The first rank leads: it keeps the run's folder, evaluates, and says before every step what comes. The others follow
 //! ([`follow`]). Gradients go their own way, in buckets, from a thread that sends while the backward pass goes on ([`Exchange`]).
 
+mod division;
 mod exchange;
 mod follow;
 mod holding;
 mod on_devices;
+mod ring;
 mod shards;
 mod start;
 mod states;
@@ -18,10 +23,11 @@ pub use follow::{Left, follow};
 pub(super) use start::{Start, terms};
 
 use crate::{
-    model::Transformer,
+    model::{ModelSpec, Transformer},
+    ops::Neighbours,
     parallel::{
-        ParallelConfig, Sharded,
-        group::{Group, Lost, Mesh, Numbers},
+        Event, ParallelConfig, Sharded,
+        group::{Group, Groups, Lost, Numbers},
     },
 };
 use burn::{
@@ -29,9 +35,11 @@ use burn::{
     store::RecordError,
     tensor::Device,
 };
+use division::Division;
+use ring::Ring;
 use serde::{Deserialize, Serialize};
 use shards::Shards;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 /// What the ranks of a run have in common, as one of them sees it.
 #[derive(Debug)]
@@ -39,8 +47,10 @@ pub(super) struct Team {
     commands: Group,
     /// Gradients on their way, and parameters after an update.
     pub exchange: Exchange,
-    /// Parameters of which each rank has a part.
+    /// Parameters of which each rank has a part, gathered before use.
     pub shards: Option<Shards>,
+    /// How layers are divided among neighbours, if they are.
+    division: Option<Arc<Division>>,
     config: ParallelConfig,
     traffic: Traffic,
 }
@@ -71,16 +81,28 @@ struct Traffic {
 /// How a run lay on several devices, and what that took.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParallelResult {
-    /// Devices that shared the batch.
+    /// All of them.
     pub devices: usize,
+    /// How many divided each layer among them; groups of these shared the batch.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub tensor: usize,
     /// What each held a part of only.
     pub sharded: Sharded,
-    /// Bytes of the gradients and parameters that a device handed over in a step, padding and copies aside.
+    /// Bytes of the gradients and parameters, and of tokens where layers were divided, that a device handed over in a step, padding and copies aside.
     pub bytes_per_step: u64,
     /// Seconds a step in which something was sent, on the first device; none where that was not measured: between GPUs by NCCL.
     pub sending_seconds: Option<f64>,
     /// Those of them in which the device did not compute beside it.
     pub exposed_seconds: Option<f64>,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 impl ParallelResult {
@@ -92,23 +114,33 @@ impl ParallelResult {
 }
 
 impl Team {
-    /// `devices`: those of all ranks, where they are GPUs of one process.
-    pub fn new(
-        [commands, gradients, parameters]: [Group; Mesh::CHANNELS],
-        model: &Transformer,
-        config: &ParallelConfig,
-        devices: Vec<Device>,
-    ) -> Self {
+    /// Of ranks that all have the whole model. `devices`: those of all ranks, where they are GPUs of one process.
+    pub fn new(groups: Groups, spec: &ModelSpec, model: &Transformer, config: &ParallelConfig, devices: Vec<Device>) -> Self {
+        let Groups { commands, gradients, parameters, neighbours } = groups;
         let origin = Instant::now();
-        let exchange = Exchange::new(gradients, model, config, devices, origin);
-        let shards = (config.sharded == Sharded::Parameters).then(|| Shards::new(parameters, model, origin));
-        Self { commands, exchange, shards, config: config.clone(), traffic: Traffic::default() }
+        let division = neighbours.map(|group| Arc::new(Division::new(Ring::new(group, origin), spec, model)));
+        let own = division.as_ref().map(|division| division.part(model.clone()));
+        let own = own.as_ref().unwrap_or(model);
+        let alike = devices.into_iter().skip(commands.rank() % config.tensor).step_by(config.tensor).collect();
+        let exchange = Exchange::new(gradients, own, config, alike, division.clone(), origin);
+        let shards = (config.sharded == Sharded::Parameters).then(|| Shards::new(parameters, own, origin));
+        Self { commands, exchange, shards, division, config: config.clone(), traffic: Traffic::default() }
     }
 
-    /// A team of ranks that have not said anything yet.
-    #[cfg(test)]
-    pub fn of(mesh: Mesh, model: &Transformer, config: &ParallelConfig) -> Self {
-        Self::new(mesh.groups(), model, config, vec![])
+    /// Which part of every batch this rank takes, and of how many: neighbours take the same.
+    pub fn part(&self) -> (usize, usize) {
+        let tensor = self.config.tensor;
+        (self.rank() / tensor, self.size() / tensor)
+    }
+
+    /// Those among whom layers are divided.
+    pub fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
+        self.division.as_ref().map(|division| division.ring.clone() as Arc<dyn Neighbours>)
+    }
+
+    /// Whether this rank has all parameters between steps.
+    pub fn has_all(&self) -> bool {
+        self.shards.is_none() && self.division.is_none()
     }
 
     /// The place of this one among all ranks.
@@ -132,9 +164,14 @@ impl Team {
         })
     }
 
-    /// The sums of numbers over all ranks.
+    /// Whether what neighbours have in common counts here: it counts once.
+    fn counts(&self) -> bool {
+        self.rank().is_multiple_of(self.config.tensor)
+    }
+
+    /// The sums of numbers over all parts of the batch.
     pub fn sums<const N: usize>(&self, values: [f64; N]) -> Result<[f64; N], Lost> {
-        let mut sums = Numbers::F64(values.to_vec());
+        let mut sums = Numbers::F64(if self.counts() { values.to_vec() } else { vec![0.0; N] });
         self.commands.all_reduce(&mut sums)?;
         let Numbers::F64(sums) = sums else { unreachable!("they stay what they are") };
         Ok(sums.try_into().expect("as many as before"))
@@ -142,12 +179,15 @@ impl Team {
 
     /// The squares of all gradients, by the number of the parameter, from the ranks that have them.
     pub fn squares(&self, own: Vec<(usize, f32)>) -> Result<Vec<(usize, f32)>, Lost> {
-        if !self.has_parts_of_gradients() {
+        if !self.has_parts_of_gradients() && self.division.is_none() {
             return Ok(own);
         }
+        // Each part once: of those who have the same sums the first tells them.
+        let tells = self.has_parts_of_gradients() || self.part().0 == 0;
+        let is_here = |number: usize| tells && (self.counts() || self.exchange.divides(number));
         let mut all = Numbers::F32(vec![0.0; self.exchange.parameters()]);
-        own.into_iter().for_each(|(number, square)| all.put(number, &Numbers::F32(vec![square])));
-        // Each is added to zeros: exact.
+        own.into_iter().filter(|(number, _)| is_here(*number)).for_each(|(number, square)| all.put(number, &Numbers::F32(vec![square])));
+        // Where layers are not divided, each is added to zeros: exact.
         self.commands.all_reduce(&mut all)?;
         let Numbers::F32(all) = all else { unreachable!("they stay what they are") };
         Ok(all.into_iter().enumerate().collect())
@@ -163,6 +203,11 @@ impl Team {
         self.config.sharded >= Sharded::Moments
     }
 
+    /// Whether every rank has the moments of all parameters.
+    pub fn has_all_moments(&self) -> bool {
+        !self.has_parts_of_moments() && self.division.is_none()
+    }
+
     /// Leaves the gradients whose parameters this rank updates.
     pub fn own(&self, model: &Transformer, gradients: GradientsParams) -> GradientsParams {
         if self.has_parts_of_moments() { self.exchange.own(model, gradients) } else { gradients }
@@ -176,6 +221,10 @@ impl Team {
 
     /// The model as this rank keeps it between steps.
     pub fn kept(&self, model: Transformer) -> Transformer {
+        let model = match &self.division {
+            Some(division) => division.part(model),
+            None => model,
+        };
         match &self.shards {
             Some(shards) => shards.dropped(model),
             None => model,
@@ -184,17 +233,34 @@ impl Team {
 
     /// The model with all parameters, with the first rank.
     pub fn whole(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
-        let Some(shards) = &mut self.shards else { return Ok(model.clone()) };
-        let whole = shards.whole(model)?;
+        let mut whole = match &mut self.shards {
+            Some(shards) => shards.whole(model)?,
+            None => model.clone(),
+        };
+        // Those who have the first part of the batch have the first part of what is sharded, and that is all of it by now.
+        if let Some(division) = self.division.as_ref().filter(|_| self.part().0 == 0) {
+            whole = division.whole(whole)?;
+        }
         // No part of a step.
-        drop((shards.events(), shards.bytes()));
+        drop(self.others());
         Ok(whole)
     }
 
     /// The state of the whole optimizer, from a rank's part of it; with the first rank only.
     pub fn gather(&self, own: OptimizerRecord) -> Result<Option<OptimizerRecord>, GatherError> {
-        let parts = self.commands.gather(own.into_bytes()?.to_vec())?;
-        Ok(if parts.is_empty() { None } else { Some(states::merged(parts)?) })
+        // Those who have the same state as others need not tell it.
+        let tells = self.has_parts_of_moments() || self.part().0 == 0;
+        let parts = self.commands.gather(if tells { own.into_bytes()?.to_vec() } else { vec![] })?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let of_neighbour = |neighbour: usize| {
+            let theirs = parts.iter().skip(neighbour).step_by(self.config.tensor).filter(|part| !part.is_empty());
+            states::merged(theirs.cloned().collect())
+        };
+        let neighbours = (0..self.config.tensor).map(of_neighbour).collect::<Result<Vec<_>, _>>()?;
+        let dimension = |id: u64, shape: &[usize]| self.division.as_ref().and_then(|division| division.dimension(id, shape));
+        Ok(Some(states::assembled(neighbours, &dimension)?))
     }
 
     /// The optimizer with the state of what this rank updates, from that of the whole; empty before the first step.
@@ -203,12 +269,13 @@ impl Team {
             return Ok(optimizer);
         }
         let wanted = |id: u64| !self.has_parts_of_moments() || self.exchange.owns(id.into());
-        Ok(optimizer.load_record(states::selected(vec![state], &wanted)?))
+        let cut = |id: u64, shape: &[usize]| self.division.as_ref().and_then(|division| division.cut(id, shape));
+        Ok(optimizer.load_record(states::selected(vec![state], &wanted, &cut)?))
     }
 
     /// What a step took to send; to be called after it.
     pub fn count(&mut self) {
-        let (others, bytes) = self.shards.as_mut().map_or((vec![], 0), |shards| (shards.events(), shards.bytes()));
+        let (others, bytes) = self.others();
         let [bytes, sending, exposed] = self.exchange.end_step(others, bytes);
         let traffic = &mut self.traffic;
         traffic.steps += 1;
@@ -217,12 +284,23 @@ impl Team {
         traffic.exposed += exposed;
     }
 
+    /// What was sent beside gradients since the last call, and how many bytes.
+    fn others(&mut self) -> (Vec<Event>, u64) {
+        let (mut events, mut bytes) = self.shards.as_mut().map_or((vec![], 0), |shards| (shards.events(), shards.bytes()));
+        if let Some(division) = &self.division {
+            events.extend(self.exchange.with_neighbours());
+            bytes += division.ring.bytes();
+        }
+        (events, bytes)
+    }
+
     /// How the run lay on its devices, and what that took; none before the first step.
     pub fn result(&self) -> Option<ParallelResult> {
         let Traffic { steps, bytes, sending, exposed } = self.traffic;
         let each = |seconds: f64| self.exchange.is_measured().then_some(seconds / steps as f64);
         (steps > 0).then(|| ParallelResult {
             devices: self.size(),
+            tensor: self.config.tensor,
             sharded: self.config.sharded,
             bytes_per_step: bytes / steps as u64,
             sending_seconds: each(sending),

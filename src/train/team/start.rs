@@ -39,9 +39,9 @@ struct Head {
 
 /// What ranks must agree on to do the same at the same time, beside the identity of the run.
 pub fn terms(spec: &RunSpec) -> String {
-    let ParallelConfig { devices, sharded, bucket_megabytes, overlap, .. } = &spec.parallel;
+    let ParallelConfig { devices, tensor, sharded, bucket_megabytes, overlap, .. } = &spec.parallel;
     let version = env!("CARGO_PKG_VERSION");
-    format!("{} {devices} {sharded} {bucket_megabytes:?} {overlap} {} {version}", spec.id(), spec.train.activations)
+    format!("{} {devices} {tensor} {sharded} {bucket_megabytes:?} {overlap} {} {version}", spec.id(), spec.train.activations)
 }
 
 impl Start {
@@ -73,9 +73,8 @@ impl Start {
 
     /// Tells all, as the first rank, that there is nothing to do.
     pub fn nothing(mesh: Mesh) {
-        let [commands, ..] = mesh.groups();
         // Who has gone does not hear it.
-        let _ = commands.broadcast(Vec::new);
+        let _ = mesh.commands().broadcast(Vec::new);
     }
 
     /// Hears it, as another rank; none if there is nothing to do.

@@ -2,20 +2,27 @@ use super::*;
 use crate::{
     data::Scored,
     device::DeviceName,
-    model::{ModelConfig, ModelSpec, Noise, residual::ResidualKind},
+    model::{ModelConfig, Noise, parameters, residual::ResidualKind},
     ops::Activations,
     parallel::{LinkConfig, group::threads},
     settings::Document,
-    train::{Batch, RunConfig, RunSpec, optimizer, replica::Replica},
+    train::{
+        Batch, RunConfig, RunSpec, optimizer,
+        replica::{Computed, Replica},
+    },
 };
 use burn::{
     module::{Module, ModuleMapper, Param},
-    tensor::{FloatDType, Tensor},
+    store::ModuleRecord,
+    tensor::{Bytes, FloatDType, Tensor},
+    train::checkpoint::Checkpoint,
 };
 use std::{collections::BTreeMap, thread, time::Duration};
 
 const CONTEXT: usize = 8;
 const ROWS: usize = 8;
+/// The norm that clipping goes by is in f32.
+const UNCLIPPED: &str = "train.gradient_clip=0.0";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run with assignments on top; what it reads is given to it elsewhere.
@@ -95,10 +102,35 @@ fn step_of(spec: &RunSpec, step: usize, scored: bool) -> Vec<Batch> {
     (0..accumulation).map(of).collect()
 }
 
+/// Models that differ in what is divided where layers are, and in what stands between.
+///
+/// Keys have no bias: softmax takes it away, and its gradient is rounding.
+fn divided_models() -> Vec<(&'static str, ModelSpec)> {
+    let config = |text: &str| -> ModelSpec {
+        // A vocabulary that no number of devices divides.
+        let base = "layers = 2\nwidth = 16\ncontext = 8\nvocab = 43\nattention.heads = 4\nfeed_forward.hidden = 24\n";
+        let config: ModelConfig = toml::from_str(&format!("{base}{text}")).unwrap_or_else(|error| panic!("{text}: {error}"));
+        config.resolve(None).unwrap_or_else(|problems| panic!("{text}: {problems:?}"))
+    };
+    let of = |kind: &str| config(&format!("residual = {{ kind = \"{kind}\" }}"));
+    vec![
+        ("llama", config("attention.qk_norm = { kind = \"per_head\" }")),
+        ("vaswani", config("norm = { kind = \"layer\" }\nposition = { kind = \"sinusoidal\" }\nresidual = { kind = \"post\", scale = { kind = \"deepnorm\" } }\nfeed_forward.kind = \"relu\"\nfeed_forward.bias = true\nattention.bias = { query = true, value = true, output = true }")),
+        ("gpt-2", config("norm = { kind = \"layer\" }\nposition = { kind = \"learned\" }\nresidual.dropout = 0.2\nembedding = { tied = true, dropout = 0.1 }\nfeed_forward.kind = \"gelu_tanh\"\nattention.bias = { query = true, value = true, output = true }\nfeed_forward.bias = true")),
+        ("bloom", config("position = { kind = \"alibi\" }\nembedding = { tied = true, norm = { kind = \"layer\" } }\nfeed_forward.kind = \"gelu\"")),
+        ("t5", config("position = { kind = \"t5\" }\nembedding = { tied = true, scale = true }\nattention.window = 3\nattention.pattern = [\"window\", \"full\"]")),
+        ("gemma", config("residual = { kind = \"sandwich\" }\nattention.soft_cap = 5.0\nhead = { bias = true, soft_cap = 3.0, z_loss = 0.01, label_smoothing = 0.1 }")),
+        ("norms at the end", of("output")),
+        ("both branches at once", of("parallel")),
+        ("one norm for both", of("parallel_shared")),
+        ("learned factors", config("residual.scale = { kind = \"learned\", initial = 0.5 }\nnorm = { kind = \"dyt\" }")),
+    ]
+}
+
 /// What the ranks end up with after some steps: loss, norm and gradients of the first step, and the parameters.
 type Outcome = (Vec<f64>, f64, BTreeMap<String, Vec<f64>>, BTreeMap<String, Vec<f64>>);
 
-fn values(model: &Transformer) -> BTreeMap<String, Vec<f64>> {
+fn values_of(model: &Transformer) -> BTreeMap<String, Vec<f64>> {
     struct Values(BTreeMap<String, Vec<f64>>, usize);
     impl burn::module::ModuleVisitor for Values {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -118,11 +150,34 @@ fn steps(spec: &RunSpec, model: Transformer, team: Option<Team>, count: usize, s
     for step in 0..count {
         let computed = replica.compute(spec, step, step_of(spec, step, scored))?;
         losses.push(computed.measured.loss);
-        first.get_or_insert_with(|| (computed.measured.gradient_norm, replica.model().gradients(computed.gradients())));
+        if first.is_none() {
+            first = Some((computed.measured.gradient_norm, gradients(&mut replica, &computed)?));
+        }
         replica.update(computed)?;
     }
     let (norm, gradients) = first.unwrap();
-    Ok((losses, norm, gradients, values(&replica.whole()?)))
+    Ok((losses, norm, gradients, values_of(&replica.whole()?)))
+}
+
+/// The gradients, put together where layers are divided.
+fn gradients(replica: &mut Replica, computed: &Computed) -> Result<BTreeMap<String, Vec<f64>>, Lost> {
+    struct Instead<'a>(&'a GradientsParams);
+    impl ModuleMapper for Instead<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            match self.0.get::<D>(param.id) {
+                Some(gradient) => param.map(|old| values::instead_of(&old, Tensor::from_inner(gradient))),
+                None => param,
+            }
+        }
+    }
+    let divided = replica.team().is_some_and(|team| team.division.is_some());
+    if !divided {
+        return Ok(replica.model().gradients(computed.gradients()));
+    }
+    let model = replica.model().clone().map(&mut Instead(computed.gradients()));
+    let whole = replica.team_mut().expect("it has one").whole(&model)?;
+    let names = parameters(&whole).into_iter().map(|(name, ..)| name);
+    Ok(names.zip(values_of(&whole).into_values()).collect())
 }
 
 /// What each rank makes of a model of its own: clones would be on one tape.
@@ -137,9 +192,9 @@ fn ranks<T: Send + 'static>(
         .map(|mesh| {
             let (spec, model, work) = (spec.clone(), model.clone(), work.clone());
             thread::spawn(move || {
-                let model = build(&model, wide);
-                let team = Team::of(mesh, &model, &spec.parallel);
-                work(&spec, model, team)
+                let built = build(&model, wide);
+                let team = Team::new(mesh.groups(spec.parallel.tensor), &model, &built, &spec.parallel, vec![]);
+                work(&spec, built, team)
             })
         })
         .collect();
@@ -182,6 +237,84 @@ fn several_devices_have_the_gradients_of_one() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn devices_that_divide_layers_have_the_gradients_of_one() {
+    for (name, model) in divided_models() {
+        for (wide, tolerance) in [(true, 1e-12), (false, 1e-5)] {
+            for scored in [false, true] {
+                let alone = steps(&spec(&["train.accumulation=2", UNCLIPPED]), build(&model, wide), None, 1, scored).unwrap();
+                for (devices, tensor) in [(2, 2), (4, 4), (4, 2), (8, 2)] {
+                    let set = [format!("parallel.devices={devices}"), format!("parallel.tensor={tensor}")];
+                    let set = [&set[0], &set[1], "train.accumulation=2", "parallel.bucket_megabytes=0.004", UNCLIPPED];
+                    let outcome = together(&spec(&set), &model, wide, 1, scored).swap_remove(0);
+                    let case = format!("{name}, f64 {wide}, scored {scored}, {devices} devices, {tensor} divide layers");
+                    assert!(difference(&alone.2, &outcome.2) <= tolerance, "{case}: {:e}", difference(&alone.2, &outcome.2));
+                    assert!((alone.0[0] / outcome.0[0] - 1.0).abs() <= tolerance.max(1e-7), "{case}: {} {}", alone.0[0], outcome.0[0]);
+                    assert!((alone.1 / outcome.1 - 1.0).abs() <= tolerance.max(1e-6), "{case}: {} {}", alone.1, outcome.1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn where_layers_are_divided_what_is_sharded_and_when_it_is_sent_changes_no_bit() {
+    let (_, model) = divided_models().swap_remove(2);
+    for optimizer in ["{ kind = \"adamw\", lr = 0.01 }", "{ kind = \"lion\", lr = 0.01 }", "{ kind = \"sgd\", lr = 0.1, momentum = 0.9 }"] {
+        let optimizer = format!("optimizer={optimizer}");
+        let base = ["parallel.devices=4", "parallel.tensor=2", &optimizer];
+        let first = together(&spec(&base), &model, false, 4, true);
+        for more in [
+            ["parallel.overlap=false", "parallel.bucket_megabytes=0.001"],
+            ["parallel.sharded=\"moments\"", "train.activations=\"all\""],
+            ["parallel.sharded=\"gradients\"", "train.activations=\"selective\""],
+            ["parallel.sharded=\"parameters\"", "train.activations=\"recompute\""],
+        ] {
+            let outcomes = together(&spec(&[base[0], base[1], base[2], more[0], more[1]]), &model, false, 4, true);
+            for (rank, (outcome, first)) in outcomes.iter().zip(&first).enumerate() {
+                assert_eq!((&outcome.0, outcome.1), (&first.0, first.1), "{more:?} {optimizer} rank {rank}");
+            }
+            assert!(outcomes[0].3 == first[0].3, "{more:?} {optimizer}: {:e}", difference(&outcomes[0].3, &first[0].3));
+        }
+    }
+}
+
+#[test]
+fn the_state_of_one_device_is_taken_apart_and_put_together_again() {
+    let (_, model) = divided_models().swap_remove(0);
+    for sharded in ["nothing", "moments"] {
+        let spec = spec(&["parallel.devices=4", "parallel.tensor=2", &format!("parallel.sharded=\"{sharded}\"")]);
+        let alone = |spec: &RunSpec| {
+            let built = build(&model, false);
+            let optimizer = optimizer::build(&spec.optimizer, 1.0, &built);
+            let mut replica = Replica::new(spec, built, optimizer, None);
+            let computed = replica.compute(spec, 0, step_of(spec, 0, false)).unwrap();
+            replica.update(computed).unwrap();
+            (replica.model().clone().into_record().checkpoint_into_bytes().unwrap().to_vec(), replica.own_state().into_bytes().unwrap().to_vec())
+        };
+        let (record, state) = alone(&spec);
+        let expected = states::sorted(state.clone());
+        let meshes = threads(4, None, PATIENCE);
+        let threads: Vec<_> = meshes
+            .into_iter()
+            .map(|mesh| {
+                let (spec, model, record, state) = (spec.clone(), model.clone(), record.clone(), state.clone());
+                thread::spawn(move || {
+                    let record = ModuleRecord::checkpoint_from_bytes(Bytes::from_bytes_vec(record)).unwrap();
+                    let built = build(&model, false).try_load_record(record).unwrap();
+                    let team = Team::new(mesh.groups(2), &model, &built, &spec.parallel, vec![]);
+                    let optimizer = team.load(optimizer::build(&spec.optimizer, 1.0, &built), state).unwrap();
+                    let replica = Replica::new(&spec, built, optimizer, Some(team));
+                    replica.optimizer().unwrap().map(|state| state.into_bytes().unwrap().to_vec())
+                })
+            })
+            .collect();
+        let whole: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(whole[1..].iter().all(Option::is_none));
+        assert_eq!(states::sorted(whole[0].clone().unwrap()), expected, "{sharded}");
     }
 }
 
@@ -275,9 +408,11 @@ fn over_a_slow_link_sending_beside_the_backward_pass_is_faster_than_after_it() {
 #[test]
 fn whoever_loses_another_says_which_and_nobody_waits_for_ever() {
     let (_, model) = models().swap_remove(0);
-    for sharded in ["nothing", "moments", "gradients", "parameters"] {
+    for (sharded, tensor) in [("nothing", 1), ("moments", 1), ("gradients", 1), ("parameters", 1), ("nothing", 2), ("parameters", 2)] {
         for fatal in 0..6 {
-            let mut spec = spec(&["parallel.devices=3", "train.batch=9", &format!("parallel.sharded=\"{sharded}\"")]);
+            let devices = 3 * tensor;
+            let set = [format!("parallel.devices={devices}"), format!("parallel.tensor={tensor}"), format!("parallel.sharded=\"{sharded}\"")];
+            let mut spec = spec(&["train.batch=9", &set[0], &set[1], &set[2]]);
             spec.parallel.link = Some(LinkConfig { megabytes_per_second: 1e3, latency_microseconds: 100.0 });
             let ended = ranks(&spec, &model, false, move |spec, model, team| {
                 let (rank, optimizer) = (team.rank(), optimizer::build(&spec.optimizer, 1.0, &model));
@@ -314,7 +449,7 @@ fn whoever_loses_another_says_which_and_nobody_waits_for_ever() {
                     rank
                 })
                 .collect();
-            assert_eq!(lost.len(), 2, "{sharded} {fatal}: {ended:?}");
+            assert_eq!(lost.len(), devices - 1, "{sharded} {fatal}: {ended:?}");
             assert!(!lost.contains(&(fatal % 3)));
         }
     }

@@ -8,10 +8,22 @@ use burn::{
 
 /// The values of a tensor.
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers {
-    let data = tensor.into_data();
+    of_data(tensor.into_data())
+}
+
+/// The same where they are on the host.
+pub fn of_data(data: TensorData) -> Numbers {
     match data.dtype() {
         DType::F64 => Numbers::F64(data.try_into_vec().expect("they are of that type")),
         _ => Numbers::F32(data.convert::<f32>().try_into_vec().expect("they were converted")),
+    }
+}
+
+/// Numbers of no particular shape.
+pub fn data_of(values: Numbers) -> TensorData {
+    match values {
+        Numbers::F32(values) => TensorData::from(values.as_slice()),
+        Numbers::F64(values) => TensorData::from(values.as_slice()),
     }
 }
 

@@ -234,7 +234,7 @@ fn paths_equal_module_paths() {
         let sketch = Scope::sketch(1, WIDTH);
         let mut paths = Paths::default();
         config.resolve(WIDTH, 1, None).unwrap().build(&sketch, WIDTH).visit(&mut paths);
-        assert_eq!(paths.1, sketch.sketched().into_iter().map(|(path, _)| path).collect::<Vec<_>>(), "{config:?}");
+        assert_eq!(paths.1, sketch.sketched().into_iter().map(|known| known.path).collect::<Vec<_>>(), "{config:?}");
     }
 }
 
