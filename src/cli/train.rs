@@ -68,13 +68,17 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let (document, mut config) = configuration(&args.config, &args.set)?;
+    let (mut document, _) = configuration(&args.config, &args.set)?;
+    for (flag, key, value) in [("--devices", "parallel.devices", args.devices), ("--tensor", "parallel.tensor", args.tensor)] {
+        if let Some(value) = value {
+            document.set(&format!("{key}={value}"), flag)?;
+        }
+    }
+    let mut config: RunConfig = document.parse()?;
     if let Some(steps) = args.steps {
         config.rescale(steps);
     }
     config.train.seed = args.seed.unwrap_or(config.train.seed);
-    config.parallel.devices = args.devices.unwrap_or(config.parallel.devices);
-    config.parallel.tensor = args.tensor.unwrap_or(config.parallel.tensor);
     let place = args
         .distributed
         .then(Placement::from_env)

@@ -1,8 +1,8 @@
 //! The head's product with its loss where each device has the logits of a part of the vocabulary (Shoeybi et al. 2019,
 //! "Megatron-LM", section 3).
 
-use super::{CrossEntropyOptions, MeanCrossEntropy, Neighbours, linear, precision, product::product};
-use burn::tensor::{FloatDType, Int, Tensor, TensorData};
+use super::{CrossEntropyOptions, MeanCrossEntropy, Neighbours, given::given, linear, precision, product::product};
+use burn::tensor::{Bool, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 
 /// Logits that exist at a time.
 const LOGITS: usize = 1 << 22;
@@ -10,7 +10,8 @@ const LOGITS: usize = 1 << 22;
 /// [`linear_cross_entropy`](super::linear_cross_entropy) over a vocabulary of which each device has a part.
 ///
 /// Devices send each other four numbers a token: largest logit, sum of exponentials, logit of the target, sum of logits. Logits
-/// exist for some rows at a time, and are made a second time for the gradients, which are made with the loss.
+/// exist for some rows at a time; where that is not for all, they are made a second time for the gradients, which are made with
+/// the loss.
 ///
 /// # Shapes
 ///
@@ -26,60 +27,71 @@ pub fn divided_cross_entropy(
     vocab: usize,
     neighbours: &dyn Neighbours,
 ) -> MeanCrossEntropy {
-    let ([batch, seq, width], wide) = (x.dims(), precision::wide(x.dtype()));
-    let count = batch * seq;
-    let own = neighbours.part(vocab);
-    let plain: Tensor<3> = x.clone().detach().reshape([1, count, width]);
+    let ([batch, seq, width], wide, device) = (x.dims(), precision::wide(x.dtype()), x.device());
+    let (count, own) = (batch * seq, neighbours.part(vocab));
     let head = Head { weight: weight.clone().detach(), bias: bias.clone().map(Tensor::detach), cap: options.soft_cap, wide };
+    let plain: Tensor<3> = x.clone().detach().reshape([1, count, width]);
     let targets: Tensor<2, Int> = targets.reshape([count, 1]) - own.start as i64;
-    let rows = (LOGITS / own.len().max(1)).clamp(1, count);
-    let parts: Vec<_> = (0..count).step_by(rows).map(|first| first..(first + rows).min(count)).collect();
+    let rows = (LOGITS / own.len()).clamp(1, count);
+    let parts: Vec<Rows> = (0..count)
+        .step_by(rows)
+        .map(|first| first..(first + rows).min(count))
+        .map(|part| Rows::of(plain.clone().slice_dim(1, part.clone()), targets.clone().slice_dim(0, part), own.len()))
+        .collect();
 
-    let own_statistics: Vec<Tensor<2>> =
-        parts.iter().map(|part| statistics(&head.logits(plain.clone().slice_dim(1, part.clone())), &targets.clone().slice_dim(0, part.clone()))).collect();
-    let all = neighbours.gather(Tensor::cat(own_statistics, 0).into_data());
-    let all: Vec<f64> = all.iter::<f64>().collect();
+    let mut logits = None;
+    let statistics = parts.iter().map(|part| {
+        let z = logits.insert(head.logits(&part.x)).clone();
+        part.statistics(z)
+    });
+    let all = neighbours.gather(Tensor::cat(statistics.collect(), 0).into_data());
+    let all: Vec<f64> = all.iter().collect();
     let tokens: Vec<Token> = (0..count).map(|i| Token::of(all.chunks_exact(4 * count).map(|device| &device[4 * i..4 * i + 4]))).collect();
 
     let CrossEntropyOptions { z_loss, label_smoothing: smoothing, .. } = options;
     let mean = |loss: &dyn Fn(&Token) -> f64| tokens.iter().map(loss).sum::<f64>() / count as f64;
     let nats = |token: &Token| token.log_sum - token.target;
-    let even = |token: &Token| token.log_sum - token.sum / vocab as f64;
+    // Without smoothing the mean must not count: it is infinite where a token is ruled out by a bias of -∞.
+    let even = |token: &Token| if smoothing == 0.0 { 0.0 } else { token.log_sum - token.sum / vocab as f64 };
     let objective = |token: &Token| (1.0 - smoothing) * nats(token) + smoothing * even(token) + z_loss * token.log_sum.powi(2);
-    let number = |value: f64| Tensor::<1>::from_data(TensorData::new(vec![value], [1]), (&x.device(), wide.into()));
+    let number = |value: f64| Tensor::<1>::from_data(TensorData::from([value]), (&device, wide.into()));
     let (objective, nats) = (number(mean(&objective)), number(mean(&nats)));
-    if !(x.is_require_grad() || x.device().is_autodiff()) {
+    if !device.is_autodiff() {
         return MeanCrossEntropy { objective, nats };
     }
 
-    let dtype = FloatDType::from(x.dtype());
-    let log_sums: Vec<f64> = tokens.iter().map(|token| token.log_sum).collect();
-    let log_sums = Tensor::<2>::from_data(TensorData::new(log_sums, [count, 1]), (&x.device(), wide.into()));
+    let scale = 1.0 / count as f64;
+    let (uniform, at_target) = (scale * smoothing / vocab as f64, scale * (1.0 - smoothing));
+    let mut tokens = tokens.iter();
+    // Of a single part they are still there.
+    let mut logits = logits.filter(|_| parts.len() == 1);
     let (mut dx, mut dweight, mut dbias) = (vec![], None, None);
     for part in parts {
-        let x = plain.clone().slice_dim(1, part.clone());
-        let logits = head.logits(x.clone());
-        let slopes = head.slopes(&logits);
-        let log_sum = log_sums.clone().slice_dim(0, part.clone());
-        let hit = logits.hits(&targets.clone().slice_dim(0, part.clone()), wide);
-        let probability = (logits.0 - log_sum.clone()).exp() * (log_sum.mul_scalar(2.0 * z_loss) + 1.0);
-        let gradient = (probability - smoothing / vocab as f64 - hit.mul_scalar(1.0 - smoothing)).mul_scalar(1.0 / count as f64);
-        let gradient = slopes.map_or(gradient.clone(), |slopes| gradient * slopes);
-        add(&mut dbias, gradient.clone().sum_dim(0));
-        let gradient = gradient.cast(dtype);
-        let [part, own] = gradient.dims();
-        add(&mut dweight, product(x.reshape([part, width]).transpose(), gradient.clone()));
-        dx.push(linear(gradient.reshape([1, part, own]), head.weight.clone().transpose(), None));
+        let z = logits.take().unwrap_or_else(|| head.logits(&part.x));
+        let slopes = head.slopes(&z);
+        let [rows, _] = z.dims();
+        let log_sums: Vec<f64> = tokens.by_ref().take(rows).map(|token| token.log_sum).collect();
+        let log_sums = Tensor::<2>::from_data(TensorData::new(log_sums, [rows, 1]), (&device, wide.into()));
+        let factor = log_sums.clone().mul_scalar(2.0 * z_loss * scale) + scale;
+        let dz = part.less_at_targets((z - log_sums).exp() * factor - uniform, at_target);
+        let dz = if let Some(slopes) = slopes { dz * slopes } else { dz };
+        if bias.is_some() {
+            add(&mut dbias, dz.clone().sum_dim(0));
+        }
+        let dz = dz.cast(FloatDType::from(x.dtype()));
+        add(&mut dweight, product(part.x.reshape([rows, width]).transpose(), dz.clone()));
+        dx.push(linear(dz.unsqueeze(), head.weight.clone().transpose(), None));
     }
-    // Its gradients are those that were made; its value is 0, exactly.
-    let mut linked = (x.clone() * Tensor::cat(dx, 1).reshape(x.dims())).sum();
-    linked = linked + (weight * dweight.expect("there are tokens")).sum();
-    if let Some(bias) = bias {
-        let [own] = bias.dims();
-        linked = linked + (bias * dbias.expect("there are tokens").cast(dtype).reshape([own])).sum();
-    }
-    let linked = linked.cast(wide);
-    MeanCrossEntropy { objective: objective + (linked.clone() - linked.detach()), nats }
+    let objective = given(objective, x.clone(), Tensor::cat(dx, 1).reshape(x.dims()));
+    let objective = given(objective, weight, dweight.expect("there are tokens"));
+    let objective = match (bias, dbias) {
+        (Some(bias), Some(dbias)) => {
+            let (dtype, shape) = (FloatDType::from(bias.dtype()), bias.dims());
+            given(objective, bias, dbias.cast(dtype).reshape(shape))
+        }
+        _ => objective,
+    };
+    MeanCrossEntropy { objective, nats }
 }
 
 fn add(sum: &mut Option<Tensor<2>>, more: Tensor<2>) {
@@ -97,43 +109,54 @@ struct Head {
     wide: FloatDType,
 }
 
-/// `[rows, own]`, capped.
-struct Logits(Tensor<2>);
-
 impl Head {
-    fn logits(&self, x: Tensor<3>) -> Logits {
-        let raw: Tensor<2> = linear(x, self.weight.clone(), self.bias.clone()).squeeze_dim(0).cast(self.wide);
-        Logits(match self.cap {
-            // Burn's backward pass of a division by a number divides in f32.
+    /// `[rows, own]`, capped, of x `[1, rows, width]`.
+    fn logits(&self, x: &Tensor<3>) -> Tensor<2> {
+        let raw: Tensor<2> = linear(x.clone(), self.weight.clone(), self.bias.clone()).squeeze_dim(0).cast(self.wide);
+        match self.cap {
             Some(cap) => raw.mul_scalar(1.0 / cap).tanh().mul_scalar(cap),
             None => raw,
-        })
+        }
     }
 
     /// The derivative of each by the logit before the cap.
-    fn slopes(&self, logits: &Logits) -> Option<Tensor<2>> {
-        let cap = self.cap?;
-        let ratio = logits.0.clone().mul_scalar(1.0 / cap);
+    fn slopes(&self, logits: &Tensor<2>) -> Option<Tensor<2>> {
+        let ratio = logits.clone().mul_scalar(1.0 / self.cap?);
         Some((ratio.clone() * ratio).neg() + 1.0)
     }
 }
 
-impl Logits {
-    /// 1 where a column is the target of its row, `[rows, own]`; targets count from the first column here.
-    fn hits(&self, targets: &Tensor<2, Int>, wide: FloatDType) -> Tensor<2> {
-        let [rows, own] = self.0.dims();
-        let columns = Tensor::<1, Int>::arange(0..own as i64, &targets.device()).reshape([1, own]);
-        columns.expand([rows, own]).equal(targets.clone().expand([rows, own])).float().cast(wide)
-    }
+/// Some of the tokens.
+struct Rows {
+    /// `[1, rows, width]`.
+    x: Tensor<3>,
+    /// The columns of the targets here, `[rows, 1]`; any of those that are elsewhere.
+    columns: Tensor<2, Int>,
+    /// Whether a target is elsewhere, `[rows, 1]`.
+    elsewhere: Tensor<2, Bool>,
 }
 
-/// Largest logit, sum of exponentials below it, logit of the target or 0, sum of logits: `[rows, 4]`.
-fn statistics(logits: &Logits, targets: &Tensor<2, Int>) -> Tensor<2> {
-    let z = &logits.0;
-    let hits = logits.hits(targets, FloatDType::from(z.dtype()));
-    let largest = z.clone().max_dim(1);
-    let exponentials = (z.clone() - largest.clone()).exp().sum_dim(1);
-    Tensor::cat(vec![largest, exponentials, (z.clone() * hits).sum_dim(1), z.clone().sum_dim(1)], 1)
+impl Rows {
+    /// `targets` count from the first of `own` columns.
+    fn of(x: Tensor<3>, targets: Tensor<2, Int>, own: usize) -> Self {
+        let elsewhere = targets.clone().lower_elem(0).bool_or(targets.clone().greater_equal_elem(own as i64));
+        Self { x, columns: targets.mask_fill(elsewhere.clone(), 0), elsewhere }
+    }
+
+    /// Largest logit, sum of exponentials below it, logit of the target or 0, sum of logits: `[rows, 4]`.
+    fn statistics(&self, z: Tensor<2>) -> Tensor<2> {
+        let largest = z.clone().max_dim(1);
+        let exponentials = (z.clone() - largest.clone()).exp().sum_dim(1);
+        let target = z.clone().gather(1, self.columns.clone()).mask_fill(self.elsewhere.clone(), 0.0);
+        Tensor::cat(vec![largest, exponentials, target, z.sum_dim(1)], 1)
+    }
+
+    /// `[rows, own]`, with so much less at the targets.
+    fn less_at_targets(&self, x: Tensor<2>, less: f64) -> Tensor<2> {
+        let [rows, _] = x.dims();
+        let less = Tensor::full([rows, 1], -less, (&x.device(), x.dtype())).mask_fill(self.elsewhere.clone(), 0.0);
+        x.scatter(1, self.columns.clone(), less, IndexingUpdateOp::Add)
+    }
 }
 
 /// What follows from the logits of a token on all devices.
@@ -144,7 +167,7 @@ struct Token {
 }
 
 impl Token {
-    /// From the [`statistics`] of each device, in their order: the same bits on all.
+    /// From the [`Rows::statistics`] of each device, in their order: the same bits on all.
     fn of<'a>(devices: impl Iterator<Item = &'a [f64]> + Clone) -> Self {
         let largest = devices.clone().map(|of| of[0]).fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = devices.clone().map(|of| of[1] * (of[0] - largest).exp()).sum();

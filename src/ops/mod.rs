@@ -28,6 +28,7 @@ mod embedding;
 mod flex;
 mod fused;
 mod gated_linear;
+mod given;
 mod join_heads;
 mod layer_norm;
 mod linear;

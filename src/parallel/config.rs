@@ -88,6 +88,7 @@ impl ParallelConfig {
         require(self.tensor > 0, "tensor", "must be at least 1".into());
         if self.devices > 0 && self.tensor > 0 {
             let groups = self.devices / self.tensor;
+            let those = if self.tensor > 1 { " groups of devices" } else { "" };
             require(
                 self.devices.is_multiple_of(self.tensor),
                 "tensor",
@@ -96,7 +97,7 @@ impl ParallelConfig {
             require(
                 groups == 0 || rows.is_multiple_of(groups),
                 "devices",
-                format!("{groups} that share the batch must divide the {rows} rows of a micro-batch (train.batch / train.accumulation)"),
+                format!("{groups}{those} must divide the {rows} rows of a micro-batch (train.batch / train.accumulation)"),
             );
         }
         require(

@@ -31,8 +31,10 @@ fn apart(bench: &Bench, a: &str, b: &str, key: &str) -> f64 {
 fn the_number_of_devices_changes_rounding_alone() {
     let bench = Bench::new();
     let one = bench.run(&bench.spec(&["train.checkpoint_every=4"]), "1").unwrap();
-    for (count, more) in [(2, ["parallel.sharded=\"parameters\""]), (4, ["parallel.sharded=\"gradients\""])] {
-        let name = count.to_string();
+    for (count, tensor, sharded) in [(2, 1, "parameters"), (4, 1, "gradients"), (2, 2, "nothing"), (8, 2, "parameters")] {
+        let name = if tensor == 1 { count.to_string() } else { format!("{count}-{tensor}") };
+        let more = [format!("parallel.tensor={tensor}"), format!("parallel.sharded=\"{sharded}\"")];
+        let more = [more[0].as_str(), &more[1]];
         let result = bench.run(&spec(&bench, &devices(count, &more)), &name).unwrap();
         assert_eq!((result.outcome, &result.id, &result.data_hash), (Outcome::Finished, &one.id, &one.data_hash));
         assert_eq!(result.noise, one.noise);
@@ -40,7 +42,7 @@ fn the_number_of_devices_changes_rounding_alone() {
             assert!(apart(&bench, "1", &name, key) < 1e-4, "{count} {key}: {}", apart(&bench, "1", &name, key));
         }
         let parallel = result.parallel.expect("what it took is told");
-        assert_eq!(parallel.devices, count);
+        assert_eq!((parallel.devices, parallel.tensor), (count, tensor));
         assert!(parallel.bytes_per_step > 0 && parallel.hidden().is_some_and(|hidden| (0.0..=1.0).contains(&hidden)), "{parallel:?}");
         assert!(bench.path(&name).join("trace.json").exists());
     }
@@ -77,6 +79,21 @@ fn a_checkpoint_of_some_devices_goes_on_with_any_other_number() {
             assert!(apart(&bench, &parts, &name("whole"), "loss") < 1e-3, "{kind} {from} {to}");
         }
     }
+    // Layers that are divided, or not any more.
+    let of = |count: usize, tensor: usize, sharded: &str| {
+        let more = [format!("parallel.tensor={tensor}"), format!("parallel.sharded=\"{sharded}\"")];
+        spec(&bench, &devices(count, &[&more[0], &more[1], &format!("optimizer={}", kinds[0]), "train.steps=60"]))
+    };
+    bench.run(&of(4, 2, "nothing"), "divided").unwrap();
+    assert_eq!(bench.stopped(&of(4, 2, "moments"), "divided-same", 6).unwrap().outcome, Outcome::Interrupted);
+    assert_eq!(bench.run(&of(4, 2, "parameters"), "divided-same").unwrap().outcome, Outcome::Finished);
+    assert_eq!(bench.parameters("divided-same"), bench.parameters("divided"));
+    for (from, to) in [((1, 1), (2, 2)), ((2, 2), (1, 1)), ((4, 2), (2, 1))] {
+        let parts = format!("divided-{}-{}", from.0, to.0);
+        assert_eq!(bench.stopped(&of(from.0, from.1, "moments"), &parts, 6).unwrap().outcome, Outcome::Interrupted);
+        assert_eq!(bench.run(&of(to.0, to.1, "gradients"), &parts).unwrap().outcome, Outcome::Finished);
+        assert!(apart(&bench, &parts, "whole-0", "loss") < 1e-3, "{from:?} {to:?}: {}", apart(&bench, &parts, "whole-0", "loss"));
+    }
 }
 
 #[test]
@@ -93,6 +110,21 @@ fn what_cannot_be_divided_is_refused() {
     );
     assert_eq!(refused(&["parallel={ devices = 0, bucket_megabytes = 0, timeout_seconds = 0 }"]).len(), 3);
     assert!(refused(&["parallel.link={ megabytes_per_second = 0 }"])[0].starts_with("parallel.link.megabytes_per_second"));
+    assert_eq!(refused(&["parallel={ devices = 3, tensor = 2 }"]), ["parallel.tensor: 2 must divide the 3 devices (parallel.devices)"]);
+    let named = |set: &[&str]| refused(&[&["parallel={ devices = 2, tensor = 2 }"], set].concat());
+    for (set, what) in [
+        (vec!["model.attention.kv_heads=1"], "1 heads of keys cannot be divided by 2"),
+        (vec!["model.feed_forward.hidden=25"], "25 hidden channels cannot be divided by 2"),
+        (vec!["model.context=15"], "15 tokens of a sequence cannot be divided by 2"),
+        (
+            vec!["model.attention.qk_norm={ kind = \"full_width\" }"],
+            "1 norm over all heads (model.attention.qk_norm) cannot be divided by 2",
+        ),
+        (vec!["optimizer={ kind = \"muon\", lr = 0.01 }"], "the optimizer muon needs matrices as a whole"),
+        (vec!["optimizer={ kind = \"adafactor\", lr = 0.01 }"], "the optimizer adafactor needs matrices as a whole"),
+    ] {
+        assert_eq!(named(&set), [format!("parallel.tensor: {what}")]);
+    }
 }
 
 /// Processes of one run, as a launcher starts them.
@@ -174,6 +206,22 @@ fn all_end(ranks: &mut [Child], patience: Duration) -> usize {
 }
 
 #[test]
+fn processes_that_divide_layers_give_the_bits_of_threads() {
+    let ranks = Ranks::new(4, &["parallel.tensor=2", "parallel.sharded=\"moments\""]);
+    ranks.finish("processes");
+    let output = Command::new(env!("CARGO_BIN_EXE_ablate"))
+        .current_dir(ranks.folder.path())
+        .env("ABLATE_CACHE", ranks.folder.path().join("cache"))
+        .args(["train", "small.toml", "--devices", "4", "--tensor", "2", "--out", "threads"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("on 4 devices, layers divided by 2"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(model(&ranks.path("processes")), model(&ranks.path("threads")));
+    assert_eq!(ranks.result("processes").metrics, ranks.result("threads").metrics);
+}
+
+#[test]
 fn processes_give_the_bits_of_threads() {
     let ranks = Ranks::new(2, &["parallel.sharded=\"gradients\""]);
     ranks.finish("processes");
@@ -213,12 +261,24 @@ fn kills() -> usize {
 #[test]
 #[cfg(unix)]
 fn a_rank_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
-    let ranks = Ranks::new(2, &["train.checkpoint_every=5", "parallel={ sharded = \"moments\", timeout_seconds = 20 }"]);
+    kill_ranks("sharded = \"moments\"", kills());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_neighbour_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
+    kill_ranks("tensor = 2", kills());
+}
+
+/// Kills ranks of runs at moments of all kinds.
+#[cfg(unix)]
+fn kill_ranks(parallel: &str, kills: usize) {
+    let ranks = Ranks::new(2, &["train.checkpoint_every=5", &format!("parallel={{ {parallel}, timeout_seconds = 20 }}")]);
     ranks.finish("whole");
     let started = Instant::now();
     ranks.finish("timed");
     let whole = started.elapsed();
-    for kill in 0..kills() {
+    for kill in 0..kills {
         let out = format!("killed-{}", kill / 4);
         let mut children = ranks.start(&out, 2, &[]);
         // At any moment, by a fixed rule.
@@ -236,7 +296,7 @@ fn a_rank_that_is_killed_ends_the_run_and_it_continues_to_the_same_bits() {
             assert!(done || said.contains("rank ") || said.contains("ranks did not come in time"), "rank {rank}: {said}");
         }
     }
-    for run in 0..kills().div_ceil(4) {
+    for run in 0..kills.div_ceil(4) {
         let out = format!("killed-{run}");
         ranks.finish(&out);
         assert_eq!(ranks.result(&out).outcome, Outcome::Finished);
@@ -318,13 +378,19 @@ fn a_divergence_and_a_run_that_is_over_end_for_all() {
 #[test]
 fn probes_see_all_parameters_wherever_they_are() {
     let bench = Bench::new();
-    for (name, more) in [("nothing", "parallel.sharded=\"nothing\""), ("parameters", "parallel.sharded=\"parameters\"")] {
+    for (name, more) in [
+        ("nothing", "parallel.sharded=\"nothing\""),
+        ("parameters", "parallel.sharded=\"parameters\""),
+        ("divided", "parallel.tensor=2"),
+    ] {
         let set = devices(2, &[more, "probe={ every = 5, batch = 2 }", "train.accumulation=2", "train.activations=\"recompute\""]);
         assert_eq!(bench.run(&spec(&bench, &set), name).unwrap().outcome, Outcome::Finished);
     }
     let probes = |name: &str| std::fs::read_to_string(bench.path(name).join("probes.jsonl")).unwrap();
     assert_eq!(probes("nothing"), probes("parameters"));
     assert!(probes("nothing").contains("relative_update_rms"));
+    assert_eq!(probes("divided").lines().count(), probes("nothing").lines().count());
+    assert!(apart(&bench, "divided", "nothing", "loss") < 1e-4);
     assert_eq!(bench.parameters("nothing"), bench.parameters("parameters"));
 }
 
