@@ -9,7 +9,9 @@ use ablate::{
     parallel::group::{Placement, processes},
     pulse,
     settings::{Document, Error},
-    train::{self, Beginning, Opened, Outcome, ParallelResult, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model},
+    train::{
+        self, Beginning, Opened, Outcome, ParallelResult, RunConfig, RunResult, RunSpec, Tick, calibration, checkpoint::Which, open_model,
+    },
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{

@@ -34,8 +34,7 @@ impl ModelSpec {
         let mut divided =
             vec![("heads", attention.heads), ("heads of keys", attention.kv_heads), ("hidden channels", self.feed_forward.hidden)];
         match &attention.qk_norm {
-            QkNormConfig::None {} | QkNormConfig::PerHead { .. } => {}
-            QkNormConfig::FullWidth { norm } if matches!(norm, NormConfig::None(_)) => {}
+            QkNormConfig::None {} | QkNormConfig::PerHead { .. } | QkNormConfig::FullWidth { norm: NormConfig::None(_) } => {}
             QkNormConfig::FullWidth { .. } => divided.push(("norm over all heads (model.attention.qk_norm)", 1)),
         }
         if !self.readout.is_each() {

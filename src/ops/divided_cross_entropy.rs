@@ -198,12 +198,7 @@ mod tests {
     }
 
     /// Objective, cross-entropy, and the gradients of x, W and b of 0.3 objectives.
-    fn results(
-        loss: &MeanCrossEntropy,
-        x: &Tensor<3>,
-        weight: &Tensor<2>,
-        bias: Option<&Tensor<1>>,
-    ) -> [Vec<f64>; 5] {
+    fn results(loss: &MeanCrossEntropy, x: &Tensor<3>, weight: &Tensor<2>, bias: Option<&Tensor<1>>) -> [Vec<f64>; 5] {
         let gradients = loss.objective.clone().mul_scalar(0.3).backward();
         let [objective, nats] = [&loss.objective, &loss.nats].map(|loss| numbers(loss.clone()));
         let bias = bias.map(|bias| numbers(bias.grad(&gradients).unwrap())).unwrap_or_default();
@@ -217,7 +212,9 @@ mod tests {
             CrossEntropyOptions { soft_cap: Some(2.0), ..Default::default() },
             CrossEntropyOptions { soft_cap: Some(4.0), z_loss: 0.02, label_smoothing: 0.2 },
         ];
-        for (options, (dtype, tolerance)) in all.iter().flat_map(|options| [(DType::F64, 1e-13), (DType::F32, 2e-6)].map(|of| (*options, of))) {
+        for (options, (dtype, tolerance)) in
+            all.iter().flat_map(|options| [(DType::F64, 1e-13), (DType::F32, 2e-6)].map(|of| (*options, of)))
+        {
             for (has_bias, [batch, seq], size) in [(true, [1, 7], 2), (false, [2, 3], 3), (true, [1, 1], 4)] {
                 let ids: Vec<i32> = (0..batch * seq).map(|i| (i * 7 % VOCAB) as i32).collect();
                 let input = || {

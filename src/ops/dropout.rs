@@ -28,11 +28,11 @@ pub fn dropout<const D: usize>(x: Tensor<D>, probability: f64, words: impl Itera
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
     use crate::{
         ops::check::{leaf, values},
         random::{Purpose, generator},
     };
+    use rand::Rng;
 
     fn words(seed: u64, key: &str) -> impl Iterator<Item = u32> {
         let mut generator = generator(seed, Purpose::Dropout, key);

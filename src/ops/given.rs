@@ -62,7 +62,8 @@ impl<B: Backend> Backward<B, 2> for Given {
         let gradient = gradients.consume::<B>(&ops.node);
         let (dx, [value, x]) = (ops.state, ops.parents);
         if let Some(x) = x {
-            let factor = read_sync(B::float_into_data(gradient.clone())).unwrap_or_else(|error| panic!("a gradient cannot be read: {error:?}"));
+            let factor =
+                read_sync(B::float_into_data(gradient.clone())).unwrap_or_else(|error| panic!("a gradient cannot be read: {error:?}"));
             let factor: f64 = factor.iter().next().expect("it is a number");
             gradients.register::<B>(x.id, if factor == 1.0 { dx } else { B::float_mul_scalar(dx, factor.into()) });
         }

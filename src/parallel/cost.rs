@@ -29,8 +29,8 @@ const TOUCHED: f64 = 6.0;
 const COLLECTIVES: f64 = 8.0;
 /// Of these, the half on the way back runs beside the products that make the weights' gradients; ahead nothing can run beside them.
 const BESIDE: f64 = 0.5;
-/// Bytes of an element of the residual stream on a link.
-const STREAM: f64 = 2.0;
+/// Bytes of an element in what a [`Part`] says is kept.
+const ELEMENT: f64 = 2.0;
 /// Bytes of a parameter, of its gradient, of its two moments; in memory and on links.
 const FLOAT: f64 = 4.0;
 /// Bytes that AdamW reads and writes for a parameter: itself, two moments, both ways, and the gradient.
@@ -177,6 +177,11 @@ impl Model<'_> {
         if self.layout.sharded >= stage { self.layout.data as f64 } else { 1.0 }
     }
 
+    /// Bytes that are kept for a token.
+    fn kept(&self, part: &Part) -> f64 {
+        part.kept * self.cluster.kind.element / ELEMENT
+    }
+
     /// What a device computes for so many tokens.
     fn seconds(&self, part: &Part, tokens: f64) -> Seconds {
         let kind = &self.cluster.kind;
@@ -184,7 +189,7 @@ impl Model<'_> {
             products: part.products * tokens / (kind.flops * PRODUCTS),
             scores: part.scores * tokens / (kind.flops * SCORES),
             again: part.again * tokens / (kind.flops * PRODUCTS),
-            moved: TOUCHED * part.kept * tokens / (kind.bandwidth * STREAMED),
+            moved: TOUCHED * self.kept(part) * tokens / (kind.bandwidth * STREAMED),
             ..Seconds::default()
         }
     }
@@ -197,7 +202,7 @@ impl Model<'_> {
             parameters: FLOAT * held / self.divided(Sharded::Parameters) + gathered,
             gradients: FLOAT * held / self.divided(Sharded::Gradients),
             moments: 2.0 * FLOAT * held / self.divided(Sharded::Moments),
-            activations: self.work.all().kept * self.tokens(),
+            activations: self.kept(&self.work.all()) * self.tokens(),
             fixed: RUNTIME + if self.layout.data > 1 { 2.0 * BUCKET } else { 0.0 },
         }
     }
@@ -210,7 +215,7 @@ impl Model<'_> {
     /// Bytes of tensor parallelism for a micro-batch.
     fn tensor_bytes(&self) -> f64 {
         let tensor = self.layout.tensor;
-        let stream = STREAM * (self.layout.micro * self.work.context * self.work.width) as f64;
+        let stream = self.cluster.kind.element * (self.layout.micro * self.work.context * self.work.width) as f64;
         COLLECTIVES * Self::ring(tensor, stream) * self.work.layers.len() as f64
     }
 

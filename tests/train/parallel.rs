@@ -216,7 +216,11 @@ fn processes_that_divide_layers_give_the_bits_of_threads() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("on 4 devices, layers divided by 2"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && said.contains("on 4 devices, layers divided by 2"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(model(&ranks.path("processes")), model(&ranks.path("threads")));
     assert_eq!(ranks.result("processes").metrics, ranks.result("threads").metrics);
 }
@@ -378,11 +382,9 @@ fn a_divergence_and_a_run_that_is_over_end_for_all() {
 #[test]
 fn probes_see_all_parameters_wherever_they_are() {
     let bench = Bench::new();
-    for (name, more) in [
-        ("nothing", "parallel.sharded=\"nothing\""),
-        ("parameters", "parallel.sharded=\"parameters\""),
-        ("divided", "parallel.tensor=2"),
-    ] {
+    for (name, more) in
+        [("nothing", "parallel.sharded=\"nothing\""), ("parameters", "parallel.sharded=\"parameters\""), ("divided", "parallel.tensor=2")]
+    {
         let set = devices(2, &[more, "probe={ every = 5, batch = 2 }", "train.accumulation=2", "train.activations=\"recompute\""]);
         assert_eq!(bench.run(&spec(&bench, &set), name).unwrap().outcome, Outcome::Finished);
     }

@@ -5,7 +5,7 @@ use crate::{
     device::DeviceName,
     ops::{
         self, Activation, AdamWStep, Affine, AttentionOptions, CrossEntropyOptions, Path, RmsGain, Rotation, ScoreBias,
-        check::{near, random, weighted_sum, wide},
+        check::{Ring, near, random, weighted_sum, wide},
     },
 };
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
@@ -387,6 +387,27 @@ fn self_attentions() {
             flat(ops::self_attention(x, projections, head_dim, Some(&rotation), &options))
         });
     }
+}
+
+#[test]
+fn what_neighbours_exchange() {
+    let Some(device) = device() else { return };
+    let (tokens, width, vocab) = (3, 8, 11);
+    let inputs = |rank: usize| [tokens * width, width * vocab].map(|count| random(count, 1 + (rank * count) as u64));
+    let on = |device: &Device| {
+        Ring::of(2, |ring| {
+            let own = ring.part(vocab);
+            let loss = |i: &[Tensor<1>], device: &Device| {
+                let x = ops::gather(i[0].clone().reshape([1, tokens, width]), &ring);
+                let weight = i[1].clone().reshape([width, vocab]).slice_dim(1, own.clone());
+                let targets = ids((0..2 * tokens as i32).map(|i| i * 5 % 11).collect(), device).reshape([1, 2 * tokens]);
+                ops::divided_cross_entropy(x, weight, None, targets, CrossEntropyOptions::default(), vocab, &*ring).objective
+            };
+            run(&inputs(ring.rank()), &loss, device, true)
+        })
+    };
+    let (got, want) = (on(&device), on(&Device::flex()));
+    got.iter().zip(&want).for_each(|(got, want)| compare("neighbours", got, want, TOLERANCE, FLOOR));
 }
 
 #[test]

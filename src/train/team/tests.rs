@@ -115,11 +115,36 @@ fn divided_models() -> Vec<(&'static str, ModelSpec)> {
     let of = |kind: &str| config(&format!("residual = {{ kind = \"{kind}\" }}"));
     vec![
         ("llama", config("attention.qk_norm = { kind = \"per_head\" }")),
-        ("vaswani", config("norm = { kind = \"layer\" }\nposition = { kind = \"sinusoidal\" }\nresidual = { kind = \"post\", scale = { kind = \"deepnorm\" } }\nfeed_forward.kind = \"relu\"\nfeed_forward.bias = true\nattention.bias = { query = true, value = true, output = true }")),
-        ("gpt-2", config("norm = { kind = \"layer\" }\nposition = { kind = \"learned\" }\nresidual.dropout = 0.2\nembedding = { tied = true, dropout = 0.1 }\nfeed_forward.kind = \"gelu_tanh\"\nattention.bias = { query = true, value = true, output = true }\nfeed_forward.bias = true")),
-        ("bloom", config("position = { kind = \"alibi\" }\nembedding = { tied = true, norm = { kind = \"layer\" } }\nfeed_forward.kind = \"gelu\"")),
-        ("t5", config("position = { kind = \"t5\" }\nembedding = { tied = true, scale = true }\nattention.window = 3\nattention.pattern = [\"window\", \"full\"]")),
-        ("gemma", config("residual = { kind = \"sandwich\" }\nattention.soft_cap = 5.0\nhead = { bias = true, soft_cap = 3.0, z_loss = 0.01, label_smoothing = 0.1 }")),
+        (
+            "vaswani",
+            config(
+                "norm = { kind = \"layer\" }\nposition = { kind = \"sinusoidal\" }\nresidual = { kind = \"post\", scale = { kind = \"deepnorm\" } }\nfeed_forward.kind = \"relu\"\nfeed_forward.bias = true\nattention.bias = { query = true, value = true, output = true }",
+            ),
+        ),
+        (
+            "gpt-2",
+            config(
+                "norm = { kind = \"layer\" }\nposition = { kind = \"learned\" }\nresidual.dropout = 0.2\nembedding = { tied = true, dropout = 0.1 }\nfeed_forward.kind = \"gelu_tanh\"\nattention.bias = { query = true, value = true, output = true }\nfeed_forward.bias = true",
+            ),
+        ),
+        (
+            "bloom",
+            config(
+                "position = { kind = \"alibi\" }\nembedding = { tied = true, norm = { kind = \"layer\" } }\nfeed_forward.kind = \"gelu\"",
+            ),
+        ),
+        (
+            "t5",
+            config(
+                "position = { kind = \"t5\" }\nembedding = { tied = true, scale = true }\nattention.window = 3\nattention.pattern = [\"window\", \"full\"]",
+            ),
+        ),
+        (
+            "gemma",
+            config(
+                "residual = { kind = \"sandwich\" }\nattention.soft_cap = 5.0\nhead = { bias = true, soft_cap = 3.0, z_loss = 0.01, label_smoothing = 0.1 }",
+            ),
+        ),
         ("norms at the end", of("output")),
         ("both branches at once", of("parallel")),
         ("one norm for both", of("parallel_shared")),
@@ -293,7 +318,10 @@ fn the_state_of_one_device_is_taken_apart_and_put_together_again() {
             let mut replica = Replica::new(spec, built, optimizer, None);
             let computed = replica.compute(spec, 0, step_of(spec, 0, false)).unwrap();
             replica.update(computed).unwrap();
-            (replica.model().clone().into_record().checkpoint_into_bytes().unwrap().to_vec(), replica.own_state().into_bytes().unwrap().to_vec())
+            (
+                replica.model().clone().into_record().checkpoint_into_bytes().unwrap().to_vec(),
+                replica.own_state().into_bytes().unwrap().to_vec(),
+            )
         };
         let (record, state) = alone(&spec);
         let expected = states::sorted(state.clone());
@@ -411,7 +439,8 @@ fn whoever_loses_another_says_which_and_nobody_waits_for_ever() {
     for (sharded, tensor) in [("nothing", 1), ("moments", 1), ("gradients", 1), ("parameters", 1), ("nothing", 2), ("parameters", 2)] {
         for fatal in 0..6 {
             let devices = 3 * tensor;
-            let set = [format!("parallel.devices={devices}"), format!("parallel.tensor={tensor}"), format!("parallel.sharded=\"{sharded}\"")];
+            let set =
+                [format!("parallel.devices={devices}"), format!("parallel.tensor={tensor}"), format!("parallel.sharded=\"{sharded}\"")];
             let mut spec = spec(&["train.batch=9", &set[0], &set[1], &set[2]]);
             spec.parallel.link = Some(LinkConfig { megabytes_per_second: 1e3, latency_microseconds: 100.0 });
             let ended = ranks(&spec, &model, false, move |spec, model, team| {
