@@ -14,7 +14,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PEERS = ROOT / "benches/peers"
 # The doctor compiles every variant of every kernel, so it comes last, with the time that is left.
-SECTIONS = ("attention", "variants", "step", "doctor")
+SECTIONS = ("attention", "variants", "step", "parallel", "doctor")
 LENGTHS = (1024, 2048, 4096, 8192, 16384)
 # name: options of both sides; those that only the peer has; floor and target of PyTorch's time over ablate's
 VARIANTS = {
@@ -164,6 +164,58 @@ def step(session):
                 session.record("step", f"training step, {config}", side, lines[-1] if lines and not failed else {"failed": failed or "it printed nothing"})
 
 
+def parallel(session):
+    """Several GPUs of this machine: gradients by NCCL, beside DistributedDataParallel; the other ways to lay a run beside the same."""
+    config, dtype, devices = ("tiny", "float32", 2) if session.options.tiny else ("llama-124m", "bfloat16", gpus())
+    if devices < 2:
+        session.record("parallel", f"{config} on several devices", "ablate", {"failed": "this machine has one GPU"})
+        return
+    steps = 4 if session.options.tiny else 20
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        batches, rows = random_batches(config, steps, folder / "batches.safetensors")
+        turn = iter(range(100))
+
+        def ablate(*more):
+            precision = [] if session.options.tiny else ["--set", "train.precision=bf16"]
+            command = ["train", f"configs/bench-{config}.toml", "--batches", batches, "--out", folder / f"run-{next(turn)}", "--json"]
+            lines, failed = session.ablate(*command, *session.device, *precision, *more)
+            done = bool(lines) and lines[-1].get("outcome") == "finished"
+            return lines[-1] if done and not failed else {"failed": failed or "it did not finish"}
+
+        layouts = {"one device": [], "gradients": []} | {stage: ["--set", f'parallel.sharded="{stage}"'] for stage in ("moments", "parameters")}
+        for name, more in (layouts | {"layers divided by two": ["--tensor", "2"]}).items():
+            count = 1 if name == "one device" else devices if rows % devices == 0 else 2
+            case = f"{config}, {name}" if count == 1 else f"{config} on {count} devices, {name}"
+            found = ablate("--devices", str(count), *more)
+            session.record("parallel", case, "ablate", found)
+            device = "cpu" if session.options.tiny else "cuda"
+            lines, failed = session.peer(
+                "torch_ddp.py", "--config", config, "--processes", count, "--steps", steps, "--device", device, "--dtype", dtype
+            )
+            session.record("parallel", case, "DDP", lines[-1] if lines and not failed else {"failed": failed or "it printed nothing"})
+
+
+def gpus():
+    try:
+        return len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.splitlines())
+    except OSError:
+        return 0
+
+
+def random_batches(config, steps, file):
+    """Writes batches of the shape of a configuration; the file, and the rows of a batch."""
+    import torch
+    from safetensors.torch import save_file
+
+    sys.path.insert(0, str(PEERS))
+    from torch_step import SHAPES
+
+    shape = SHAPES[config]
+    save_file({"batches": torch.randint(shape.vocab, (steps, shape.batch, shape.context + 1), dtype=torch.int32)}, file)
+    return file, shape.batch
+
+
 def value(lines, key):
     """The median of what was measured for a key, or none."""
     values = [line[key] for line in lines if key in line]
@@ -185,7 +237,8 @@ def rows(records):
     rate = lambda flops: f"{flops / 1e12:.3g}" if flops < 1e14 else f"{flops / 1e12:.0f}"
     share = lambda flops: f"{rate(flops)} ({100 * flops / peak:.0f} %)" if flops and peak else rate(flops) if flops else "-"
     failure = lambda lines: next((f"failed: {line['failed']}" for line in lines if "failed" in line), "not measured")
-    goals = {"attention": "0.6 / 1.0", "variants": "1.0 / 1.5", "step": "- / 1.0"}
+    goals = {"attention": "0.6 / 1.0", "variants": "1.0 / 1.5", "step": "- / 1.0", "parallel": "- / 1.0"}
+    speeds = ("step", "parallel")
     for (section, case), sides in cases.items():
         if section == "rate":
             yield [case, "-", f"{rate(peak)} TFLOP/s" if peak else failure(sides["peer"]), "-", "-", "-", "-", "-"]
@@ -194,17 +247,17 @@ def rows(records):
         if section == "doctor":
             yield [f"doctor, {case}", "passed" if any("passed" in line for line in own) else failure(own), "-", "-", "-", "-", "-", "-"]
             continue
-        key = "tokens_per_second" if section == "step" else "ms"
+        key = "tokens_per_second" if section in speeds else "ms"
         others = {side: value(lines, key) for side, lines in sides.items() if side != "ablate"}
         measured = {side: number for side, number in others.items() if number}
-        best = (max if section == "step" else min)(measured, key=measured.get) if measured else None
+        best = (max if section in speeds else min)(measured, key=measured.get) if measured else None
         mine = value(own, key)
-        show = lambda number: f"{number:.0f} tokens/s" if section == "step" else f"{number:.3f} ms"
+        show = lambda number: f"{number:.0f} tokens/s" if section in speeds else f"{number:.3f} ms"
         ratio = "-"
         if mine and best:
-            ratio = f"**{mine / measured[best] if section == 'step' else measured[best] / mine:.2f}**"
+            ratio = f"**{mine / measured[best] if section in speeds else measured[best] / mine:.2f}**"
         reasons = "; ".join(f"{side} {failure(lines)}" for side, lines in sides.items() if side != "ablate" and not others[side])
-        memory = [value(lines, name) for lines, name in ((own, "peak_device_bytes"), (sides.get(best, []), "peak_device_bytes" if section == "step" else "peak_bytes"))]
+        memory = [value(lines, name) for lines, name in ((own, "peak_device_bytes"), (sides.get(best, []), "peak_device_bytes" if section in speeds else "peak_bytes"))]
         yield [
             case,
             show(mine) if mine else failure(own),
@@ -261,7 +314,7 @@ def main():
     if set(sections) - {"doctor"}:
         rate(session)
     for name in sections:
-        {"doctor": doctor, "attention": attention, "variants": variants, "step": step}[name](session)
+        {"doctor": doctor, "attention": attention, "variants": variants, "step": step, "parallel": parallel}[name](session)
     about(session)
     table(session.file)
     print(f"\nRecords: {session.file}", file=sys.stderr)

@@ -5,7 +5,7 @@
 #
 #   BINARY    ablate built with `--features cuda`, stripped; one compressed by xz is taken too
 #   PYTHON    a Python with PyTorch 2.11 or later for CUDA
-#   SECTION   attention, variants, step, doctor; all of them by default
+#   SECTION   attention, variants, step, parallel, doctor; all of them by default; parallel takes all GPUs of the machine
 #
 # Every measurement is a line of JSON in DIR/records.jsonl. What cannot be measured becomes a row that says why. A section
 # that did not fit into the time can be measured by another call with the same DIR, whose table has the rows of both.

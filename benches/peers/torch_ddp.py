@@ -1,8 +1,9 @@
-"""The training step of `torch_step.py` on several processes of this machine, by PyTorch's DistributedDataParallel over gloo.
+"""The training step of `torch_step.py` on several processes of this machine, by PyTorch's DistributedDataParallel: over gloo on
+a CPU, over NCCL on as many GPUs.
 
     python benches/peers/torch_ddp.py --config small --processes 2 --steps 20
 
-The batch is divided among the processes, and the processor's cores as well. Prints one object of JSON.
+The batch is divided among the processes, and on a CPU its cores as well. Prints one object of JSON.
 """
 
 import argparse
@@ -20,7 +21,11 @@ from torch_step import SHAPES, WARM_UP, Trainer
 
 def work(rank, options, port):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=options.processes)
+    backend = "nccl" if options.device == "cuda" else "gloo"
+    if options.device == "cuda":
+        torch.cuda.set_device(rank)
+        options.device = f"cuda:{rank}"
+    dist.init_process_group(backend, rank=rank, world_size=options.processes)
     trainer = Trainer(options)
     if options.processes > 1:
         trainer.run = DistributedDataParallel(trainer.run, bucket_cap_mb=options.bucket)
@@ -30,7 +35,7 @@ def work(rank, options, port):
     result = trainer.measure(options.steps)
     if rank == 0:
         result["tokens_per_second"] *= options.processes
-        result["path"] += f", {options.processes} processes, gloo"
+        result["path"] += f", {options.processes} processes, {backend}"
         print(json.dumps(result), flush=True)
     dist.destroy_process_group()
 
@@ -40,10 +45,12 @@ def main():
     parser.add_argument("--config", choices=SHAPES, default="small")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20, help="steps to time, after some to warm up")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--bucket", type=float, default=25, help="megabytes of a bucket")
     options = parser.parse_args()
-    options.device, options.dtype, options.compile = "cpu", "float32", False
-    options.threads = max(len(os.sched_getaffinity(0)) // options.processes, 1)
+    options.compile = options.device == "cuda"
+    options.threads = options.device == "cpu" and max(len(os.sched_getaffinity(0)) // options.processes, 1)
     options.batch = SHAPES[options.config].batch // options.processes
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
