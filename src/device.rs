@@ -185,6 +185,7 @@ pub fn pin_default() {
 /// Uses the device once, so that whatever is wrong with it shows before anything starts.
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 fn try_out(name: &DeviceName, device: Device, help: &str) -> Result<Device> {
+    use crate::settings::said;
     use burn::tensor::Tensor;
     let first_use = || Tensor::<1>::ones([2], &device).sum().into_scalar::<f32>();
     // The runtimes panic where a driver refuses; the message is the best there is.
@@ -192,8 +193,7 @@ fn try_out(name: &DeviceName, device: Device, help: &str) -> Result<Device> {
         Ok(2.0) => Ok(device),
         Ok(value) => Err(Error::input(format!("--device {name}"), format!("1 + 1 gives {value} there"), help)),
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-            let text = text.unwrap_or_else(|| "the device does not start".into());
+            let text = said(panic.as_ref()).unwrap_or_else(|| "the device does not start".into());
             Err(Error::input(format!("--device {name}"), text.split_whitespace().collect::<Vec<_>>().join(" "), help))
         }
     }

@@ -17,7 +17,7 @@ pub use system::{Backends, Processor, System, system};
 use crate::{
     device::DeviceName,
     ops::{self, Capability, Op, OperatorPath, Path},
-    settings::{Error, Result},
+    settings::{Error, Result, said},
 };
 use burn::tensor::Device;
 use cases::Case;
@@ -148,8 +148,7 @@ fn run(case: &Case, device: &Device, mode: Mode, distorted: bool) -> Vec<Finding
     let outcome = catch_unwind(AssertUnwindSafe(|| mode.run(|| (case.run)(&mut place))));
     let mut findings = place.findings();
     if let Err(panic) = outcome {
-        let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-        let message = text.unwrap_or_else(|| "it panicked".into()).split_whitespace().collect::<Vec<_>>().join(" ");
+        let message = said(panic.as_ref()).unwrap_or_else(|| "it panicked".into()).split_whitespace().collect::<Vec<_>>().join(" ");
         findings.push(Finding { result: "all", error: f64::INFINITY, message: Some(message) });
     }
     findings

@@ -1,9 +1,17 @@
 //! The one error type of the library, written for the person who caused it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    any::Any,
+    path::{Path, PathBuf},
+};
 
 /// The result of everything that a user's input can make fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a panic said, if that was text.
+pub fn said(panic: &(dyn Any + Send)) -> Option<String> {
+    panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned())
+}
 
 /// A rule that a configuration breaks, known by key only; [`crate::settings::Document::locate`] finds file and line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ mod spelling;
 mod tree;
 
 pub use document::Document;
-pub use error::{Error, Mistake, Problem, Result};
+pub use error::{Error, Mistake, Problem, Result, said};
 pub use explain::{explain, keys, near, sections};
 pub use node::Origin;
 pub(crate) use options::options;

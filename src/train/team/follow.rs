@@ -6,6 +6,7 @@ use crate::{
     device::DeviceName,
     model::Transformer,
     parallel::group::{Lost, Mesh},
+    settings::said,
     train::{
         RunSpec,
         batch::{Batches, Waited, next_step},
@@ -140,8 +141,7 @@ fn model(spec: &RunSpec, device: &DeviceName, agreed: &str, record: Vec<u8>) -> 
 
 /// What a panic said.
 pub(in crate::train) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("internal error: {}", text.unwrap_or_else(|| "no message".into()))
+    format!("internal error: {}", said(panic).unwrap_or_else(|| "no message".into()))
 }
 
 /// Ranks that follow as threads of this process.
