@@ -174,7 +174,7 @@ def parallel(session):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         batches, rows = random_batches(config, steps, folder / "batches.safetensors")
-        turn = iter(range(100))
+        turn, peers = iter(range(100)), {}
 
         def ablate(*more):
             precision = [] if session.options.tiny else ["--set", "train.precision=bf16"]
@@ -189,11 +189,12 @@ def parallel(session):
             case = f"{config}, {name}" if count == 1 else f"{config} on {count} devices, {name}"
             found = ablate("--devices", str(count), *more)
             session.record("parallel", case, "ablate", found)
-            device = "cpu" if session.options.tiny else "cuda"
-            lines, failed = session.peer(
-                "torch_ddp.py", "--config", config, "--processes", count, "--steps", steps, "--device", device, "--dtype", dtype
-            )
-            session.record("parallel", case, "DDP", lines[-1] if lines and not failed else {"failed": failed or "it printed nothing"})
+            if count not in peers:
+                device = "cpu" if session.options.tiny else "cuda"
+                command = ["--config", config, "--processes", count, "--steps", steps, "--device", device, "--dtype", dtype]
+                lines, failed = session.peer("torch_ddp.py", *command)
+                peers[count] = lines[-1] if lines and not failed else {"failed": failed or "it printed nothing"}
+            session.record("parallel", case, "DDP", peers[count])
 
 
 def gpus():

@@ -98,13 +98,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if let Some(start) = &start {
         config.model.vocab.get_or_insert(start.spec.vocab);
     }
-    if let (Some(given), Some(vocab)) = (given.map(|given| given.vocab()), config.model.vocab)
+    if let (Some(given), Some(vocab)) = (given.as_ref().map(|given| given.vocab()), config.model.vocab)
         && given > vocab
     {
         let message = format!("token {} is beyond the vocabulary of the model ({vocab})", given - 1);
         return Err(Error::input("--batches", message, "take the tokenizer of the model"));
     }
-    let mut spec = config.resolve().map_err(|problems| document.locate(problems))?;
+    let imported = start.as_ref().filter(|_| !names_model).map(|start| start.spec.clone());
+    let mut spec = config.resolve_for(imported).map_err(|problems| document.locate(problems))?;
+    if let Some([_, _, length]) = given.map(|given| given.shape())
+        && (length - 1) % spec.parallel.tensor != 0
+    {
+        let message = format!("{} tokens of a row cannot be divided by {} (parallel.tensor)", length - 1, spec.parallel.tensor);
+        return Err(Error::input("--batches", message, "let fewer neighbours divide layers, or 1 for none"));
+    }
     let start = start.map(|start| settle(start, names_model, &mut spec)).transpose()?;
     let device = place.as_ref().map_or(args.device.clone(), |place| args.device.nth(place.local));
     device.open()?;
@@ -185,9 +192,7 @@ fn given(path: &Path, steps: Option<usize>, config: &mut RunConfig) -> Result<Ba
 fn settle(start: Opened, names_model: bool, spec: &mut RunSpec) -> Result<Weights> {
     let model = start.spec.clone();
     let mut weights = start.weights()?;
-    if !names_model {
-        spec.model = model;
-    } else {
+    if names_model {
         let differences = hub::differences(&spec.model, &model);
         if !differences.is_empty() {
             let list: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! Validation loss in bits per byte of text, so that tokenizers can be compared.
 
-use super::{Evaluation, Scores};
+use super::{Evaluation, Scores, Together};
 use crate::{
     data::Dataset,
     model::{Pass, Transformer, document_starts},
@@ -42,18 +42,21 @@ pub fn windows(tokens: usize, context: usize, multiple: usize, largest: usize) -
 }
 
 /// Bits per byte of the whole validation text, with each context.
-pub(super) fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
+pub(super) fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation, all: &dyn Together) -> Scores {
     let validation = dataset.validation();
     let (tokens, special) = (&validation.tokens, dataset.tokenizer().bos());
     let context = evaluation.context;
     let mut scores = Scores::default();
-    let score = |windows: &[Window], batch| score(model, tokens, special, evaluation, windows, batch);
-    let all = score(&windows(tokens.len(), context, 1, 1), evaluation.batch);
-    if all.targets == 0 || validation.bytes == 0 {
+    let score = |windows: &[Window], batch| {
+        let losses = all.combined(losses(model, tokens, special, evaluation, windows, batch, all));
+        sum(tokens, special, windows, &losses)
+    };
+    let whole = score(&windows(tokens.len(), context, 1, 1), evaluation.batch);
+    if whole.targets == 0 || validation.bytes == 0 {
         return scores;
     }
-    let bytes_per_target = validation.bytes as f64 / all.targets as f64;
-    scores.0.insert("valid/bits_per_byte".into(), all.nats / (LN_2 * validation.bytes as f64));
+    let bytes_per_target = validation.bytes as f64 / whole.targets as f64;
+    scores.0.insert("valid/bits_per_byte".into(), whole.nats / (LN_2 * validation.bytes as f64));
     let Some(&largest) = evaluation.context_multiples.last() else { return scores };
     for &multiple in &evaluation.context_multiples {
         if !evaluation.reaches(multiple) {
@@ -74,13 +77,27 @@ struct Sum {
     targets: u64,
 }
 
-/// Sums the losses of the windows' scored targets, in order and in f64.
-fn score(model: &Transformer, tokens: &[u32], special: u32, how: &Evaluation, windows: &[Window], batch: usize) -> Sum {
+/// The losses of the windows' scored targets, in order; zeros where another one scores.
+fn losses(
+    model: &Transformer,
+    tokens: &[u32],
+    special: u32,
+    how: &Evaluation,
+    windows: &[Window],
+    batch: usize,
+    all: &dyn Together,
+) -> Vec<f32> {
     let device = &model.devices()[0];
-    let mut sum = Sum::default();
+    let mut scored = Vec::with_capacity(windows.iter().map(|window| window.scored).sum());
+    let mut number = 0;
     // Only the last window may be shorter; it is a batch of its own.
     for equal in windows.chunk_by(|a, b| a.length == b.length) {
         for group in equal.chunks(batch) {
+            number += 1;
+            if !all.is_mine(number - 1) {
+                scored.extend(group.iter().flat_map(|window| std::iter::repeat_n(0.0, window.scored)));
+                continue;
+            }
             pulse::beat();
             let shape = [group.len(), group[0].length];
             let part = |offset: usize| -> Tensor<2, Int> {
@@ -98,17 +115,21 @@ fn score(model: &Transformer, tokens: &[u32], special: u32, how: &Evaluation, wi
                 .convert::<f32>();
             let losses = losses.as_slice::<f32>().expect("losses were converted to f32");
             for (window, losses) in group.iter().zip(losses.chunks_exact(shape[1])) {
-                let skipped = window.length - window.scored;
-                for (index, &loss) in losses.iter().enumerate().skip(skipped) {
-                    if tokens[window.start + index + 1] != special {
-                        sum.nats += f64::from(loss);
-                        sum.targets += 1;
-                    }
-                }
+                scored.extend_from_slice(&losses[window.length - window.scored..]);
             }
         }
     }
-    sum
+    scored
+}
+
+/// Sums the losses of the windows' scored targets, in order and in f64.
+fn sum(tokens: &[u32], special: u32, windows: &[Window], losses: &[f32]) -> Sum {
+    let targets = windows.iter().flat_map(|window| {
+        let end = window.start + window.length + 1;
+        &tokens[end - window.scored..end]
+    });
+    let counted = targets.zip(losses).filter(|(target, _)| **target != special);
+    counted.fold(Sum::default(), |sum, (_, loss)| Sum { nats: sum.nats + f64::from(*loss), targets: sum.targets + 1 })
 }
 
 #[cfg(test)]

@@ -32,6 +32,29 @@ impl Evaluation {
     }
 }
 
+/// Those who have the same model and evaluate it together: every batch is scored by one of them.
+pub trait Together {
+    /// Whether a batch is this one's, by its number.
+    fn is_mine(&self, batch: usize) -> bool;
+
+    /// The numbers of all; each has zeros where others have scored.
+    fn combined(&self, numbers: Vec<f32>) -> Vec<f32>;
+}
+
+/// One who does it all.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone;
+
+impl Together for Alone {
+    fn is_mine(&self, _: usize) -> bool {
+        true
+    }
+
+    fn combined(&self, numbers: Vec<f32>) -> Vec<f32> {
+        numbers
+    }
+}
+
 /// Scores all that is kept for validation, with the training context and with the context multiples m.
 ///
 /// Text: `valid/bits_per_byte`, and the same target tokens with m training contexts before them, `valid/bits_per_byte@{m}x`.
@@ -45,9 +68,14 @@ impl Evaluation {
 ///
 /// Batches that were given keep nothing for validation: there is no score.
 pub fn evaluate(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation) -> Scores {
+    evaluate_together(model, dataset, evaluation, &Alone)
+}
+
+/// [`evaluate`], where each of several has a part of the work and all get the scores: the same bits as alone.
+pub fn evaluate_together(model: &Transformer, dataset: &Dataset, evaluation: &Evaluation, all: &dyn Together) -> Scores {
     match dataset.synthetic() {
-        Some(task) => synthetic::evaluate(model, task, evaluation),
-        None if dataset.has_text() => bits_per_byte::evaluate(model, dataset, evaluation),
+        Some(task) => synthetic::evaluate(model, task, evaluation, all),
+        None if dataset.has_text() => bits_per_byte::evaluate(model, dataset, evaluation, all),
         None => Scores::default(),
     }
 }

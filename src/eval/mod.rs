@@ -9,7 +9,7 @@ mod synthetic;
 pub mod tasks;
 
 pub use bits_per_byte::{Window, windows};
-pub use evaluation::{Evaluation, Scores, evaluate};
+pub use evaluation::{Alone, Evaluation, Scores, Together, evaluate, evaluate_together};
 pub use generate::{
     Completion, Conversation, End, Generation, Logits, Message, Prompt, Reader, Sampling, Stops, Template, Words, ends, generate, opening,
 };

@@ -1,8 +1,8 @@
 //! How many targets of a synthetic task a model gets right.
 
-use super::{Evaluation, Scores};
+use super::{Evaluation, Scores, Together};
 use crate::{
-    data::synthetic::{Instance, Scored, Synthetic, Target},
+    data::synthetic::{Instance, Scored, Synthetic},
     model::{Pass, Transformer},
     ops::{CrossEntropyOptions, cross_entropy},
     pulse,
@@ -13,7 +13,7 @@ use burn::{
 };
 
 /// Accuracies and loss on all validation instances, of each length.
-pub(super) fn evaluate(model: &Transformer, task: &Synthetic, evaluation: &Evaluation) -> Scores {
+pub(super) fn evaluate(model: &Transformer, task: &Synthetic, evaluation: &Evaluation, all: &dyn Together) -> Scores {
     let mut scores = Scores::default();
     let mut add = |count: Count, suffix: &str| {
         let values = [
@@ -23,11 +23,11 @@ pub(super) fn evaluate(model: &Transformer, task: &Synthetic, evaluation: &Evalu
         ];
         scores.0.extend(values.map(|(name, value)| (format!("valid/{name}{suffix}"), value)));
     };
-    let trained = count(model, task, evaluation, 1);
+    let trained = count(model, task, evaluation, 1, all);
     add(trained, "");
     for multiple in reached(evaluation) {
         // The baseline was just counted.
-        add(if multiple == 1 { trained } else { count(model, task, evaluation, multiple) }, &format!("@{multiple}x"));
+        add(if multiple == 1 { trained } else { count(model, task, evaluation, multiple, all) }, &format!("@{multiple}x"));
     }
     scores
 }
@@ -48,9 +48,9 @@ struct Count {
     nats: f64,
 }
 
-fn count(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize) -> Count {
+fn count(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize, all: &dyn Together) -> Count {
     let mut count = Count::default();
-    ask(model, task, how, multiple, &mut |instance, answers| {
+    ask(model, task, how, multiple, all, &mut |instance, answers| {
         for answer in answers {
             count.right += f64::from(answer.right);
             count.nats += f64::from(answer.nats);
@@ -72,22 +72,35 @@ pub(super) struct Answer {
 }
 
 /// Asks for all validation instances of a length, in order, and tells of each what was said to its targets.
-pub(super) fn ask(model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize, told: &mut dyn FnMut(&Instance, &[Answer])) {
+pub(super) fn ask(
+    model: &Transformer,
+    task: &Synthetic,
+    how: &Evaluation,
+    multiple: usize,
+    all: &dyn Together,
+    told: &mut dyn FnMut(&Instance, &[Answer]),
+) {
     let device = &model.devices()[0];
-    let indices: Vec<u64> = (0..task.validation_instances()).collect();
-    for group in indices.chunks((how.batch / multiple).max(1)) {
-        pulse::beat();
-        let instances: Vec<Instance> = group.iter().map(|&index| task.validation(index, how.context, multiple)).collect();
-        let (best, nats) = answers(model, &instances, how, device);
-        let mut found = best.into_iter().zip(nats);
-        for instance in &instances {
-            let answer = |target: &Target| {
-                let (best, nats) = found.next().expect("an answer to every target");
-                Answer { right: best == i64::from(target.token), nats }
-            };
-            let answers: Vec<Answer> = instance.targets.iter().map(answer).collect();
-            told(instance, &answers);
+    let asked: Vec<Instance> = (0..task.validation_instances()).map(|index| task.validation(index, how.context, multiple)).collect();
+    // Of every target whether it was right, and its nats.
+    let (mut right, mut nats) = (vec![], vec![]);
+    for (batch, instances) in asked.chunks((how.batch / multiple).max(1)).enumerate() {
+        let targets = || instances.iter().flat_map(|instance| &instance.targets);
+        if !all.is_mine(batch) {
+            right.extend(targets().map(|_| 0.0));
+            nats.extend(targets().map(|_| 0.0));
+            continue;
         }
+        pulse::beat();
+        let (best, found) = answers(model, instances, how, device);
+        right.extend(best.into_iter().zip(targets()).map(|(best, target)| f32::from(u8::from(best == i64::from(target.token)))));
+        nats.extend(found);
+    }
+    let (right, nats) = (all.combined(right), all.combined(nats));
+    let mut found = right.into_iter().zip(nats).map(|(right, nats)| Answer { right: right == 1.0, nats });
+    for instance in &asked {
+        let answers: Vec<Answer> = found.by_ref().take(instance.targets.len()).collect();
+        told(instance, &answers);
     }
 }
 

@@ -256,7 +256,10 @@ fn run_here(
     slots: Vec<DeviceName>,
     tell: &mut dyn FnMut(Event),
 ) -> Result<bool> {
-    let bytes = |job: &Job, device: &DeviceName| plan.arm(&job.arm).map_or(0, |arm| expected(arm, device));
+    let bytes = |job: &Job, device: &DeviceName| {
+        let Some(arm) = plan.arm(&job.arm) else { return 0 };
+        expected(arm, device, experiment.run(job, arm).map_or(1, |spec| spec.parallel.devices))
+    };
     let launch = Launch { program: &how.program, root: store.folder(), slots, patience: how.patience, bytes: &bytes };
     let mut news = |signal: Signal| -> Result<()> {
         match signal {

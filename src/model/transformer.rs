@@ -173,7 +173,7 @@ impl ModelSpec {
     }
 
     /// The same with how each can be divided.
-    pub fn sketched(&self) -> Vec<Sketched> {
+    pub(crate) fn sketched(&self) -> Vec<Sketched> {
         let scope = Scope::sketch(self.layers, self.width);
         self.compose(&scope);
         scope.sketched()
@@ -271,6 +271,7 @@ impl Transformer {
 
     /// What the head reads, `[batch, seq, width]` or `[1, scored, width]`.
     fn hidden(&self, tokens: Tensor<2, Int>, pass: &Pass) -> Tensor<3> {
+        debug_assert!(pass.neighbours.is_none(), "only the loss is made of parts of a vocabulary");
         let x = self.blocks(self.embedding.forward(tokens, &self.position, pass), pass);
         self.normed(scored(self.read(x), pass))
     }

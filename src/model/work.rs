@@ -24,23 +24,27 @@ impl ModelSpec {
         let mut outside = part(sum(&|name| !name.starts_with("layers.")), Activations::All);
         // While a block runs again, it is there as a whole.
         outside.kept += HALF * self.kept(context, activations).passing_bytes_per_token;
-        let divided = self.divided();
-        Work { layers, outside, width: self.width, divided, context, sequences, steps }
+        let (divided, undivided) = (self.divided(), self.undivided());
+        Work { layers, outside, width: self.width, divided, undivided, context, sequences, steps }
     }
 
-    /// What is divided where devices divide layers among them, by name; a 1 is what cannot be.
+    /// What is divided where devices divide layers among them, by name.
     pub fn divided(&self) -> Vec<(&'static str, usize)> {
         let attention = &self.attention;
-        let mut divided =
-            vec![("heads", attention.heads), ("heads of keys", attention.kv_heads), ("hidden channels", self.feed_forward.hidden)];
-        match &attention.qk_norm {
+        vec![("heads", attention.heads), ("heads of keys", attention.kv_heads), ("hidden channels", self.feed_forward.hidden)]
+    }
+
+    /// What cannot be divided.
+    pub fn undivided(&self) -> Vec<&'static str> {
+        let mut whole = vec![];
+        match &self.attention.qk_norm {
             QkNormConfig::None {} | QkNormConfig::PerHead { .. } | QkNormConfig::FullWidth { norm: NormConfig::None(_) } => {}
-            QkNormConfig::FullWidth { .. } => divided.push(("norm over all heads (model.attention.qk_norm)", 1)),
+            QkNormConfig::FullWidth { .. } => whole.push("a norm over all heads (model.attention.qk_norm)"),
         }
         if !self.readout.is_each() {
-            divided.push(("last position that all is read from (model.readout)", 1));
+            whole.push("the position that all is read from (model.readout)");
         }
-        divided
+        whole
     }
 
     fn layer(&self, account: Account, activations: Activations) -> Part {

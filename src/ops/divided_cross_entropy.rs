@@ -27,12 +27,27 @@ pub fn divided_cross_entropy(
     vocab: usize,
     neighbours: &dyn Neighbours,
 ) -> MeanCrossEntropy {
+    by_rows(LOGITS / neighbours.part(vocab).len(), x, weight, bias, targets, options, vocab, neighbours)
+}
+
+/// The same with so many rows at a time.
+#[allow(clippy::too_many_arguments)]
+fn by_rows(
+    rows: usize,
+    x: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    targets: Tensor<2, Int>,
+    options: CrossEntropyOptions,
+    vocab: usize,
+    neighbours: &dyn Neighbours,
+) -> MeanCrossEntropy {
     let ([batch, seq, width], wide, device) = (x.dims(), precision::wide(x.dtype()), x.device());
     let (count, own) = (batch * seq, neighbours.part(vocab));
     let head = Head { weight: weight.clone().detach(), bias: bias.clone().map(Tensor::detach), cap: options.soft_cap, wide };
     let plain: Tensor<3> = x.clone().detach().reshape([1, count, width]);
     let targets: Tensor<2, Int> = targets.reshape([count, 1]) - own.start as i64;
-    let rows = (LOGITS / own.len()).clamp(1, count);
+    let rows = rows.clamp(1, count);
     let parts: Vec<Rows> = (0..count)
         .step_by(rows)
         .map(|first| first..(first + rows).min(count))
@@ -145,7 +160,8 @@ impl Rows {
 
     /// Largest logit, sum of exponentials below it, logit of the target or 0, sum of logits: `[rows, 4]`.
     fn statistics(&self, z: Tensor<2>) -> Tensor<2> {
-        let largest = z.clone().max_dim(1);
+        // Where all of them are ruled out by biases of -∞, their exponentials are 0, not undefined.
+        let largest = z.clone().max_dim(1).clamp_min(f32::MIN);
         let exponentials = (z.clone() - largest.clone()).exp().sum_dim(1);
         let target = z.clone().gather(1, self.columns.clone()).mask_fill(self.elsewhere.clone(), 0.0);
         Tensor::cat(vec![largest, exponentials, target, z.sum_dim(1)], 1)
@@ -215,7 +231,9 @@ mod tests {
         for (options, (dtype, tolerance)) in
             all.iter().flat_map(|options| [(DType::F64, 1e-13), (DType::F32, 2e-6)].map(|of| (*options, of)))
         {
-            for (has_bias, [batch, seq], size) in [(true, [1, 7], 2), (false, [2, 3], 3), (true, [1, 1], 4)] {
+            for (has_bias, [batch, seq], size, rows) in
+                [(true, [1, 7], 2, 1), (true, [1, 7], 2, 3), (false, [2, 3], 3, 9), (true, [1, 1], 4, 9)]
+            {
                 let ids: Vec<i32> = (0..batch * seq).map(|i| (i * 7 % VOCAB) as i32).collect();
                 let input = || {
                     let device = autodiff(&Device::flex());
@@ -231,7 +249,7 @@ mod tests {
                     let own = ring.part(VOCAB);
                     let weight = weight.slice_dim(1, own.clone()).detach().require_grad();
                     let bias = bias.map(|bias| bias.slice_dim(0, own).detach().require_grad());
-                    let loss = divided_cross_entropy(x.clone(), weight.clone(), bias.clone(), targets, options, VOCAB, &*ring);
+                    let loss = by_rows(rows, x.clone(), weight.clone(), bias.clone(), targets, options, VOCAB, &*ring);
                     (results(&loss, &x, &weight, bias.as_ref()), ring.part(VOCAB))
                 });
                 let mut sum = vec![0.0; dx.len()];
@@ -246,6 +264,29 @@ mod tests {
                 close("dx", &sum, &dx, tolerance);
                 assert!(parts.iter().all(|(of, _)| (&of[0], &of[1]) == (&parts[0].0[0], &parts[0].0[1])), "the same bits on all");
             }
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_ruled_out_as_a_whole_changes_nothing() {
+        let device = autodiff(&Device::flex());
+        let losses = Ring::of(2, |ring| {
+            let own = ring.part(4);
+            let weight = leaf::<2>("w", [WIDTH, 4], DType::F32).slice_dim(1, own.clone()).detach().require_grad();
+            let bias = Tensor::<1>::full([2], if own.start == 0 { 0.0 } else { f32::NEG_INFINITY }, &device).require_grad();
+            let targets = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 1], [1, 2]), &device);
+            let x = leaf("x", [1, 2, WIDTH], DType::F32);
+            let loss = divided_cross_entropy(x.clone(), weight, Some(bias), targets, CrossEntropyOptions::default(), 4, &*ring);
+            let gradients = loss.objective.clone().backward();
+            (numbers(loss.nats)[0], numbers(x.grad(&gradients).unwrap()))
+        });
+        let whole = leaf::<2>("w", [WIDTH, 4], DType::F32).slice_dim(1, 0..2).into_data();
+        let (x, weight) = (leaf("x", [1, 2, WIDTH], DType::F32), Tensor::from_data(whole, &device));
+        let targets = Tensor::<2, Int>::from_data(TensorData::new(vec![0, 1], [1, 2]), &device);
+        let alone = linear_cross_entropy(x, weight, None, targets, CrossEntropyOptions::default());
+        for (nats, dx) in losses {
+            close("nats", &[nats], &numbers(alone.nats.clone()), 1e-6);
+            assert!(dx.iter().all(|value| value.is_finite()));
         }
     }
 }

@@ -59,7 +59,7 @@ pub use count::{count_flops, count_kept, report_kept};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, cross_entropy};
 #[cfg(feature = "cuda")]
 pub use cube::emit::{Emitted, cuda_sources};
-pub use divided_cross_entropy::divided_cross_entropy;
+pub(crate) use divided_cross_entropy::divided_cross_entropy;
 pub use dropout::dropout;
 pub use embedding::embedding;
 pub use flex::{
@@ -72,9 +72,11 @@ pub use join_heads::join_heads;
 pub use layer_norm::{add_layer_norm, layer_norm};
 pub use linear::linear;
 pub use linear_cross_entropy::{MeanCrossEntropy, linear_cross_entropy, token_cross_entropy};
-pub use neighbours::{Neighbours, gather, part_of, scatter};
+pub use neighbours::Neighbours;
+pub(crate) use neighbours::{gather, part_of, scatter};
 pub use path::{Path, choose, chosen, with};
-pub use precision::{Precision, computing, wide};
+pub(crate) use precision::wide;
+pub use precision::{Precision, computing};
 pub use profile::{Part, profile};
 pub use relative_bucket::relative_bucket;
 pub use rms_norm::{RmsGain, add_rms_norm, rms_norm};

@@ -9,6 +9,7 @@
 //! What is sent goes through the host. It is sent when it is called, not when a queue is emptied, so that all devices do it in the
 //! same order.
 
+use super::precision;
 use burn::{
     backend::{
         Backend, Dispatch, Flex, TensorMetadata,
@@ -77,6 +78,10 @@ pub fn gather(x: Tensor<3>, neighbours: &Arc<dyn Neighbours>) -> Tensor<3> {
 ///
 /// - `x`: `[batch, seq, width]`
 /// - output: `[batch, seq / size, width]`
+///
+/// # Panics
+///
+/// If the tokens cannot be divided.
 pub fn scatter(x: Tensor<3>, neighbours: &Arc<dyn Neighbours>) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as Exchanging>::exchange(neighbours.clone(), Way::Scatter, x.into_dispatch()))
 }
@@ -101,30 +106,27 @@ pub trait Exchanging: Backend {
 fn exchanged<B: Backend>(neighbours: &dyn Neighbours, way: Way, x: FloatTensor<B>) -> FloatTensor<B> {
     let (shape, dtype, device, size) = (x.shape(), x.dtype(), x.device(), neighbours.size());
     let [batch, seq, width] = [shape[0], shape[1], shape[2]];
+    assert!(way == Way::Gather || seq.is_multiple_of(size), "{seq} tokens for {size} devices");
+    let wide: DType = precision::wide(dtype).into();
     // What is for one device lies together on the way.
     let (x, seq) = match way {
         Way::Gather => (x, seq),
         Way::Scatter => (B::float_swap_dims(B::float_reshape(x, Shape::new([batch, size, seq / size, width])), 0, 1), seq / size),
     };
     let numbers = read_sync(B::float_into_data(x)).unwrap_or_else(|error| panic!("a tensor cannot be read: {error:?}"));
-    let numbers = if matches!(dtype, DType::F32 | DType::F64) { numbers } else { numbers.convert::<f32>() };
+    let numbers = numbers.convert_dtype(wide);
     let y = match way {
         Way::Gather => {
-            let all = TensorData::from_bytes(neighbours.gather(numbers).into_bytes(), [size, batch, seq, width], wide(dtype));
+            let all = TensorData::from_bytes(neighbours.gather(numbers).into_bytes(), [size, batch, seq, width], wide);
             let all = B::float_swap_dims(B::float_from_data(all, &device), 0, 1);
             B::float_reshape(all, Shape::new([batch, size * seq, width]))
         }
         Way::Scatter => {
-            let own = TensorData::from_bytes(neighbours.scatter(numbers).into_bytes(), [batch, seq, width], wide(dtype));
+            let own = TensorData::from_bytes(neighbours.scatter(numbers).into_bytes(), [batch, seq, width], wide);
             B::float_from_data(own, &device)
         }
     };
     if y.dtype() == dtype { y } else { B::float_cast(y, FloatDType::from(dtype)) }
-}
-
-/// The type on the way.
-fn wide(dtype: DType) -> DType {
-    if dtype == DType::F64 { dtype } else { DType::F32 }
 }
 
 impl Exchanging for Flex {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How a run lies on several devices. Changes no more than the order in which gradients are added up.
+/// How a run lies on several devices. Changes no more than the order in which numbers are added up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParallelConfig {
@@ -18,7 +18,7 @@ pub struct ParallelConfig {
     /// within products, tokens outside of them (sequence parallelism); such groups then share the batch. It must divide the
     /// devices, heads, heads of keys, hidden channels and the context.
     pub tensor: usize,
-    /// What is held by one of the devices only: `nothing`; `moments` of the optimizer (ZeRO-1); `gradients` (ZeRO-2), with the
+    /// What is held by one only of those who share the batch: `nothing`; `moments` of the optimizer (ZeRO-1); `gradients` (ZeRO-2), with the
     /// moments; `parameters` (ZeRO-3), with both, gathered block by block before use: set train.activations = "recompute" with it,
     /// since other policies keep what was gathered until the backward pass is done with it.
     pub sharded: Sharded,

@@ -86,6 +86,9 @@ impl Layout {
         for (name, size) in work.divided.iter().filter(|(_, size)| size % self.tensor != 0) {
             problems.push(format!("{size} {name} cannot be divided by {}", self.tensor));
         }
+        for what in work.undivided.iter().filter(|_| self.tensor > 1) {
+            problems.push(format!("{what} cannot be divided"));
+        }
         if !work.context.is_multiple_of(self.tensor) {
             problems.push(format!("{} tokens of a sequence cannot be divided by {}", work.context, self.tensor));
         }

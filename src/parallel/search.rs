@@ -66,7 +66,7 @@ mod tests {
         };
         let outside = Part { parameters: 2.0 * vocab * d + d, products: 6.0 * vocab * d, kept: 4.0 * d, ..Part::default() };
         let divided = vec![("heads", heads), ("hidden channels", hidden)];
-        Work { layers: vec![layer; layers], outside, width, divided, context: context as usize, sequences: 2048, steps }
+        Work { layers: vec![layer; layers], outside, width, divided, undivided: vec![], context: context as usize, sequences: 2048, steps }
     }
 
     /// Touvron et al. 2023: section 2.4 for 65B; tokens per second of the others by the GPU hours of table 15.

@@ -62,13 +62,13 @@ impl std::fmt::Debug for Done {
 }
 
 impl Sender {
-    /// Starts the thread; times are counted from `origin`.
-    pub fn start(group: Group, origin: Instant) -> Self {
+    /// Starts the thread; times are counted from `origin`, and a trace names what is sent by its `purpose`.
+    pub fn start(group: Group, origin: Instant, purpose: &'static str) -> Self {
         let (jobs, todo) = channel::<Job>();
         let (finished, done) = channel();
         let thread = std::thread::spawn(move || {
             for job in todo {
-                let result = carry_out(&group, job, origin);
+                let result = carry_out(&group, job, origin, purpose);
                 let lost = result.is_err();
                 // Nobody who waits for the others can be helped any more once one is lost.
                 if finished.send(result).is_err() || lost {
@@ -128,7 +128,7 @@ impl Drop for Sender {
     }
 }
 
-fn carry_out(group: &Group, job: Job, origin: Instant) -> Result<Done, Lost> {
+fn carry_out(group: &Group, job: Job, origin: Instant, purpose: &'static str) -> Result<Done, Lost> {
     let Job { name, operation, mut values, parts } = job;
     let start = origin.elapsed().as_secs_f64();
     match operation {
@@ -138,5 +138,5 @@ fn carry_out(group: &Group, job: Job, origin: Instant) -> Result<Done, Lost> {
         Operation::Collect => group.collect(&mut values, &parts)?,
     }
     let seconds = origin.elapsed().as_secs_f64() - start;
-    Ok(Done { values, event: Event { lane: Lane::Link, name, start, seconds } })
+    Ok(Done { values, event: Event { lane: Lane::Link(purpose), name, start, seconds } })
 }

@@ -5,8 +5,15 @@
 pub enum Lane {
     /// The device computes.
     Compute,
-    /// Its links are busy.
-    Link,
+    /// Its links are busy, for a purpose: each has a row of its own in a trace.
+    Link(&'static str),
+}
+
+impl Lane {
+    /// Whatever is sent.
+    fn is_link(self) -> bool {
+        self != Self::Compute
+    }
 }
 
 /// Something that takes time.
@@ -48,7 +55,7 @@ impl Timeline {
                 let name = if begin == name { name.clone() } else { format!("{begin} to {name}") };
                 let start = free.max(now);
                 let seconds = LATENCY + waiting / rate;
-                timeline.add(Lane::Link, name, start, seconds);
+                timeline.add(Lane::Link("communication"), name, start, seconds);
                 (free, waiting, first) = (start + seconds, 0.0, None);
             }
         }
@@ -59,15 +66,19 @@ impl Timeline {
         self.events.push(Event { lane, name, start, seconds });
     }
 
-    /// Seconds that a lane is busy, each counted once.
-    pub fn busy(&self, lane: Lane) -> f64 {
-        self.spans(lane).into_iter().map(|(start, end)| end - start).sum()
+    /// Seconds in which something is sent, each counted once.
+    pub fn sending(&self) -> f64 {
+        self.spans(true).into_iter().map(|(start, end)| end - start).sum()
     }
 
-    /// When a lane is busy: spans that do not touch, in the order of time.
-    fn spans(&self, lane: Lane) -> Vec<(f64, f64)> {
-        let mut events: Vec<_> =
-            self.events.iter().filter(|event| event.lane == lane).map(|event| (event.start, event.start + event.seconds)).collect();
+    /// When something is sent, or else computed: spans that do not touch, in the order of time.
+    fn spans(&self, sent: bool) -> Vec<(f64, f64)> {
+        let mut events: Vec<_> = self
+            .events
+            .iter()
+            .filter(|event| event.lane.is_link() == sent)
+            .map(|event| (event.start, event.start + event.seconds))
+            .collect();
         events.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut spans: Vec<(f64, f64)> = vec![];
         for (start, end) in events {
@@ -79,40 +90,51 @@ impl Timeline {
         spans
     }
 
-    /// When a lane is done.
-    pub fn end(&self, lane: Lane) -> f64 {
-        self.events.iter().filter(|event| event.lane == lane).map(|event| event.start + event.seconds).fold(0.0, f64::max)
+    /// When all is sent, or else computed.
+    fn end(&self, sent: bool) -> f64 {
+        self.spans(sent).last().map_or(0.0, |last| last.1)
     }
 
-    /// Seconds that a lane is busy while the other one is not.
-    pub fn alone(&self, lane: Lane) -> f64 {
-        let others = self.spans(if lane == Lane::Link { Lane::Compute } else { Lane::Link });
-        let beside = |(start, end): (f64, f64)| others.iter().map(|(from, to)| (end.min(*to) - start.max(*from)).max(0.0)).sum::<f64>();
-        self.spans(lane).into_iter().map(|span| span.1 - span.0 - beside(span)).sum()
+    /// Seconds in which something is sent and nothing computed.
+    pub fn sending_alone(&self) -> f64 {
+        let computed = self.spans(false);
+        let beside = |(start, end): (f64, f64)| computed.iter().map(|(from, to)| (end.min(*to) - start.max(*from)).max(0.0)).sum::<f64>();
+        self.spans(true).into_iter().map(|span| span.1 - span.0 - beside(span)).sum()
     }
 
     /// Seconds of sending after the last computation.
     pub fn exposed(&self) -> f64 {
-        (self.end(Lane::Link) - self.end(Lane::Compute)).max(0.0)
+        (self.end(true) - self.end(false)).max(0.0)
     }
 
     /// The share of sending that computation hides; 1 where nothing is sent.
     pub fn hidden(&self) -> f64 {
-        let sent = self.busy(Lane::Link);
+        let sent = self.sending();
         if sent == 0.0 { 1.0 } else { 1.0 - self.exposed() / sent }
     }
 
     /// As a trace that `chrome://tracing` and Perfetto show: a row for each lane.
     pub fn trace(&self) -> serde_json::Value {
-        let row = |lane| if lane == Lane::Compute { 0 } else { 1 };
+        let mut lanes = vec![Lane::Compute];
+        for event in &self.events {
+            if !lanes.contains(&event.lane) {
+                lanes.push(event.lane);
+            }
+        }
+        let row = |lane: Lane| lanes.iter().position(|known| *known == lane);
         let event = |event: &Event| {
             serde_json::json!({
                 "name": event.name, "ph": "X", "pid": 0, "tid": row(event.lane), "ts": event.start * 1e6, "dur": event.seconds * 1e6,
             })
         };
-        let named = |lane, name: &str| serde_json::json!({ "name": "thread_name", "ph": "M", "pid": 0, "tid": row(lane), "args": { "name": name } });
-        let names = [named(Lane::Compute, "compute"), named(Lane::Link, "communication")];
-        serde_json::json!({ "traceEvents": names.into_iter().chain(self.events.iter().map(event)).collect::<Vec<_>>() })
+        let named = |lane: &Lane| {
+            let name = match lane {
+                Lane::Compute => "compute",
+                Lane::Link(purpose) => purpose,
+            };
+            serde_json::json!({ "name": "thread_name", "ph": "M", "pid": 0, "tid": row(*lane), "args": { "name": name } })
+        };
+        serde_json::json!({ "traceEvents": lanes.iter().map(named).chain(self.events.iter().map(event)).collect::<Vec<_>>() })
     }
 }
 
@@ -129,12 +151,15 @@ mod tests {
         // Half as long to send as to compute: only the last layer's gradients are left over.
         let timeline = Timeline::backward(&layers(10, 1.0, 0.5), 0.0, 1.0);
         assert!((timeline.exposed() - 0.5).abs() < 1e-3 && (timeline.hidden() - 0.9).abs() < 1e-3, "{timeline:?}");
-        assert_eq!((timeline.end(Lane::Compute), timeline.busy(Lane::Compute)), (10.0, 10.0));
+        assert_eq!(timeline.end(false), 10.0);
         // Twice as long: sending goes on after the end, without a pause.
         let timeline = Timeline::backward(&layers(10, 1.0, 2.0), 0.0, 1.0);
         assert!((timeline.exposed() - 11.0).abs() < 1e-3, "{timeline:?}");
-        assert!((timeline.alone(Lane::Link) - timeline.exposed()).abs() < 1e-9);
-        assert!((timeline.alone(Lane::Compute) - 1.0).abs() < 1e-2, "nothing is sent before the first layer is done: {timeline:?}");
+        assert!((timeline.sending_alone() - timeline.exposed()).abs() < 1e-9);
+        assert!(
+            (timeline.sending() - timeline.sending_alone() - 9.0).abs() < 1e-2,
+            "nothing is sent before the first layer is done: {timeline:?}"
+        );
         // One bucket for all hides nothing.
         let timeline = Timeline::backward(&layers(10, 1.0, 0.5), 1e9, 1.0);
         assert!(timeline.hidden().abs() < 1e-9, "{timeline:?}");
@@ -146,11 +171,11 @@ mod tests {
     fn one_thing_at_a_time_on_each_lane() {
         for (bytes, bucket) in [(0.3, 0.0), (3.0, 4.0), (1.0, 2.5)] {
             let timeline = Timeline::backward(&layers(9, 0.7, bytes), bucket, 1.0);
-            for lane in [Lane::Compute, Lane::Link] {
-                let events: Vec<&Event> = timeline.events.iter().filter(|event| event.lane == lane).collect();
+            for sent in [false, true] {
+                let events: Vec<&Event> = timeline.events.iter().filter(|event| event.lane.is_link() == sent).collect();
                 assert!(events.windows(2).all(|pair| pair[0].start + pair[0].seconds <= pair[1].start + 1e-12));
             }
-            assert!((timeline.busy(Lane::Link) - 9.0 * bytes).abs() < 1e-2, "everything is sent");
+            assert!((timeline.sending() - 9.0 * bytes).abs() < 1e-2, "everything is sent");
         }
     }
 
@@ -159,6 +184,7 @@ mod tests {
         let trace = Timeline::backward(&layers(2, 1.0, 1.0), 0.0, 1.0).trace();
         let events = trace["traceEvents"].as_array().unwrap();
         assert_eq!(events.len(), 2 + 4);
+        assert_eq!([0, 1].map(|row| events[row]["args"]["name"].as_str().unwrap()), ["compute", "communication"]);
         assert_eq!((&events[2]["name"], &events[2]["ts"], &events[2]["dur"]), (&"layers.1".into(), &0.0.into(), &1e6.into()));
     }
 }

@@ -26,6 +26,8 @@ pub struct Work {
     pub width: usize,
     /// What tensor parallelism divides, by name: heads, heads of keys, hidden channels.
     pub divided: Vec<(&'static str, usize)>,
+    /// What it cannot divide.
+    pub undivided: Vec<&'static str>,
     /// Tokens of a sequence.
     pub context: usize,
     /// Sequences of an optimizer step, over all devices.

@@ -1,12 +1,13 @@
 //! A model and its optimizer, which take steps: alone, or as one of several that share the batch.
 
 use super::{
-    Batch, Measurement, RunSpec,
+    Batch, Examination, Measurement, RunSpec,
     clip::{clip_by, squares},
-    optimizer, step,
-    team::{Command, GatherError, Team},
+    memory, optimizer, step,
+    team::{Command, GatherError, Ring, Team},
 };
 use crate::{
+    eval::Scores,
     model::{HandOut, Recorded, Transformer},
     ops::Neighbours,
     parallel::group::Lost,
@@ -14,7 +15,7 @@ use crate::{
 };
 use burn::{
     optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, OptimizerRecord},
-    train::TrainStep,
+    train::{InferenceStep, TrainStep},
 };
 use std::{cell::RefCell, sync::Arc};
 
@@ -155,6 +156,21 @@ impl Replica {
         self.team.as_ref().map_or(Ok(()), |team| team.command(command).map(drop))
     }
 
+    /// Scores of the model without gradients: each of those who have it finds a part of them, and must call this. Those who have
+    /// parts of the model wait.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn evaluate(&self, model: &Transformer, examination: &Examination) -> Result<Scores, Lost> {
+        let scores = match &self.team {
+            Some(team) if team.has_all() => team.evaluate(model, examination)?,
+            _ => self.working(|| InferenceStep::step(model, examination.clone())),
+        };
+        memory::give_back();
+        Ok(scores)
+    }
+
     /// The state of the optimizer, as far as this one has it.
     #[cfg(test)]
     pub fn own_state(&self) -> OptimizerRecord {
@@ -217,7 +233,7 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
         let recorded = forward(run, &batch, neighbours.as_ref(), measured, &mut hand_out)?;
         recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| {
             earlier.accumulate(model, part);
-            Ok(())
+            neighbours.as_ref().map_or(Ok(()), |ring| ring.complete())
         })?;
         exchange.borrow_mut().computed("micro-batch");
     }
@@ -239,12 +255,14 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
 fn forward(
     model: &Transformer,
     batch: &Batch,
-    neighbours: Option<&Arc<dyn Neighbours>>,
+    neighbours: Option<&Arc<Ring>>,
     measured: &mut Measurement,
     hand_out: HandOut<'_, Lost>,
 ) -> Result<Recorded, Lost> {
     pulse::beat();
-    let recorded = step::forward_in_parts(model, batch, neighbours, hand_out)?;
+    let ring = neighbours.map(|ring| ring.clone() as Arc<dyn Neighbours>);
+    let recorded = step::forward_in_parts(model, batch, ring, hand_out)?;
+    neighbours.map_or(Ok(()), |ring| ring.complete())?;
     measured.loss += batch.share * step::read(recorded.loss.nats.clone());
     measured.objective += batch.share * step::read(recorded.loss.objective.clone());
     Ok(recorded)

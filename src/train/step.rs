@@ -64,11 +64,11 @@ pub(super) fn forward(model: &Transformer, batch: &Batch) -> Recorded {
 pub(super) fn forward_in_parts<E>(
     model: &Transformer,
     batch: &Batch,
-    neighbours: Option<&Arc<dyn Neighbours>>,
+    neighbours: Option<Arc<dyn Neighbours>>,
     block: HandOut<'_, E>,
 ) -> Result<Recorded, E> {
     let (tokens, targets, pass) = input(model, batch);
-    let pass = Pass { neighbours: neighbours.cloned(), ..pass };
+    let pass = Pass { neighbours, ..pass };
     model.record_in_parts(tokens, targets, &pass, block)
 }
 

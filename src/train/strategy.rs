@@ -7,7 +7,7 @@ use super::{
     Outcome, RunSpec,
     batch::{Batch, Waited, next_step},
     checkpoint::{self, Contents, State},
-    memory, metrics,
+    metrics,
     probe::{self, Prober},
     replica::{Replica, divergence},
     step::{Examination, Measurement},
@@ -27,8 +27,8 @@ use burn::{
     module::Module,
     optim::{ModuleOptimizer, OptimizerRecord},
     train::{
-        EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy,
-        SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
+        EventProcessorTraining, Interrupter, Learner, LearnerEvent, SupervisedLearningStrategy, SupervisedTrainingEventProcessor,
+        TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
         metric::store::{Aggregate, Split},
     },
 };
@@ -320,10 +320,15 @@ impl Attempt<'_> {
     }
 
     fn evaluate(&mut self, validation: &ValidLoader<Transformer>) -> std::result::Result<Scores, Lost> {
+        let is_whole = self.replica.is_whole();
         let model = self.whole()?.valid();
-        let examine = || validation.iter().flatten().flat_map(|examination| InferenceStep::step(&model, examination).0).collect();
-        let scores = Scores(self.replica.working(examine));
-        memory::give_back();
+        let mut scores = Scores::default();
+        for examination in validation.iter().flatten() {
+            if is_whole {
+                self.replica.command(Command::Evaluate)?;
+            }
+            scores.0.extend(self.replica.evaluate(&model, &examination)?.0);
+        }
         Ok(scores)
     }
 

@@ -1,7 +1,10 @@
 //! Runs on several devices: threads, and processes that find each other.
 
 use super::{Bench, SMALL, write_corpus};
-use ablate::train::{Outcome, RunResult};
+use ablate::{
+    device::DeviceName,
+    train::{Outcome, RunResult},
+};
 use std::{
     net::TcpListener,
     path::Path,
@@ -116,14 +119,36 @@ fn what_cannot_be_divided_is_refused() {
         (vec!["model.attention.kv_heads=1"], "1 heads of keys cannot be divided by 2"),
         (vec!["model.feed_forward.hidden=25"], "25 hidden channels cannot be divided by 2"),
         (vec!["model.context=15"], "15 tokens of a sequence cannot be divided by 2"),
+        (vec!["model.attention.qk_norm={ kind = \"full_width\" }"], "a norm over all heads (model.attention.qk_norm) cannot be divided"),
+        (vec!["optimizer={ kind = \"muon\", lr = 0.01 }"], "a matrix that the optimizer muon updates as a whole cannot be divided"),
         (
-            vec!["model.attention.qk_norm={ kind = \"full_width\" }"],
-            "1 norm over all heads (model.attention.qk_norm) cannot be divided by 2",
+            vec!["optimizer={ kind = \"adafactor\", lr = 0.01 }"],
+            "a matrix that the optimizer adafactor updates as a whole cannot be divided",
         ),
-        (vec!["optimizer={ kind = \"muon\", lr = 0.01 }"], "the optimizer muon needs matrices as a whole"),
-        (vec!["optimizer={ kind = \"adafactor\", lr = 0.01 }"], "the optimizer adafactor needs matrices as a whole"),
     ] {
         assert_eq!(named(&set), [format!("parallel.tensor: {what}")]);
+    }
+}
+
+#[test]
+fn all_devices_evaluate_and_find_the_bits_of_one() {
+    let bench = Bench::new();
+    let synthetic = "data={ corpus = { kind = \"synthetic\", task = { kind = \"induction\" } }, validation_bytes = 0 }";
+    for (name, more, data) in [
+        ("text", vec!["evaluation={ every = 7, batch = 3, context_multiples = [1, 2] }"], None),
+        ("task", vec![synthetic, "evaluation={ every = 7, batch = 3 }"], Some(())),
+        ("divided", vec!["parallel.tensor=2"], None),
+    ] {
+        let spec = spec(&bench, &devices(4, &more));
+        let prepared = data.map(|()| {
+            ablate::data::Dataset::prepare(&spec.data, &bench.folder.path().join("cache"), &|_, _, _| {}).expect("nothing is read")
+        });
+        let data = prepared.as_ref().unwrap_or(&bench.data);
+        let result = ablate::train::run(&spec, data, &bench.path(name), &DeviceName::Flex, &mut |_| {}).unwrap();
+        let (_, model) = ablate::train::load_model(&bench.path(name), Default::default(), &DeviceName::Flex).unwrap();
+        let alone = ablate::eval::evaluate(&model, data, &spec.examined());
+        assert!(!alone.0.is_empty(), "{name}");
+        assert_eq!(alone.0, result.metrics, "{name}");
     }
 }
 
@@ -184,7 +209,7 @@ impl Ranks {
 }
 
 fn model(folder: &Path) -> Vec<(String, Vec<u32>)> {
-    let (_, model) = ablate::train::load_model(folder, Default::default(), &ablate::device::DeviceName::Flex).unwrap();
+    let (_, model) = ablate::train::load_model(folder, Default::default(), &DeviceName::Flex).unwrap();
     super::runs::bits(&model)
 }
 
@@ -311,10 +336,10 @@ fn kill_ranks(parallel: &str, kills: usize) {
 #[test]
 #[cfg(unix)]
 fn a_rank_that_hangs_is_missed_in_time() {
-    let ranks = Ranks::new(2, &["parallel.timeout_seconds=8"]);
-    for victim in 0..2 {
+    for (count, tensor, victim, watched) in [(2, 1, 0, 1), (2, 1, 1, 0), (4, 2, 3, 0)] {
+        let ranks = Ranks::new(count, &["parallel.timeout_seconds=8", &format!("parallel.tensor={tensor}")]);
         let out = format!("hangs-{victim}");
-        let mut children = ranks.start(&out, 2, &["--steps", "4000"]);
+        let mut children = ranks.start(&out, count, &["--steps", "4000"]);
         let metrics = ranks.path(&out).join("metrics.jsonl");
         let until = Instant::now() + Duration::from_secs(60);
         while std::fs::metadata(&metrics).map_or(0, |found| found.len()) < 2000 {
@@ -323,13 +348,13 @@ fn a_rank_that_hangs_is_missed_in_time() {
         }
         // SAFETY: a plain system call on a child that has not been waited for.
         assert_eq!(unsafe { libc::kill(children[victim].id() as libc::pid_t, libc::SIGSTOP) }, 0);
-        let mut other = children.remove(1 - victim);
-        assert_eq!(all_end(std::slice::from_mut(&mut other), Duration::from_secs(40)), 0);
-        let output = other.wait_with_output().unwrap();
+        let mut stopped = children.remove(victim);
+        assert_eq!(all_end(&mut children, Duration::from_secs(60)), 0);
+        let output = children.remove(watched - usize::from(watched > victim)).wait_with_output().unwrap();
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(said.contains(&format!("rank {victim} has not answered for 8 s")), "{said}");
-        children[0].kill().unwrap();
-        children[0].wait().unwrap();
+        stopped.kill().unwrap();
+        stopped.wait().unwrap();
     }
 }
 

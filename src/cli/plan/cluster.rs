@@ -47,7 +47,11 @@ pub fn plan(args: &Args, cluster: &Cluster, file: &Path, set: &[String], as_json
     let (document, config) = crate::cli::train::configuration(file, set)?;
     let spec = config.resolve().map_err(|problems| document.locate(problems))?;
     // The run by every policy of what is kept.
-    let works = Activations::EACH.map(|activations| spec.model.work(activations, spec.train.batch, spec.train.steps));
+    let works = Activations::EACH.map(|activations| {
+        let mut work = spec.model.work(activations, spec.train.batch, spec.train.steps);
+        work.undivided.extend(spec.optimizer.undivided());
+        work
+    });
     let all = proposals(&works, cluster);
     let wrong = |message: String, help: String| Error::input(format!("--cluster {cluster}"), message, help);
     let Some(best) = all.first() else {

@@ -4,7 +4,7 @@ use super::{Header, Record, Results};
 use crate::{
     data::{hex, synthetic::Synthetic},
     eval::{
-        Evaluation,
+        Alone, Evaluation,
         synthetic::{ask, reached},
     },
     model::Transformer,
@@ -23,7 +23,7 @@ pub fn evaluate_synthetic(name: &str, model: &Transformer, task: &Synthetic, how
 fn of_length(name: &str, model: &Transformer, task: &Synthetic, how: &Evaluation, multiple: usize, suffix: &str) -> Results {
     let [accuracy, whole, loss] = ["accuracy", "sequence_accuracy", "loss"].map(|metric| format!("valid/{metric}{suffix}"));
     let mut records: Vec<Record> = vec![];
-    ask(model, task, how, multiple, &mut |instance, answers| {
+    ask(model, task, how, multiple, &Alone, &mut |instance, answers| {
         let (targets, right) = (answers.len() as f64, answers.iter().filter(|answer| answer.right).count());
         let nats: f64 = answers.iter().map(|answer| f64::from(answer.nats)).sum();
         records.push(Record {

@@ -41,10 +41,11 @@ impl Memory {
 }
 
 /// Bytes that a run of an arm is expected to need on a device: parameters, gradients, two moments and one copy, in f32, what
-/// the backward pass keeps, half as much again for what passes and for holes, and what a process has at the least.
-pub fn expected(arm: &PlannedArm, device: &DeviceName) -> u64 {
-    let least = if *device == DeviceName::Flex { 256u64 << 20 } else { 1 << 30 };
-    least + (1.5 * (20.0 * arm.parameters as f64 + arm.kept_bytes)) as u64
+/// the backward pass keeps, half as much again for what passes and for holes, and what a process has at the least. Threads that
+/// share a batch have the parameters each.
+pub fn expected(arm: &PlannedArm, device: &DeviceName, devices: usize) -> u64 {
+    let (least, models) = if *device == DeviceName::Flex { (256u64 << 20, devices) } else { (1 << 30, 1) };
+    least + (1.5 * (20.0 * models as f64 * arm.parameters as f64 + arm.kept_bytes)) as u64
 }
 
 /// Memory that this machine, or the control group of this process, can still give.
@@ -108,7 +109,8 @@ mod tests {
         let [small, mut large] = [plan.arms[0].clone(), plan.arms[1].clone()];
         large.parameters *= 1000;
         for device in [DeviceName::Flex, DeviceName::Cuda(0)] {
-            assert!(expected(&large, &device) > expected(&small, &device));
+            assert!(expected(&large, &device, 1) > expected(&small, &device, 1));
+            assert_eq!(expected(&large, &device, 2) > expected(&large, &device, 1), device == DeviceName::Flex);
         }
         assert!(cfg!(not(target_os = "linux")) || Memory::of(&DeviceName::Flex).free.is_some());
     }

@@ -97,7 +97,8 @@ impl InitConfig {
 mod draw;
 mod scope;
 
-pub use scope::{Divided, Marks, Role, Scope, Sketched};
+pub(crate) use scope::{Divided, Sketched};
+pub use scope::{Marks, Role, Scope};
 
 #[cfg(test)]
 mod tests {

@@ -33,7 +33,7 @@ pub enum Role {
 
 /// How a parameter lies on devices that divide layers among them (Shoeybi et al. 2019, "Megatron-LM", section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Divided {
+pub(crate) enum Divided {
     /// Each has all of it, and finds a part of its gradient.
     Whole,
     /// Each has a part of this dimension.
@@ -42,7 +42,7 @@ pub enum Divided {
 
 impl Role {
     /// Rows of what is added up, and of what is looked up; else columns: heads, channels, entries of the vocabulary.
-    pub fn divided(self) -> Divided {
+    pub(crate) fn divided(self) -> Divided {
         match self {
             Self::QueryKey | Self::Value | Self::Hidden | Self::Head => Divided::Along(1),
             Self::Residual | Self::Embedding => Divided::Along(0),
@@ -56,7 +56,7 @@ pub type Marks = BTreeMap<String, String>;
 
 /// A parameter that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sketched {
+pub(crate) struct Sketched {
     /// Where.
     pub path: String,
     /// Its size.
@@ -115,7 +115,7 @@ impl Scope {
     }
 
     /// The parameters asked for so far, in that order; empty unless this comes from [`Scope::sketch`].
-    pub fn sketched(&self) -> Vec<Sketched> {
+    pub(crate) fn sketched(&self) -> Vec<Sketched> {
         self.sketch.as_ref().map_or_else(Vec::new, |sketch| sketch.lock().expect("no panic while held").clone())
     }
 

@@ -142,11 +142,10 @@ impl Channel {
         })
     }
 
-    /// Why a rank has left, if it says so within a moment.
-    pub fn last_words(&self, from: usize) -> Option<String> {
-        const MOMENT: Duration = Duration::from_millis(200);
-        let inbox = self.inboxes[from].as_ref()?;
-        while let Ok(message) = inbox.recv_timeout(MOMENT) {
+    /// Why a rank has left, if it says so in time.
+    pub fn last_words(&self, from: usize, patience: Duration) -> Option<String> {
+        let (inbox, until) = (self.inboxes[from].as_ref()?, Instant::now() + patience);
+        while let Ok(message) = inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
             if let Message::Leaves(why) = message {
                 return Some(why);
             }

@@ -161,15 +161,16 @@ impl Group {
         self.channel.working(self.timeout / 4, work)
     }
 
-    /// What a rank that was found missing said here before it left, if it did.
+    /// What a rank that was found missing said here before it left, if it did. One that did not answer may itself wait for another
+    /// one, and find that out a moment later.
     pub fn last_words(&self, lost: Lost) -> Lost {
-        match lost {
-            Lost::Left { rank, why: None } if rank != self.members[self.rank] => match self.channel.last_words(rank) {
-                Some(why) => Lost::Left { rank, why: Some(why) },
-                None => lost,
-            },
-            other => other,
-        }
+        let (rank, patience) = match lost {
+            Lost::Left { rank, why: None } => (rank, Duration::from_millis(200)),
+            Lost::Silent { rank, .. } => (rank, Duration::from_secs(3).min(self.timeout)),
+            Lost::Left { why: Some(_), .. } | Lost::Apart(_) => return lost,
+        };
+        let why = if rank == self.members[self.rank] { None } else { self.channel.last_words(rank, patience) };
+        why.map_or(lost, |why| Lost::Left { rank, why: Some(why) })
     }
 
     /// Tells the others why this one leaves; their next operations say so.

@@ -102,16 +102,26 @@ impl RunConfig {
     ///
     /// All broken rules at once, by key.
     pub fn resolve(&self) -> Result<RunSpec, Vec<Problem>> {
+        self.resolve_for(None)
+    }
+
+    /// [`RunConfig::resolve`], with a model that is given instead of the one that is written, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// All broken rules at once, by key.
+    pub fn resolve_for(&self, given: Option<ModelSpec>) -> Result<RunSpec, Vec<Problem>> {
         let mut problems = self.problems();
         let data = self.data.resolve().map_err(|found| problems.extend(found)).ok();
         // Without a tokenizer the rules of the model are still checked, at a vocabulary that breaks none of them.
         let vocab = data.as_ref().map(|data| data.vocab).or(self.model.vocab).unwrap_or(4096);
-        let model = self.model.resolve(Some(vocab)).map_err(|found| problems.extend(found)).ok();
+        let written = self.model.resolve(Some(vocab)).map_err(|found| problems.extend(found)).ok();
+        problems.extend(written.iter().filter(|_| given.is_none()).filter_map(window_problem));
+        let model = given.or(written);
         if let (Some(model), Some(data)) = (&model, &data) {
             let longest = self.evaluation.context_multiples.iter().copied().max().unwrap_or(1);
             problems.extend(data.problems(model.context, longest));
             problems.extend(readout_problem(model, data));
-            problems.extend(window_problem(model));
             problems.extend(division_problems(model, &self.optimizer, self.parallel.tensor));
             if !data.has_text() && !data.is_synthetic() && self.probe.every > 0 {
                 problems.push(
@@ -182,19 +192,12 @@ fn division_problems(model: &ModelSpec, optimizer: &OptimizerConfig, tensor: usi
     }
     let problem = |message: String| Problem::new("parallel.tensor", message).help("let fewer neighbours divide layers, or 1 for none");
     let sizes = model.divided().into_iter().chain([("tokens of a sequence", model.context)]);
-    let mut problems: Vec<Problem> = sizes
+    let sizes = sizes
         .filter(|(_, size)| !size.is_multiple_of(tensor))
-        .map(|(name, size)| problem(format!("{size} {name} cannot be divided by {tensor}")))
-        .collect();
-    if model.vocab < tensor {
-        problems.push(problem(format!("{} entries of the vocabulary cannot be divided by {tensor}", model.vocab)));
-    }
-    match optimizer {
-        OptimizerConfig::Adamw(_) | OptimizerConfig::Adam(_) | OptimizerConfig::Sgd(_) | OptimizerConfig::Lion(_) => {}
-        OptimizerConfig::Muon(_) => problems.push(problem("the optimizer muon needs matrices as a whole".into())),
-        OptimizerConfig::Adafactor(_) => problems.push(problem("the optimizer adafactor needs matrices as a whole".into())),
-    }
-    problems
+        .map(|(name, size)| problem(format!("{size} {name} cannot be divided by {tensor}")));
+    let vocab = (model.vocab < tensor).then(|| problem(format!("{} entries of the vocabulary cannot be divided by {tensor}", model.vocab)));
+    let whole = model.undivided().into_iter().chain(optimizer.undivided()).map(|what| problem(format!("{what} cannot be divided")));
+    sizes.chain(vocab).chain(whole).collect()
 }
 
 /// No text of training reaches a window that is longer: an arm with one would be the same model. An imported one may have it.

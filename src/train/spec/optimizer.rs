@@ -153,6 +153,15 @@ options! {
 }
 
 impl OptimizerConfig {
+    /// What of it needs matrices as a whole, so that it cannot update parts of them, if it does.
+    pub fn undivided(&self) -> Option<&'static str> {
+        match self {
+            Self::Adamw(_) | Self::Adam(_) | Self::Sgd(_) | Self::Lion(_) => None,
+            Self::Muon(_) => Some("a matrix that the optimizer muon updates as a whole"),
+            Self::Adafactor(_) => Some("a matrix that the optimizer adafactor updates as a whole"),
+        }
+    }
+
     /// Numbers of state that it keeps for each parameter, at most.
     pub fn state_per_parameter(&self) -> u64 {
         match self {

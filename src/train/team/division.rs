@@ -58,17 +58,18 @@ impl Division {
     ///
     /// One is lost.
     pub fn summed(&self, model: &Transformer, gradients: GradientsParams) -> Result<GradientsParams, Lost> {
-        let mut pack = Pack { division: self, gradients, parts: vec![], rest: GradientsParams::new() };
+        self.ring.complete()?;
+        let mut pack = Pack { division: self, gradients, parts: vec![], all: GradientsParams::new() };
         model.visit(&mut pack);
-        let Pack { parts, rest, .. } = pack;
+        let Pack { parts, all, .. } = pack;
+        if parts.is_empty() {
+            return Ok(all);
+        }
+        // One transfer for all parameters.
+        let mut sums = numbers(Tensor::cat(parts, 0));
+        self.ring.sum(&mut sums);
         self.ring.complete()?;
-        let Some(first) = parts.first() else { return Ok(rest) };
-        let mut all = first.zeros(parts.iter().map(Numbers::len).sum());
-        let starts = parts.iter().scan(0, |next, part| Some(std::mem::replace(next, *next + part.len())));
-        starts.zip(&parts).for_each(|(start, part)| all.put(start, part));
-        self.ring.sum(&mut all);
-        self.ring.complete()?;
-        let mut unpack = Unpack { division: self, all, taken: 0, gradients: rest };
+        let mut unpack = Unpack { division: self, sums, taken: 0, gradients: all };
         model.visit(&mut unpack);
         Ok(unpack.gradients)
     }
@@ -90,10 +91,10 @@ impl Division {
         (shape.get(*dimension) == Some(size)).then(|| Cut { dimension: *dimension, range: self.ring.part(*size) })
     }
 
-    /// Along which dimension parts of such a tensor are put together, where this one has the first of them.
-    pub fn dimension(&self, id: u64, shape: &[usize]) -> Option<usize> {
+    /// Along which dimension parts of such a tensor are put together, where this one has the first of them, and how long that is.
+    pub fn dimension(&self, id: u64, shape: &[usize]) -> Option<(usize, usize)> {
         let (dimension, size) = self.along.get(&id)?;
-        (shape.get(*dimension) == Some(&part_of(*size, 0, self.ring.size()).len())).then_some(*dimension)
+        (shape.get(*dimension) == Some(&part_of(*size, 0, self.ring.size()).len())).then_some((*dimension, *size))
     }
 }
 
@@ -143,25 +144,25 @@ impl ModuleMapper for Whole<'_> {
 struct Pack<'a> {
     division: &'a Division,
     gradients: GradientsParams,
-    parts: Vec<Numbers>,
+    parts: Vec<Tensor<1>>,
     /// All of them, as they were.
-    rest: GradientsParams,
+    all: GradientsParams,
 }
 
 impl ModuleVisitor for Pack<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return };
         if !self.division.divides(param.id) {
-            self.parts.push(numbers(gradient.clone()));
+            self.parts.push(gradient.clone().reshape([gradient.shape().num_elements()]));
         }
-        self.rest.register(param.id, gradient);
+        self.all.register(param.id, gradient);
     }
 }
 
 /// Puts the sums in their place.
 struct Unpack<'a> {
     division: &'a Division,
-    all: Numbers,
+    sums: Numbers,
     taken: usize,
     gradients: GradientsParams,
 }
@@ -173,7 +174,7 @@ impl ModuleVisitor for Unpack<'_> {
         }
         let Some(part) = self.gradients.remove::<D>(param.id) else { return };
         let (shape, count) = (part.dims(), part.shape().num_elements());
-        let sum = self.all.part(self.taken..self.taken + count);
+        let sum = self.sums.part(self.taken..self.taken + count);
         self.taken += count;
         self.gradients.register(param.id, tensor(sum, shape, &part.device()));
     }

@@ -24,6 +24,9 @@ use std::{sync::Arc, time::Instant};
 #[derive(Debug)]
 pub struct Exchange {
     sender: Sender,
+    /// Whether there is nobody to add anything to; gradients stay where they are.
+    is_alone: bool,
+    found: GradientsParams,
     /// Where gradients do not go through the host.
     on_devices: Option<OnDevices>,
     /// Bytes that went there, since the last look.
@@ -72,7 +75,9 @@ impl Exchange {
             Buckets::new(&order, sizes, config.bucket(sizes.iter().sum()), size)
         });
         Self {
-            sender: Sender::start(group, origin),
+            is_alone: size == 1,
+            found: GradientsParams::new(),
+            sender: Sender::start(group, origin, "communication"),
             on_devices: OnDevices::between(devices),
             unmeasured: 0,
             filling: vec![Filling::default(); holding.buckets.all.len()],
@@ -106,13 +111,15 @@ impl Exchange {
 
     /// A computation begins.
     pub fn begin(&mut self) {
+        let waited = self.waited();
+        self.between.extend(waited);
         self.since = self.sender.now();
     }
 
     /// The computation `name` is done.
     pub fn computed(&mut self, name: &str) {
         let now = self.sender.now();
-        let waited = self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default();
+        let waited = self.waited();
         let mut compute = |until: f64, since: &mut f64| {
             let event = Event { lane: Lane::Compute, name: name.to_owned(), start: *since, seconds: until - *since };
             self.timeline.events.push(event);
@@ -129,8 +136,13 @@ impl Exchange {
 
     /// What was sent to neighbours since the last call, and when.
     pub fn with_neighbours(&mut self) -> Vec<Event> {
-        let rest = self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default();
+        let rest = self.waited();
         std::mem::take(&mut self.between).into_iter().chain(rest).collect()
+    }
+
+    /// The same since that was last looked at.
+    fn waited(&self) -> Vec<Event> {
+        self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default()
     }
 
     /// Whether neighbours have a part each of a parameter, by its number.
@@ -149,6 +161,10 @@ impl Exchange {
         let mut gradients = complete.sum;
         if let Some(division) = &self.division {
             gradients = division.summed(model, gradients)?;
+        }
+        if self.is_alone {
+            model.visit(&mut Move { from: gradients, to: &mut self.found });
+            return Ok(());
         }
         model.visit(&mut Deliver { exchange: self, gradients });
         if self.overlap {
@@ -184,6 +200,9 @@ impl Exchange {
     ///
     /// A rank that is lost.
     pub fn finish(&mut self, model: &Transformer) -> Result<GradientsParams, Lost> {
+        if self.is_alone {
+            return Ok(std::mem::replace(&mut self.found, GradientsParams::new()));
+        }
         // What is still missing has no gradient: with all ranks, since they have the same model.
         while self.next < self.holding.buckets.all.len() {
             self.send_next(model);
@@ -215,6 +234,9 @@ impl Exchange {
     ///
     /// A rank that is lost.
     pub fn gather(&mut self, model: &Transformer) -> Result<Transformer, Lost> {
+        if self.is_alone {
+            return Ok(model.clone());
+        }
         for (number, bucket) in self.holding.buckets.all.iter().enumerate() {
             self.sender.send("parameters", Operation::Gather, self.holding.packed(model, number), &bucket.parts);
         }
@@ -234,7 +256,7 @@ impl Exchange {
         self.timeline.events.extend(others);
         let timeline = std::mem::take(&mut self.timeline);
         let bytes = self.sender.bytes() + std::mem::take(&mut self.unmeasured) + bytes;
-        let measured = [bytes as f64, timeline.busy(Lane::Link), timeline.alone(Lane::Link)];
+        let measured = [bytes as f64, timeline.sending(), timeline.sending_alone()];
         self.last = timeline;
         measured
     }
@@ -255,6 +277,20 @@ impl ModuleVisitor for Complete<'_> {
             None => gradient,
         };
         self.sum.register(param.id, gradient);
+    }
+}
+
+/// Puts gradients beside others.
+struct Move<'a> {
+    from: GradientsParams,
+    to: &'a mut GradientsParams,
+}
+
+impl ModuleVisitor for Move<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.from.remove::<D>(param.id) {
+            self.to.register(param.id, gradient);
+        }
     }
 }
 

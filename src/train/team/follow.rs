@@ -8,7 +8,7 @@ use crate::{
     parallel::group::{Lost, Mesh},
     settings::said,
     train::{
-        RunSpec,
+        Examination, RunSpec,
         batch::{Batches, Waited, next_step},
         optimizer,
         replica::{Replica, divergence},
@@ -86,7 +86,16 @@ fn follow_on(spec: &RunSpec, data: &Dataset, device: &DeviceName, devices: Vec<D
         Err(panic) => Left::Failed(message(panic.as_ref())),
     };
     let Some(team) = replica.as_ref().and_then(Replica::team) else { return Err(left) };
-    let left = if let Left::Lost(lost) = left { Left::Lost(team.explain(lost)) } else { left };
+    let left = match left {
+        Left::Lost(lost) => {
+            // Others may soon miss this one, while it waits for a word.
+            if let Lost::Silent { .. } = lost {
+                team.leave(&lost.to_string());
+            }
+            Left::Lost(team.explain(lost))
+        }
+        failed => failed,
+    };
     team.leave(&left.to_string());
     Err(left)
 }
@@ -106,6 +115,7 @@ fn steps(
     let team = Team::new(groups, &spec.model, &model, &spec.parallel, devices);
     let optimizer = team.load(optimizer::build(&spec.optimizer, spec.model.multiple(), &model), state)?;
     let replica = kept.insert(Replica::new(spec, model, optimizer, Some(team)));
+    let examination = Examination { dataset: data.clone(), evaluation: spec.examined() };
     let batches = Batches::of(spec, data, step, Waited::default());
     let mut batches = batches.iter();
     let (mut step, mut initial) = (step, initial_loss);
@@ -114,6 +124,7 @@ fn steps(
             Command::End => return Ok(()),
             Command::Gather => drop(replica.optimizer()?),
             Command::Whole => drop(replica.whole()?),
+            Command::Evaluate => drop(replica.evaluate(&replica.model().valid(), &examination)?),
             Command::Step => {
                 let micro = next_step(&mut batches, spec.train.accumulation, step).map_err(Left::Failed)?;
                 let computed = replica.compute(spec, step, micro)?;

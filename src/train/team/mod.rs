@@ -3,7 +3,7 @@
 //!
 //! Ranks that are neighbours divide layers among them ([`Division`]); such groups share the batch.
 //!
-//! The first rank leads: it keeps the run's folder, evaluates, and says before every step what comes. The others follow
+//! The first rank leads: it keeps the run's folder, and says before every step what comes. The others follow
 //! ([`follow`]). Gradients go their own way, in buckets, from a thread that sends while the backward pass goes on ([`Exchange`]).
 
 mod division;
@@ -20,15 +20,17 @@ mod values;
 pub(super) use exchange::Exchange;
 pub(super) use follow::{Followers, message};
 pub use follow::{Left, follow};
+pub(super) use ring::Ring;
 pub(super) use start::{Start, terms};
 
 use crate::{
+    eval::{Scores, Together, evaluate_together},
     model::{ModelSpec, Transformer},
-    ops::Neighbours,
     parallel::{
         Event, ParallelConfig, Sharded,
         group::{Group, Groups, Lost, Numbers},
     },
+    train::Examination,
 };
 use burn::{
     optim::{GradientsParams, ModuleOptimizer, OptimizerRecord},
@@ -36,10 +38,9 @@ use burn::{
     tensor::Device,
 };
 use division::Division;
-use ring::Ring;
 use serde::{Deserialize, Serialize};
 use shards::Shards;
-use std::{sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
 /// What the ranks of a run have in common, as one of them sees it.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(super) enum Command {
     Gather,
     /// Parameters are gathered.
     Whole,
+    /// The model is evaluated, by all.
+    Evaluate,
     /// The run is over, or stops.
     End,
 }
@@ -113,6 +116,12 @@ impl ParallelResult {
     }
 }
 
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.division.iter().for_each(|division| division.ring.close());
+    }
+}
+
 impl Team {
     /// Of ranks that all have the whole model. `devices`: those of all ranks, where they are GPUs of one process.
     pub fn new(groups: Groups, spec: &ModelSpec, model: &Transformer, config: &ParallelConfig, devices: Vec<Device>) -> Self {
@@ -121,8 +130,9 @@ impl Team {
         let division = neighbours.map(|group| Arc::new(Division::new(Ring::new(group, origin), spec, model)));
         let own = division.as_ref().map(|division| division.part(model.clone()));
         let own = own.as_ref().unwrap_or(model);
-        let alike = devices.into_iter().skip(commands.rank() % config.tensor).step_by(config.tensor).collect();
-        let exchange = Exchange::new(gradients, own, config, alike, division.clone(), origin);
+        // NCCL may add up in another order with each neighbour, and what all neighbours have would drift apart.
+        let devices = if division.is_some() { vec![] } else { devices };
+        let exchange = Exchange::new(gradients, own, config, devices, division.clone(), origin);
         let shards = (config.sharded == Sharded::Parameters).then(|| Shards::new(parameters, own, origin));
         Self { commands, exchange, shards, division, config: config.clone(), traffic: Traffic::default() }
     }
@@ -134,8 +144,8 @@ impl Team {
     }
 
     /// Those among whom layers are divided.
-    pub fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
-        self.division.as_ref().map(|division| division.ring.clone() as Arc<dyn Neighbours>)
+    pub fn neighbours(&self) -> Option<Arc<Ring>> {
+        self.division.as_ref().map(|division| division.ring.clone())
     }
 
     /// Whether this rank has all parameters between steps.
@@ -160,6 +170,7 @@ impl Team {
             Some(0) => Command::Step,
             Some(1) => Command::Gather,
             Some(2) => Command::Whole,
+            Some(3) => Command::Evaluate,
             _ => Command::End,
         })
     }
@@ -308,6 +319,17 @@ impl Team {
         })
     }
 
+    /// Scores of a model that all have, of which each rank finds a part; to be called by all.
+    ///
+    /// # Errors
+    ///
+    /// A rank that is lost.
+    pub fn evaluate(&self, model: &Transformer, examination: &Examination) -> Result<Scores, Lost> {
+        let colleagues = Colleagues { commands: &self.commands, lost: RefCell::new(None) };
+        let scores = self.working(|| evaluate_together(model, &examination.dataset, &examination.evaluation, &colleagues));
+        colleagues.lost.into_inner().map_or(Ok(scores), Err)
+    }
+
     /// Does something that the others wait for.
     pub fn working<T>(&self, work: impl FnOnce() -> T) -> T {
         self.commands.working(work)
@@ -316,11 +338,36 @@ impl Team {
     /// Tells the others why this one leaves.
     pub fn leave(&self, why: &str) {
         self.commands.leave(why);
+        self.division.iter().for_each(|division| division.ring.leave(why));
     }
 
     /// What the others said about why one of them left, if the loss itself does not say.
     pub fn explain(&self, lost: Lost) -> Lost {
         self.commands.last_words(lost)
+    }
+}
+
+/// All ranks while they evaluate.
+struct Colleagues<'a> {
+    commands: &'a Group,
+    lost: RefCell<Option<Lost>>,
+}
+
+impl Together for Colleagues<'_> {
+    fn is_mine(&self, batch: usize) -> bool {
+        // Once one is lost there are no scores.
+        self.lost.borrow().is_none() && batch % self.commands.size() == self.commands.rank()
+    }
+
+    fn combined(&self, numbers: Vec<f32>) -> Vec<f32> {
+        let mut all = Numbers::F32(numbers);
+        let mut lost = self.lost.borrow_mut();
+        if lost.is_none() {
+            // Each is added to zeros: exact.
+            *lost = self.commands.all_reduce(&mut all).err();
+        }
+        let Numbers::F32(all) = all else { unreachable!("they stay what they are") };
+        all
     }
 }
 

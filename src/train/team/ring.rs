@@ -28,7 +28,8 @@ pub struct Ring {
 
 #[derive(Debug)]
 struct State {
-    group: Group,
+    /// None once this one has left.
+    group: Option<Group>,
     lost: Option<Lost>,
     /// When was sent, since the last look.
     events: Vec<Event>,
@@ -38,7 +39,7 @@ struct State {
 impl Ring {
     pub fn new(group: Group, origin: Instant) -> Self {
         let (rank, size) = (group.rank(), group.size());
-        Self { rank, size, origin, state: Mutex::new(State { group, lost: None, events: vec![], bytes: 0 }) }
+        Self { rank, size, origin, state: Mutex::new(State { group: Some(group), lost: None, events: vec![], bytes: 0 }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -48,13 +49,12 @@ impl Ring {
     /// Does something together, unless one was lost before.
     fn together<T>(&self, name: &str, bytes: usize, work: impl FnOnce(&Group) -> Result<T, Lost>) -> Option<T> {
         let mut state = self.state();
-        if state.lost.is_some() {
-            return None;
-        }
+        let group = state.group.as_ref().filter(|_| state.lost.is_none())?;
         let start = self.origin.elapsed().as_secs_f64();
-        let result = work(&state.group).map_err(|lost| state.lost = Some(lost)).ok();
+        let result = work(group);
+        let result = result.map_err(|lost| state.lost = Some(lost)).ok();
         let seconds = self.origin.elapsed().as_secs_f64() - start;
-        state.events.push(Event { lane: Lane::Link, name: name.to_owned(), start, seconds });
+        state.events.push(Event { lane: Lane::Link("neighbours"), name: name.to_owned(), start, seconds });
         state.bytes += bytes as u64;
         result
     }
@@ -66,6 +66,18 @@ impl Ring {
     /// Who.
     pub fn complete(&self) -> Result<(), Lost> {
         self.state().lost.clone().map_or(Ok(()), Err)
+    }
+
+    /// Tells the others why this one leaves.
+    pub fn leave(&self, why: &str) {
+        if let Some(group) = &self.state().group {
+            group.leave(why);
+        }
+    }
+
+    /// Closes the connections, whoever else still holds this: steps of a tape that nobody will run any more.
+    pub fn close(&self) {
+        self.state().group = None;
     }
 
     /// Leaves the sums over all with each of them.
@@ -118,7 +130,8 @@ impl Neighbours for Ring {
     fn scatter(&self, all: TensorData) -> TensorData {
         let mut all = of_data(all);
         let parts = even_parts(all.len(), self.size);
-        self.together("sums of tokens", all.len() * all.width(), |group| group.reduce_scatter(&mut all, &parts));
+        let bytes = (all.len() - parts[self.rank].len()) * all.width();
+        self.together("sums of tokens", bytes, |group| group.reduce_scatter(&mut all, &parts));
         data_of(all.part(parts[self.rank].clone()))
     }
 }

@@ -33,7 +33,7 @@ impl Shards {
             let groups = model.parameter_groups().into_iter().map(|ids| ids.iter().map(|id| numbers[id]).collect()).collect();
             Buckets::of(groups, sizes, size)
         });
-        Self { is_first: group.rank() == 0, sender: Sender::start(group, origin), units, asked: VecDeque::new() }
+        Self { is_first: group.rank() == 0, sender: Sender::start(group, origin, "parameters"), units, asked: VecDeque::new() }
     }
 
     /// The unit of what is outside of blocks.

@@ -23,14 +23,14 @@ pub fn merged(parts: Vec<Vec<u8>>) -> Result<OptimizerRecord, RecordError> {
 }
 
 /// Of the states of neighbours one of the whole: `dimension` says of a parameter and the shape of a tensor of the first one along
-/// which dimension those of the others follow; none where all have the same.
+/// which dimension those of the others follow, and how long it is in the whole; none where all have the same.
 ///
 /// # Errors
 ///
 /// Bytes that are no state.
 pub fn assembled(
     neighbours: Vec<OptimizerRecord>,
-    dimension: &dyn Fn(u64, &[usize]) -> Option<usize>,
+    dimension: &dyn Fn(u64, &[usize]) -> Option<(usize, usize)>,
 ) -> Result<OptimizerRecord, RecordError> {
     let mut readers = neighbours.into_iter().map(|record| Ok::<_, RecordError>(Reader::from_bytes(record.into_bytes()?)?));
     let first = readers.next().expect("somebody has a state")?;
@@ -50,13 +50,13 @@ pub fn assembled(
         let sizes: Vec<usize> = shape.iter().copied().collect();
         let tensor = match parameter_of(&name).and_then(|id| dimension(id, &sizes)) {
             None => burn_pack::Tensor::new(name, dtype, shape, parameter, bytes),
-            Some(dimension) => {
-                let theirs = others.iter_mut().map(|other| other.remove(&name).unwrap_or_default());
-                let parts: Vec<Vec<u8>> = std::iter::once(bytes.to_vec()).chain(theirs).collect();
-                let all: usize = parts.iter().map(Vec::len).sum();
+            Some((dimension, length)) => {
+                let missing = || burn_pack::Error::TensorNotFound(name.clone());
+                let theirs = others.iter_mut().map(|other| other.remove(&name).ok_or_else(missing));
+                let parts = std::iter::once(Ok(bytes.to_vec())).chain(theirs).collect::<Result<Vec<Vec<u8>>, _>>()?;
                 let whole = joined(&parts, &sizes, dimension);
                 let mut sizes = sizes;
-                sizes[dimension] = sizes[dimension] * all / parts[0].len().max(1);
+                sizes[dimension] = length;
                 burn_pack::Tensor::new(name, dtype, sizes, parameter, Bytes::from_bytes_vec(whole))
             }
         };
