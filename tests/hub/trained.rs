@@ -250,11 +250,22 @@ fn a_start_that_does_not_fit_is_named() {
     // The configuration may say what the model is, in its own order of channels.
     bench.ablate(&["train", "config.toml", "--batches", "b.safetensors", "--log", "l.jsonl", "--init", "hf", "--out", "three"]);
 
+    // Devices may divide the model that is given, as far as it can be divided: not the one that is written.
+    bench.ablate(&train(&["--init", "hf", "--devices", "2", "--tensor", "2", "--out", "divided"]));
+    let divided = losses(&bench.path("l.jsonl"));
+    assert!(first.iter().zip(&divided).all(|(a, b)| (a - b).abs() < 1e-4 * b), "{first:?} {divided:?}");
+    let error = bench.refused(&train(&["--init", "hf", "--devices", "4", "--tensor", "4", "--out", "x"]));
+    assert!(error.contains("2 heads of keys cannot be divided by 4"), "{error}");
+
     assert!(bench.refused(&train(&["--init", "run", "--steps", "5", "--out", "x"])).contains("holds 4 steps, not 5"));
     assert!(bench.refused(&train(&["--init", "nowhere", "--out", "x"])).contains("nowhere"));
     let other = ["--init", "run", "--set", "model.layers=3", "--set", "model.width=32", "--out", "x"];
     let error = bench.refused(&train(&other));
     assert!(error.contains("is another model") && error.contains("model.layers = 3 (there: 2)"), "{error}");
+    let odd: Vec<i64> = (0..4 * 2 * 8).map(|at| at % 50).collect();
+    write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![4, 2, 8], &odd)]).unwrap();
+    let error = bench.refused(&train(&["--init", "run", "--devices", "2", "--tensor", "2", "--out", "x"]));
+    assert!(error.contains("7 tokens of a row cannot be divided by 2"), "{error}");
     let high = [1, 2, 9999];
     write_safetensors(&bench.path("b.safetensors"), &[Written::integers("batches", vec![1, 1, 3], &high)]).unwrap();
     assert!(bench.refused(&train(&["--init", "run", "--out", "x"])).contains("token 9999"));

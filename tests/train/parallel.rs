@@ -133,17 +133,23 @@ fn what_cannot_be_divided_is_refused() {
 #[test]
 fn all_devices_evaluate_and_find_the_bits_of_one() {
     let bench = Bench::new();
-    let synthetic = "data={ corpus = { kind = \"synthetic\", task = { kind = \"induction\" } }, validation_bytes = 0 }";
-    for (name, more, data) in [
-        ("text", vec!["evaluation={ every = 7, batch = 3, context_multiples = [1, 2] }"], None),
-        ("task", vec![synthetic, "evaluation={ every = 7, batch = 3 }"], Some(())),
-        ("divided", vec!["parallel.tensor=2"], None),
+    let text = |more: &[&str]| spec(&bench, &devices(4, more));
+    let task = "data.corpus = { kind = \"synthetic\", task = { kind = \"induction\" }, validation = 50 }
+        model = { layers = 2, width = 16, context = 16, attention = { heads = 2 } }
+        optimizer = { kind = \"adamw\", lr = 0.003 }
+        train = { steps = 10, batch = 4 }
+        evaluation = { every = 7, batch = 3 }
+        parallel = { devices = 4 }";
+    let config: ablate::train::RunConfig = ablate::settings::Document::from_text("task.toml", task).unwrap().parse().unwrap();
+    let task = config.resolve().unwrap();
+    let instances = ablate::data::Dataset::prepare(&task.data, &bench.folder.path().join("cache"), &|_, _, _| {}).unwrap();
+    let longer = ["evaluation={ every = 7, batch = 3, context_multiples = [1, 2] }"];
+    for (name, spec, data) in [
+        ("text", text(&longer), &bench.data),
+        ("divided", text(&["parallel.tensor=2"]), &bench.data),
+        ("sharded", text(&["parallel.sharded=\"parameters\""]), &bench.data),
+        ("task", task, &instances),
     ] {
-        let spec = spec(&bench, &devices(4, &more));
-        let prepared = data.map(|()| {
-            ablate::data::Dataset::prepare(&spec.data, &bench.folder.path().join("cache"), &|_, _, _| {}).expect("nothing is read")
-        });
-        let data = prepared.as_ref().unwrap_or(&bench.data);
         let result = ablate::train::run(&spec, data, &bench.path(name), &DeviceName::Flex, &mut |_| {}).unwrap();
         let (_, model) = ablate::train::load_model(&bench.path(name), Default::default(), &DeviceName::Flex).unwrap();
         let alone = ablate::eval::evaluate(&model, data, &spec.examined());
