@@ -104,7 +104,7 @@ impl Scope {
     }
 
     /// A root that draws nothing and allocates nothing: what is built from it has the right parameters, each of them
-    /// uninitialised (zeros if somebody reads it), and [`Scope::sketched`] lists them.
+    /// uninitialised (zeros if somebody reads it), and `sketched` lists them.
     pub fn sketch(layers: usize, width: usize) -> Self {
         Self { sketch: Some(Sketch::default()), ..Self::new(0, &InitConfig::default(), layers, width, 1.0, &Device::flex()) }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     ring::Ring,
-    states::{Cut, joined},
+    states::{Cut, Joint, joined},
     values::{instead_of, numbers, shape_of, tensor},
 };
 use crate::{
@@ -91,10 +91,11 @@ impl Division {
         (shape.get(*dimension) == Some(size)).then(|| Cut { dimension: *dimension, range: self.ring.part(*size) })
     }
 
-    /// Along which dimension parts of such a tensor are put together, where this one has the first of them, and how long that is.
-    pub fn dimension(&self, id: u64, shape: &[usize]) -> Option<(usize, usize)> {
+    /// How parts of such a tensor are put together, where this one has the first of them.
+    pub fn joint(&self, id: u64, shape: &[usize]) -> Option<Joint> {
         let (dimension, size) = self.along.get(&id)?;
-        (shape.get(*dimension) == Some(&part_of(*size, 0, self.ring.size()).len())).then_some((*dimension, *size))
+        (shape.get(*dimension) == Some(&part_of(*size, 0, self.ring.size()).len()))
+            .then_some(Joint { dimension: *dimension, length: *size })
     }
 }
 

@@ -270,8 +270,8 @@ impl Team {
             states::merged(theirs.cloned().collect())
         };
         let neighbours = (0..self.config.tensor).map(of_neighbour).collect::<Result<Vec<_>, _>>()?;
-        let dimension = |id: u64, shape: &[usize]| self.division.as_ref().and_then(|division| division.dimension(id, shape));
-        Ok(Some(states::assembled(neighbours, &dimension)?))
+        let joint = |id: u64, shape: &[usize]| self.division.as_ref().and_then(|division| division.joint(id, shape));
+        Ok(Some(states::assembled(neighbours, &joint)?))
     }
 
     /// The optimizer with the state of what this rank updates, from that of the whole; empty before the first step.

@@ -13,6 +13,15 @@ pub struct Cut {
     pub range: Range<usize>,
 }
 
+/// How parts of a tensor lie in the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joint {
+    /// Along which dimension they follow each other.
+    pub dimension: usize,
+    /// How long that is in the whole.
+    pub length: usize,
+}
+
 /// One state of several, none of which has a parameter that another has.
 ///
 /// # Errors
@@ -22,16 +31,13 @@ pub fn merged(parts: Vec<Vec<u8>>) -> Result<OptimizerRecord, RecordError> {
     selected(parts, &|_| true, &|_, _| None)
 }
 
-/// Of the states of neighbours one of the whole: `dimension` says of a parameter and the shape of a tensor of the first one along
-/// which dimension those of the others follow, and how long it is in the whole; none where all have the same.
+/// Of the states of neighbours one of the whole: `joint` says of a parameter and the shape of a tensor of the first one how those
+/// of the others follow; none where all have the same.
 ///
 /// # Errors
 ///
 /// Bytes that are no state.
-pub fn assembled(
-    neighbours: Vec<OptimizerRecord>,
-    dimension: &dyn Fn(u64, &[usize]) -> Option<(usize, usize)>,
-) -> Result<OptimizerRecord, RecordError> {
+pub fn assembled(neighbours: Vec<OptimizerRecord>, joint: &dyn Fn(u64, &[usize]) -> Option<Joint>) -> Result<OptimizerRecord, RecordError> {
     let mut readers = neighbours.into_iter().map(|record| Ok::<_, RecordError>(Reader::from_bytes(record.into_bytes()?)?));
     let first = readers.next().expect("somebody has a state")?;
     let (scalars, paths) = (first.scalars().clone(), first.metadata().clone());
@@ -48,9 +54,9 @@ pub fn assembled(
     for tensor in first.into_tensors()? {
         let (name, dtype, shape, parameter, bytes) = tensor.into_parts()?;
         let sizes: Vec<usize> = shape.iter().copied().collect();
-        let tensor = match parameter_of(&name).and_then(|id| dimension(id, &sizes)) {
+        let tensor = match parameter_of(&name).and_then(|id| joint(id, &sizes)) {
             None => burn_pack::Tensor::new(name, dtype, shape, parameter, bytes),
-            Some((dimension, length)) => {
+            Some(Joint { dimension, length }) => {
                 let missing = || burn_pack::Error::TensorNotFound(name.clone());
                 let theirs = others.iter_mut().map(|other| other.remove(&name).ok_or_else(missing));
                 let parts = std::iter::once(Ok(bytes.to_vec())).chain(theirs).collect::<Result<Vec<Vec<u8>>, _>>()?;
