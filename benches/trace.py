@@ -9,7 +9,7 @@ import pathlib
 from xml.sax.saxutils import escape
 
 WIDTH, ROW, LEFT = 960, 34, 120
-COLOURS = {"compute": "#4c78a8", "communication": "#e4572e"}
+COMPUTE, SENT = "#4c78a8", "#e4572e"
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
         parts.append(f'<text x="10" y="{40 + ROW * row + 20}" fill="#222222">{escape(name)}</text>')
     for event in spans:
         x, y, width = LEFT + scale * (event["ts"] - first), 40 + ROW * event["tid"], max(scale * event["dur"], 0.5)
-        colour = COLOURS.get(rows[event["tid"]], "#888888")
+        colour = COMPUTE if rows[event["tid"]] == "compute" else SENT
         parts.append(
             f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{ROW - 6}" fill="{colour}" stroke="#ffffff" stroke-width="0.5">'
             f'<title>{escape(event["name"])}: {event["dur"] / 1e3:.2f} ms</title></rect>'
