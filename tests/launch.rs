@@ -3,6 +3,7 @@
 mod disasters;
 #[cfg(target_os = "linux")]
 mod kill;
+mod layouts;
 #[cfg(target_os = "linux")]
 mod slurm;
 mod verbs;

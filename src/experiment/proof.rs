@@ -25,6 +25,8 @@ const DERIVED: &[(&str, &[&str])] = &[
     ("evaluation.every", &["train.steps"]),
     ("train.checkpoint_every", &["train.steps"]),
     ("schedule", &["train.steps"]),
+    // A run on one device has no such section.
+    ("parallel", &["parallel"]),
 ];
 
 /// Every key whose resolved value differs, each with its origin: `named`, `matched`, or `derived from KEY`.
@@ -96,6 +98,14 @@ mod tests {
             "model.residual.kind: named",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_arm_may_lie_on_devices_of_its_own() {
+        let arm = json!({"parallel": {"devices": 4, "tensor": 2, "overlap": true}});
+        let found = prove_keys(json!({}), arm.clone(), &["parallel.devices", "parallel.tensor"], &[]).unwrap();
+        assert_eq!(found, ["parallel.devices: named", "parallel.overlap: derived from parallel.devices", "parallel.tensor: named"]);
+        assert_eq!(prove_keys(json!({}), arm, &["model.norm"], &[]).unwrap_err().len(), 3);
     }
 
     #[test]
