@@ -31,7 +31,12 @@ impl ModelSpec {
     /// What is divided where devices divide layers among them, by name.
     pub fn divided(&self) -> Vec<(&'static str, usize)> {
         let attention = &self.attention;
-        vec![("heads", attention.heads), ("heads of keys", attention.kv_heads), ("hidden channels", self.feed_forward.hidden)]
+        vec![
+            ("heads", attention.heads),
+            ("heads of keys", attention.kv_heads),
+            ("hidden channels", self.feed_forward.hidden),
+            ("tokens of a sequence", self.context),
+        ]
     }
 
     /// What cannot be divided.

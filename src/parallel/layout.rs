@@ -68,6 +68,13 @@ pub struct Layout {
     pub micro: usize,
 }
 
+/// Why `tensor` neighbours cannot divide layers with these sizes, by name, and with what cannot be divided at all.
+pub fn indivisible(sizes: &[(&'static str, usize)], undivided: &[&'static str], tensor: usize) -> Vec<String> {
+    let uneven = sizes.iter().filter(|(_, size)| !size.is_multiple_of(tensor));
+    let whole = undivided.iter().filter(|_| tensor > 1).map(|what| format!("{what} cannot be divided"));
+    uneven.map(|(name, size)| format!("{size} {name} cannot be divided by {tensor}")).chain(whole).collect()
+}
+
 impl Layout {
     /// Micro-batches of a step.
     pub fn accumulated(&self, work: &Work) -> usize {
@@ -83,15 +90,7 @@ impl Layout {
         if self.tensor > cluster.kind.node {
             problems.push(format!("a group of {} leaves its node of {}", self.tensor, cluster.kind.node));
         }
-        for (name, size) in work.divided.iter().filter(|(_, size)| size % self.tensor != 0) {
-            problems.push(format!("{size} {name} cannot be divided by {}", self.tensor));
-        }
-        for what in work.undivided.iter().filter(|_| self.tensor > 1) {
-            problems.push(format!("{what} cannot be divided"));
-        }
-        if !work.context.is_multiple_of(self.tensor) {
-            problems.push(format!("{} tokens of a sequence cannot be divided by {}", work.context, self.tensor));
-        }
+        problems.extend(indivisible(&work.divided, &work.undivided, self.tensor));
         if !work.sequences.is_multiple_of(self.data * self.micro) {
             problems.push(format!("{} sequences cannot be divided by {} groups × {}", work.sequences, self.data, self.micro));
         }

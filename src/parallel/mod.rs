@@ -29,7 +29,7 @@ pub use buckets::{Bucket, Buckets, Place};
 pub use cluster::{Cluster, DeviceKind};
 pub use config::{LinkConfig, ParallelConfig};
 pub use cost::{Cost, Memory, Seconds, Sent};
-pub use layout::{Layout, Sharded};
+pub use layout::{Layout, Sharded, indivisible};
 pub use search::{Proposal, proposals};
 pub use sender::{Operation, Sender};
 pub use timeline::{Event, Lane, Timeline};

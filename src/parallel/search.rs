@@ -65,7 +65,7 @@ mod tests {
             kept: 2.0 * (6.0 * d + 2.0 * h),
         };
         let outside = Part { parameters: 2.0 * vocab * d + d, products: 6.0 * vocab * d, kept: 4.0 * d, ..Part::default() };
-        let divided = vec![("heads", heads), ("hidden channels", hidden)];
+        let divided = vec![("heads", heads), ("hidden channels", hidden), ("tokens of a sequence", context as usize)];
         Work { layers: vec![layer; layers], outside, width, divided, undivided: vec![], context: context as usize, sequences: 2048, steps }
     }
 

@@ -24,7 +24,7 @@ pub struct Work {
     pub outside: Part,
     /// Channels of the residual stream.
     pub width: usize,
-    /// What tensor parallelism divides, by name: heads, heads of keys, hidden channels.
+    /// What tensor parallelism divides, by name: heads, heads of keys, hidden channels, tokens of a sequence.
     pub divided: Vec<(&'static str, usize)>,
     /// What it cannot divide.
     pub undivided: Vec<&'static str>,

@@ -233,7 +233,7 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
         let recorded = forward(run, &batch, neighbours.as_ref(), measured, &mut hand_out)?;
         recorded.backward_each(run, batch.share, &mut hand_out, &mut |_, part| {
             earlier.accumulate(model, part);
-            neighbours.as_ref().map_or(Ok(()), |ring| ring.complete())
+            complete(neighbours.as_ref())
         })?;
         exchange.borrow_mut().computed("micro-batch");
     }
@@ -251,6 +251,11 @@ fn together(team: &mut Team, model: &Transformer, mut micro: Vec<Batch>, measure
     exchange.into_inner().finish(model)
 }
 
+/// Fails if an operator has found a neighbour missing.
+fn complete(neighbours: Option<&Arc<Ring>>) -> Result<(), Lost> {
+    neighbours.map_or(Ok(()), |ring| ring.complete())
+}
+
 /// The forward pass of a micro-batch, by the blocks that are handed out.
 fn forward(
     model: &Transformer,
@@ -262,7 +267,7 @@ fn forward(
     pulse::beat();
     let ring = neighbours.map(|ring| ring.clone() as Arc<dyn Neighbours>);
     let recorded = step::forward_in_parts(model, batch, ring, hand_out)?;
-    neighbours.map_or(Ok(()), |ring| ring.complete())?;
+    complete(neighbours)?;
     measured.loss += batch.share * step::read(recorded.loss.nats.clone());
     measured.objective += batch.share * step::read(recorded.loss.objective.clone());
     Ok(recorded)

@@ -20,7 +20,7 @@ pub use training::{TrainConfig, TrainSpec};
 use crate::{
     data::{DataConfig, DataSpec},
     model::{ModelConfig, ModelSpec},
-    parallel::ParallelConfig,
+    parallel::{ParallelConfig, indivisible},
     settings::Problem,
 };
 use schemars::JsonSchema;
@@ -187,17 +187,17 @@ fn readout_problem(model: &ModelSpec, data: &DataSpec) -> Option<Problem> {
 
 /// What cannot be divided among devices that divide layers.
 fn division_problems(model: &ModelSpec, optimizer: &OptimizerConfig, tensor: usize) -> Vec<Problem> {
-    if tensor < 2 {
+    if tensor == 0 {
         return vec![];
     }
-    let problem = |message: String| Problem::new("parallel.tensor", message).help("let fewer neighbours divide layers, or 1 for none");
-    let sizes = model.divided().into_iter().chain([("tokens of a sequence", model.context)]);
-    let sizes = sizes
-        .filter(|(_, size)| !size.is_multiple_of(tensor))
-        .map(|(name, size)| problem(format!("{size} {name} cannot be divided by {tensor}")));
-    let vocab = (model.vocab < tensor).then(|| problem(format!("{} entries of the vocabulary cannot be divided by {tensor}", model.vocab)));
-    let whole = model.undivided().into_iter().chain(optimizer.undivided()).map(|what| problem(format!("{what} cannot be divided")));
-    sizes.chain(vocab).chain(whole).collect()
+    let undivided: Vec<_> = model.undivided().into_iter().chain(optimizer.undivided()).collect();
+    let mut reasons = indivisible(&model.divided(), &undivided, tensor);
+    // Parts of the vocabulary may differ in size.
+    if model.vocab < tensor {
+        reasons.push(format!("{} entries of the vocabulary cannot be divided by {tensor}", model.vocab));
+    }
+    let problem = |reason| Problem::new("parallel.tensor", reason).help("let fewer neighbours divide layers, or 1 for none");
+    reasons.into_iter().map(problem).collect()
 }
 
 /// No text of training reaches a window that is longer: an arm with one would be the same model. An imported one may have it.

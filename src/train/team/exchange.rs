@@ -34,8 +34,6 @@ pub struct Exchange {
     holding: Holding,
     /// How layers are divided among neighbours, if they are.
     division: Option<Arc<Division>>,
-    /// What was sent to neighbours while this one waited.
-    between: Vec<Event>,
     operation: Operation,
     overlap: bool,
     filling: Vec<Filling>,
@@ -84,7 +82,6 @@ impl Exchange {
             seen: vec![false; holding.names.len()],
             holding,
             division,
-            between: vec![],
             operation: if config.sharded >= Sharded::Gradients { Operation::ReduceOwned } else { Operation::Reduce },
             overlap: config.overlap,
             next: 0,
@@ -112,7 +109,7 @@ impl Exchange {
     /// A computation begins.
     pub fn begin(&mut self) {
         let waited = self.waited();
-        self.between.extend(waited);
+        self.timeline.events.extend(waited);
         self.since = self.sender.now();
     }
 
@@ -131,16 +128,10 @@ impl Exchange {
             self.since += event.seconds;
         }
         compute(now, &mut self.since);
-        self.between.extend(waited);
+        self.timeline.events.extend(waited);
     }
 
     /// What was sent to neighbours since the last call, and when.
-    pub fn with_neighbours(&mut self) -> Vec<Event> {
-        let rest = self.waited();
-        std::mem::take(&mut self.between).into_iter().chain(rest).collect()
-    }
-
-    /// The same since that was last looked at.
     fn waited(&self) -> Vec<Event> {
         self.division.as_ref().map(|division| division.ring.events()).unwrap_or_default()
     }
@@ -163,7 +154,7 @@ impl Exchange {
             gradients = division.summed(model, gradients)?;
         }
         if self.is_alone {
-            model.visit(&mut Move { from: gradients, to: &mut self.found });
+            model.visit(&mut Pick { wanted: |_| true, from: gradients, to: &mut self.found });
             return Ok(());
         }
         model.visit(&mut Deliver { exchange: self, gradients });
@@ -218,9 +209,9 @@ impl Exchange {
 
     /// Leaves the gradients of what this rank owns.
     pub fn own(&self, model: &Transformer, gradients: GradientsParams) -> GradientsParams {
-        let mut own = Own { exchange: self, from: gradients, to: GradientsParams::new() };
-        model.visit(&mut own);
-        own.to
+        let mut own = GradientsParams::new();
+        model.visit(&mut Pick { wanted: |id| self.owns(id), from: gradients, to: &mut own });
+        own
     }
 
     /// Whether this rank owns a parameter.
@@ -280,15 +271,16 @@ impl ModuleVisitor for Complete<'_> {
     }
 }
 
-/// Puts gradients beside others.
-struct Move<'a> {
+/// Puts the gradients of those parameters that are wanted beside others.
+struct Pick<'a, F> {
+    wanted: F,
     from: GradientsParams,
     to: &'a mut GradientsParams,
 }
 
-impl ModuleVisitor for Move<'_> {
+impl<F: Fn(ParamId) -> bool> ModuleVisitor for Pick<'_, F> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.from.remove::<D>(param.id) {
+        if let Some(gradient) = self.from.remove::<D>(param.id).filter(|_| (self.wanted)(param.id)) {
             self.to.register(param.id, gradient);
         }
     }
@@ -336,20 +328,6 @@ impl ModuleVisitor for Fetch<'_> {
                 None => tensor(self.sums[bucket].part(start..start + count), shape_of(param), &param.lazy_device().inner()),
             };
             self.found.register(param.id, sum);
-        }
-    }
-}
-
-struct Own<'a> {
-    exchange: &'a Exchange,
-    from: GradientsParams,
-    to: GradientsParams,
-}
-
-impl ModuleVisitor for Own<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.from.remove::<D>(param.id).filter(|_| self.exchange.owns(param.id)) {
-            self.to.register::<D>(param.id, gradient);
         }
     }
 }

@@ -299,7 +299,7 @@ impl Team {
     fn others(&mut self) -> (Vec<Event>, u64) {
         let (mut events, mut bytes) = self.shards.as_mut().map_or((vec![], 0), |shards| (shards.events(), shards.bytes()));
         if let Some(division) = &self.division {
-            events.extend(self.exchange.with_neighbours());
+            events.extend(division.ring.events());
             bytes += division.ring.bytes();
         }
         (events, bytes)
